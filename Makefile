@@ -1,0 +1,79 @@
+# Everything here works from a fresh clone: each target first makes what it needs. `make help` lists the targets.
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help install quickstart test test-slow check format clean
+
+# The first of these that is Python 3.11 to 3.13 makes the environment.
+PYTHON ?= python3.11 python3.12 python3.13 python3
+VENV   ?= .venv
+# One test process per core, up to four: most of the time goes into compiling, which uses one core at a time.
+JOBS   ?= $(shell n=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2); [ "$$n" -gt 4 ] && n=4; echo "$$n")
+
+PY  := $(VENV)/bin/python
+PIP := $(PY) -m pip --disable-pip-version-check install -qq --progress-bar off
+
+# Stamps: what is installed is installed again only when the files that ask for it change.
+CPU_STAMP  := $(VENV)/.installed
+GPU_STAMP  := $(VENV)/.installed-gpu
+TEST_STAMP := $(VENV)/.installed-test
+INSTALLED  := $(CPU_STAMP) $(if $(filter-out 0 false no,$(GPU)),$(GPU_STAMP))
+
+CODE := $(wildcard landscapes run_algorithm eval_policy improve_ltp)
+
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+install: $(INSTALLED)  ## the pinned packages, in .venv (GPU=1: with JAX for CUDA 12)
+	@echo "Installed: activate it with 'source $(VENV)/bin/activate'."
+
+quickstart: $(INSTALLED)  ## train, measure and draw something small
+	@$(PY) -m landscapes.quickstart $(ARGS)
+
+test: $(INSTALLED) $(TEST_STAMP)  ## the fast tests (ARGS="-k name": some of them)
+	@$(PY) -m pytest -n $(JOBS) --dist worksteal -q -rfEs $(ARGS)
+
+test-slow: $(INSTALLED) $(TEST_STAMP)  ## the tests that take minutes
+	@$(PY) -m pytest -n $(JOBS) --dist worksteal -q -rfEs -m slow $(ARGS)
+
+check: $(CPU_STAMP) $(TEST_STAMP)  ## format, lint, types, layering, spelling
+	@echo "format";   $(PY) -m ruff format --quiet --check --output-format concise . || { echo "run 'make format'" >&2; exit 1; }
+	@echo "lint";     $(PY) -m ruff check --quiet .
+	@echo "types";    $(PY) -m mypy --no-error-summary $(CODE)
+	@echo "layering"; $(PY) -m pytest -q --no-header -rs tests/test_layering.py tests/test_requirements.py
+	@echo "spelling"; $(PY) -m codespell_lib
+
+format: $(TEST_STAMP)  ## lay the code out, and mend what lint can mend
+	@$(PY) -m ruff check --quiet --fix-only .
+	@$(PY) -m ruff format .
+
+clean:  ## remove .venv, caches and build output; results stay
+	rm -rf $(VENV) .cache .mypy_cache .pytest_cache .ruff_cache build dist *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(PY):
+	@for python in $(PYTHON); do \
+	    if $$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null; then \
+	        echo "Making $(VENV) with $$($$python --version)"; \
+	        $$python -m venv $(VENV) || { rm -rf $(VENV); exit 1; }; \
+	        exit 0; \
+	    fi; \
+	done; \
+	echo "Python 3.11, 3.12 or 3.13 is needed; none of '$(PYTHON)' is one. Name yours: make PYTHON=/path/to/python" >&2; \
+	exit 1
+
+# The order-only $(PY) keeps the interpreter's own timestamp out of it.
+$(CPU_STAMP): requirements.txt constraints.txt pyproject.toml | $(PY)
+	@echo "Installing requirements.txt into $(VENV) (a few minutes the first time)"
+	@$(PIP) -r requirements.txt
+	@touch $@
+
+$(GPU_STAMP): $(CPU_STAMP)
+	@echo "Installing JAX for CUDA 12 into $(VENV) (some gigabytes)"
+	@$(PIP) -c constraints.txt "jax[cuda12]"
+	@touch $@
+
+$(TEST_STAMP): test_requirements.txt constraints.txt | $(PY)
+	@echo "Installing test_requirements.txt into $(VENV)"
+	@$(PIP) -r test_requirements.txt
+	@touch $@

@@ -1,0 +1,4 @@
+"""Measures the neighbourhoods of stored policies: one of the three entry points.
+
+Holds one module per experiment; knows nothing of how a command line becomes a job.
+"""

@@ -1,0 +1,173 @@
+"""`experiment=policy_variance`: the distribution of returns in the neighbourhood of stored policies.
+
+Knows the job's settings, run folders and the PURD measurement; knows no algorithm and no maths.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from landscapes import console, door, neighborhood, statistics, storage
+from landscapes.config.job import Job
+from landscapes.config.schemas import PolicyVariance
+from landscapes.figures import purd_histograms
+from landscapes.tracking import Tracker, make_tracker
+
+SCHEMA_VERSION = 1
+
+
+def run(job: Job) -> None:
+    """Measures every checkpoint at every amount, checkpoint by checkpoint."""
+    s = job.settings
+    assert isinstance(s, PolicyVariance)
+    results = storage.results_directory(job.results_dir)
+    stored = storage.open_run(results, s.run_name)
+    storage.check_seed(stored, s.seed, "experiment.seed")
+    for step in s.ckpt_indexes:
+        storage.check_checkpoint(stored, s.seed, step, "experiment.ckpt_indexes")
+    storage.check_results_writable(stored.seed_directory(s.seed))
+    env, algorithm = door.rebuild(stored, s.episode_length)
+    measures = {}
+    for amount in s.noise_amounts:
+        rate = neighborhood.amount_sets_rate(algorithm, s.noise_type, amount)
+        if rate not in measures:
+            measures[rate] = neighborhood.make_measure(
+                env, algorithm, s.noise_type, s.eval_episodes, s.batch_size, s.discount, rate
+            )
+    rows = max(door.stored_rows(stored, s.seed, step) for step in s.ckpt_indexes)
+    _print_plan(stored, s, next(iter(measures.values())).program_shape)
+    tracker = _tracker(job, stored, s)
+    table: list[Sequence[object]] = []
+    files: list[Path] = []
+    try:
+        total = len(s.ckpt_indexes) * len(s.noise_amounts) * s.eval_episodes
+        with console.Progress(f"PURD ({s.noise_type})", total, s.tqdm, unit="samples") as progress:
+            done = 0
+            for step in s.ckpt_indexes:
+                state = door.load_state(stored, s.seed, step, algorithm, rows)
+                for amount in s.noise_amounts:
+                    measure = measures[neighborhood.amount_sets_rate(algorithm, s.noise_type, amount)]
+
+                    def show(samples: int, mean: float, before: int = done) -> None:
+                        progress.advance_to(before + samples, f"mean return {mean:.1f}")
+
+                    purd = measure.measure(jax.random.key(job.random_seed), state, float(amount), show)
+                    done += s.eval_episodes
+                    files.append(_write(job, stored, s, step, amount, purd, measure.program_shape))
+                    summary = statistics.summarize(purd.returns)
+                    table.append(_row(step, amount, summary))
+                    _log(tracker, step, amount, purd, summary)
+        files = [*dict.fromkeys(files), _figure(stored, s)]
+        tracker.artifact(f"{stored.name}-s{s.seed}-{s.noise_type}", "returns", files)
+    except BaseException:
+        tracker.finish(failed=True)
+        raise
+    tracker.finish()
+    title = f"{stored.name}, seed {s.seed}: returns under {s.noise_type}, {s.eval_episodes} samples, 95 % intervals"
+    console.print_table(title, ["checkpoint", "amount", "mean", "std", "LTP", "CVaR 0.1"], table)
+    console.print_files(files)
+    if tracker.where:
+        print(f"wandb: {tracker.where}")
+
+
+def dataset_name(noise_type: str, amount: float, num_samples: int) -> str:
+    """Where in the file the discounted returns lie; the amount as the user's number prints, an integer staying one."""
+    return f"{noise_type}/{amount}/{num_samples}"
+
+
+def _print_plan(stored: storage.Run, s: PolicyVariance, shape: dict[str, Any]) -> None:
+    samples = len(s.ckpt_indexes) * len(s.noise_amounts) * s.eval_episodes
+    console.print_plan(
+        f"Returns in the neighbourhood of {stored.name}, seed {s.seed}",
+        {
+            "neighbourhood": f"{s.noise_type}, amounts {', '.join(map(str, s.noise_amounts))}",
+            "checkpoints": ", ".join(map(str, s.ckpt_indexes)),
+            "samples": f"{s.eval_episodes} each, {console.human_count(samples)} in all",
+            "environment steps": f"at most {console.human_count(samples * s.episode_length)} in roll-outs",
+            "side by side": f"{shape['block']} policies, {shape['lanes']} roll-outs",
+            "device": str(shape["device"]),
+            "time": "shown as soon as it is compiled and has run a little",
+        },
+    )
+
+
+def _tracker(job: Job, stored: storage.Run, s: PolicyVariance) -> Tracker:
+    config = {**job.resolved, "result_dir": str(stored.path), "versions": storage.environment_record()["versions"]}
+    return make_tracker(
+        job.use_wandb,
+        job.wandb.mode,
+        job.wandb.project_name,
+        job.wandb.entity_name,
+        job.member_name or f"{stored.name}-s{s.seed}-{s.noise_type}",
+        stored.name,
+        config,
+        stored.path,
+        None,
+        "policy_variance",
+    )
+
+
+def _write(
+    job: Job,
+    stored: storage.Run,
+    s: PolicyVariance,
+    step: int,
+    amount: float,
+    purd: neighborhood.Purd,
+    shape: dict[str, Any],
+) -> Path:
+    name = dataset_name(s.noise_type, amount, s.eval_episodes)
+    about = {
+        "axes": "sample",
+        "random_seed": job.random_seed,
+        "keys": "sample i draws from fold_in(key(random_seed), i)",
+        "episode_length": s.episode_length,
+        "program_shape": shape,
+    }
+    datasets = {
+        name: purd.discounted_returns.astype(np.float32),
+        f"und_returns/{name}": purd.returns.astype(np.float32),
+        f"lengths/{name}": purd.lengths.astype(np.float32),
+    }
+    units = {
+        name: f"sum over t of {s.discount}^t r_t, t from 0",
+        f"und_returns/{name}": "undiscounted return",
+        f"lengths/{name}": "environment steps until the episode ended",
+    }
+    attributes = {"schema_version": SCHEMA_VERSION, "seed": s.seed, "ckpt": step, **stored.provenance()}
+    each = {dataset: {**about, "units": unit, "config": job.resolved} for dataset, unit in units.items()}
+    return storage.merge_hdf5(stored.returns_path(s.seed, step), datasets, attributes, each)
+
+
+def _figure(stored: storage.Run, s: PolicyVariance) -> Path:
+    """Histograms of what this job measured, one panel per amount, the checkpoints overlaid."""
+    panels = [
+        (
+            f"seed {s.seed}, {s.noise_type} {amount}",
+            stored.returns_path(s.seed, step),
+            f"und_returns/{dataset_name(s.noise_type, amount, s.eval_episodes)}",
+        )
+        for amount in s.noise_amounts[:12]
+        for step in s.ckpt_indexes
+    ]
+    return purd_histograms(panels, stored.seed_directory(s.seed) / f"purd_{s.noise_type}.png")
+
+
+def _interval(summary: dict[str, float], name: str, digits: int) -> str:
+    low, high = summary[f"{name}_low"], summary[f"{name}_high"]
+    return f"{summary[name]:.{digits}f} ({low:.{digits}f} .. {high:.{digits}f})"
+
+
+def _row(step: int, amount: float, summary: dict[str, float]) -> list[object]:
+    statistics_shown = (("mean", 1), ("std", 1), ("ltp", 3), ("cvar", 1))
+    return [step, amount, *(_interval(summary, name, digits) for name, digits in statistics_shown)]
+
+
+def _log(tracker: Tracker, step: int, amount: float, purd: neighborhood.Purd, summary: dict[str, float]) -> None:
+    names = {"mean": "PURD mean", "ltp": "PURD LTP", "cvar": "PURD CVaR", "std": "PURD std"}
+    tracker.log({f"{shown} ({amount})": summary[name] for name, shown in names.items()}, step)
+    if np.isfinite(purd.returns).all():
+        tracker.histogram(f"PURD ({amount})", purd.returns, step)

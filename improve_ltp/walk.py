@@ -1,0 +1,363 @@
+"""The rejection job: root, proposals, decisions, and at the end fresh measurements of where the walk has led.
+
+Knows run folders, trackers and the rejection loop; knows no algorithm and no maths.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from landscapes import console, door, neighborhood, rejection, replay, statistics, storage
+from landscapes.config.job import Job
+from landscapes.config.schemas import RejectLtp
+from landscapes.errors import UserError
+from landscapes.figures import rejection_figure
+from landscapes.tracking import Tracker, make_tracker
+from landscapes.types import Algorithm, Environment, TrainState
+
+SCHEMA_VERSION = 1
+
+SECONDS_PER_SAVE = 30.0
+"""The traces are written at least this often."""
+
+CHILD_SEED = 0
+"""The one member of the run that a walk makes."""
+
+Progress = Callable[[int, float], None]
+
+
+def heuristic_id(s: RejectLtp) -> str:
+    """The heuristic with everything that changes its decisions, as it stands in paths and names."""
+    name = f"cvar_{s.cvar_alpha}" if s.heuristic == "cvar" else str(s.heuristic)
+    return name + "_crn" * s.common_random_numbers + "_remeasured" * s.remeasure_incumbent
+
+
+def walk(job: Job) -> None:
+    """Runs the whole experiment."""
+    s = job.settings
+    assert isinstance(s, RejectLtp)
+    root = s.root_policy_conf
+    results = storage.results_directory(job.results_dir)
+    parent = storage.open_run(results, root.run_name, "experiment.root_policy_conf.run_name")
+    storage.check_seed(parent, root.seed, "experiment.root_policy_conf.seed")
+    storage.check_checkpoint(parent, root.seed, root.ckpt, "experiment.root_policy_conf.ckpt")
+    env, algorithm = door.rebuild(parent, s.episode_length, s.start_noise)
+    kind = _update_kind(algorithm, job)
+    sets_rate = s.lr is not None
+    samples = neighborhood.make_measure(env, algorithm, kind, s.eval_episodes, s.batch_size, amount_sets_rate=sets_rate)
+    rows = door.stored_rows(parent, root.seed, root.ckpt)
+    state = door.load_state(parent, root.seed, root.ckpt, algorithm, rows + s.max_steps)
+    child = _make_child(job, s, results, parent)
+    _print_plan(s, parent, child, env, algorithm, kind, samples.program_shape)
+    tracker = _tracker(job, child)
+    child = child.write_record(wandb_id=tracker.run_id)
+
+    def measure(key: jax.Array, state: TrainState, progress: Progress | None = None) -> np.ndarray:
+        return samples.measure(key, state, 0.0 if s.lr is None else s.lr, progress).returns
+
+    job_of_walk = _Walk(job, s, parent, child, algorithm, tracker, measure, state, samples.program_shape)
+    status = "stopped"
+    try:
+        job_of_walk.go()
+        status = "finished"
+    finally:
+        child = child.write_record(status=status)
+        tracker.artifact(f"{child.name}-results", "rejection", [p for p in job_of_walk.files if p.exists()])
+        tracker.finish(failed=status != "finished")
+    job_of_walk.print_results()
+    console.print_files([child.path / "run.json", *job_of_walk.files])
+    if tracker.where:
+        print(f"wandb: {tracker.where}")
+    print(f"run: {child.name}")
+
+
+def _update_kind(algorithm: Algorithm, job: Job) -> str:
+    """The perturbation that is one plain update of this algorithm."""
+    plain = [name for name, kind in algorithm.update_kinds.items() if not kind.action_noise]
+    if not plain:
+        raise UserError("experiment", job.experiment_name, f"{algorithm.name} names no perturbation by one update")
+    return plain[0]
+
+
+def _make_child(job: Job, s: RejectLtp, results: Path, parent: storage.Run) -> storage.Run:
+    root = s.root_policy_conf
+    name = job.member_name or f"{parent.name}_s{root.seed}_c{root.ckpt}_{heuristic_id(s)}_{s.seed}"
+    record = {
+        "experiment": job.experiment_name,
+        "config": job.resolved,
+        "environment": parent.record["environment"],
+        "algorithm": parent.record["algorithm"],
+        "num_seeds": 1,
+        "random_seed": s.seed,
+        **storage.environment_record(),
+        "parent": {"run": parent.name, "seed": root.seed, "step": root.ckpt},
+        "diverged": {},
+        "status": "running",
+    }
+    return storage.create_run(results, name, record, job.overwrite)
+
+
+def _print_plan(
+    s: RejectLtp,
+    parent: storage.Run,
+    child: storage.Run,
+    env: Environment,
+    algorithm: Algorithm,
+    kind: str,
+    shape: dict[str, Any],
+) -> None:
+    root = s.root_policy_conf
+    proposals = -(-s.max_steps // s.check_interval)
+    measurements = 1 + proposals * (2 if s.remeasure_incumbent else 1) + 3 * s.fresh_purds
+    steps = measurements * s.eval_episodes * s.episode_length
+    console.print_plan(
+        f"Rejection ({heuristic_id(s)}) from {parent.name}, seed {root.seed}, checkpoint {root.ckpt}",
+        {
+            "run": str(child.path),
+            "policy": f"{algorithm.name} on {env.name} ({env.backend})",
+            "proposals": f"{proposals}, each of {s.check_interval} update(s)",
+            "measurements": f"{measurements} PURDs of {s.eval_episodes} samples ({kind})",
+            "environment steps": f"at most {console.human_count(steps)} in roll-outs",
+            "side by side": f"{shape['block']} policies, {shape['lanes']} roll-outs on {shape['device']}",
+            "time": "shown as soon as it is compiled and has run a little",
+        },
+    )
+
+
+def _tracker(job: Job, child: storage.Run) -> Tracker:
+    config = {**job.resolved, "result_dir": str(child.path), "versions": child.record["versions"]}
+    return make_tracker(
+        job.use_wandb,
+        job.wandb.mode,
+        job.wandb.project_name,
+        job.wandb.entity_name,
+        child.name,
+        child.record["parent"]["run"],
+        config,
+        child.path,
+        None,
+        "reject_ltp",
+    )
+
+
+class _Walk:
+    """One walk while it goes on, and what it leaves behind."""
+
+    def __init__(
+        self,
+        job: Job,
+        s: RejectLtp,
+        parent: storage.Run,
+        child: storage.Run,
+        algorithm: Algorithm,
+        tracker: Tracker,
+        measure: Callable[..., np.ndarray],
+        root: TrainState,
+        program_shape: dict[str, Any],
+    ) -> None:
+        self.job, self.s, self.parent, self.child = job, s, parent, child
+        self.tracker, self.measure, self.root = tracker, measure, root
+        self.program_shape = program_shape
+        conf = s.root_policy_conf
+        self.iteration = door.stored_iteration(parent, conf.seed, conf.ckpt)
+        self.rows = door.stored_rows(parent, conf.seed, conf.ckpt)
+        self.advance = rejection.make_advance(algorithm)
+        self.proposals: list[rejection.Proposal] = []
+        self.fresh: dict[str, np.ndarray] = {}
+        self.files: list[Path] = [parent.rejection_path(conf.seed, conf.ckpt)]
+        self.stored_rows = self.rows
+        self.stored_updates: list[int] = []
+        self.saved_at = time.monotonic()
+
+    @property
+    def group(self) -> str:
+        s = self.s
+        return f"{heuristic_id(s)}/{s.check_interval}check/{s.max_steps}steps/seed{s.seed}"
+
+    def go(self) -> None:
+        s, conf = self.s, self.s.root_policy_conf
+        keys = rejection.rejection_keys(s.seed)
+        if self.rows:
+            storage.link_prefix(self.parent, conf.seed, self.child, CHILD_SEED, self.rows)
+        self._store(rejection.Accepted(self.root, rejection.Score(0, 0, 0), 0))
+        proposals = 1 + -(-s.max_steps // s.check_interval)
+        per_proposal = s.eval_episodes * (2 if s.remeasure_incumbent else 1)
+        total = s.eval_episodes + (proposals - 1) * per_proposal + 3 * s.fresh_purds * s.eval_episodes
+        with console.Progress("rejection", total, s.tqdm, unit="samples") as progress:
+            done = 0
+
+            def measured(key: jax.Array, state: TrainState) -> np.ndarray:
+                nonlocal done
+                before = done
+
+                def show(samples: int, mean: float) -> None:
+                    progress.advance_to(before + samples, f"{self._tally()}, mean return {mean:.1f}")
+
+                returns = self.measure(key, state, show)
+                done += s.eval_episodes
+                return returns
+
+            walk = rejection.reject(
+                self.advance,
+                measured,
+                self.root,
+                keys,
+                root_iteration=self.iteration,
+                max_steps=s.max_steps,
+                check_interval=s.check_interval,
+                heuristic=str(s.heuristic),
+                alpha=s.cvar_alpha,
+                common_random_numbers=s.common_random_numbers,
+                remeasure_incumbent=s.remeasure_incumbent,
+            )
+            try:
+                for proposal in walk:
+                    self._note(proposal)
+            finally:
+                self._store(self.proposals[-1].standing if self.proposals else None)
+                self._save()
+            self._measure_fresh(measured, keys)
+        self._save()
+        self.files.append(
+            rejection_figure(
+                self.files[0], self.group, self.child.path / "rejection.png", alpha=self.s.cvar_alpha
+            )
+        )
+
+    def _tally(self) -> str:
+        tried = self.proposals[1:]
+        return f"{sum(p.accepted for p in tried)} of {len(tried)} accepted"
+
+    def _note(self, proposal: rejection.Proposal) -> None:
+        # Only the standing state is kept: every proposal holds one, and a replay log with it.
+        if self.proposals:
+            last = self.proposals[-1]
+            self.proposals[-1] = last._replace(standing=last.standing._replace(state=None))  # type: ignore[arg-type]
+        self.proposals.append(proposal)
+        names = {"mean": "PURD mean", "ltp": "PURD LTP", "cvar": "PURD CVaR"}
+        metrics = {shown: getattr(proposal.score, name) for name, shown in names.items()}
+        self.tracker.log(metrics | {"accepted": float(proposal.accepted)}, proposal.index)
+        if np.isfinite(proposal.returns).all():
+            self.tracker.histogram("PURD", proposal.returns, proposal.index)
+        accepted = sum(p.accepted for p in self.proposals[1:])
+        if proposal.accepted and proposal.index and self.s.store_every and accepted % self.s.store_every == 0:
+            self._store(proposal.standing)
+        if time.monotonic() - self.saved_at > SECONDS_PER_SAVE:
+            self._save()
+
+    def _store(self, accepted: rejection.Accepted | None) -> None:
+        """The checkpoint of an accepted state, numbered by the updates that led to it, after its own rows."""
+        if accepted is None or accepted.num_updates in self.stored_updates:
+            return
+        log = accepted.state.experience.log
+        state = jax.tree.map(np.asarray, accepted.state._replace(experience=accepted.state.experience._replace(log=())))
+        if isinstance(log, replay.Replay):
+            rows = int(log.count)
+            if rows > self.stored_rows:
+                own = replay.rows(jax.tree.map(np.asarray, log), self.stored_rows, rows)
+                self.files.append(storage.append_segment(self.child, CHILD_SEED, self.stored_rows, own))
+                self.stored_rows = rows
+            state = state._replace(experience=state.experience._replace(log=replay.without_rows(log, rows)))
+        attributes = {"iteration": self.iteration + accepted.num_updates, "parent": self.child.record["parent"]}
+        self.files.append(storage.save_checkpoint(self.child, CHILD_SEED, accepted.num_updates, state, attributes))
+        self.stored_updates.append(accepted.num_updates)
+
+    def _measure_fresh(self, measure: Callable[..., np.ndarray], keys: rejection.RejectionKeys) -> None:
+        """Fresh PURDs of root, improved and control under keys that no decision used, the same for all three."""
+        if not self.s.fresh_purds:
+            return
+        standing = self.proposals[-1].standing
+        states: dict[str, Callable[[], TrainState]] = {"root": lambda: self.root, "improved": lambda: standing.state}
+        if self.s.control:
+            states["control"] = partial(
+                rejection.control,
+                self.advance,
+                self.root,
+                keys,
+                root_iteration=self.iteration,
+                num_updates=standing.num_updates,
+                check_interval=self.s.check_interval,
+            )
+        for name, make in states.items():
+            state = make()
+            purds = [measure(jax.random.fold_in(keys.fresh, i), state) for i in range(self.s.fresh_purds)]
+            self.fresh[name] = np.concatenate(purds)
+
+    def _save(self) -> None:
+        """Writes the traces so far, whole."""
+        if not self.proposals:
+            return
+        p = self.proposals
+        datasets = {
+            "means": np.array([x.score.mean for x in p]),
+            "ltps": np.array([x.score.ltp for x in p]),
+            "cvars": np.array([x.score.cvar for x in p]),
+            "incumbent_means": np.array([x.incumbent.mean for x in p]),
+            "incumbent_ltps": np.array([x.incumbent.ltp for x in p]),
+            "incumbent_cvars": np.array([x.incumbent.cvar for x in p]),
+            "accepted": np.array([x.accepted for x in p]),
+            "num_updates": np.array([x.standing.num_updates for x in p], np.int64),
+            "purds": np.stack([x.returns for x in p]).astype(np.float32),
+        }
+        datasets |= {f"fresh/{name}": values.astype(np.float32) for name, values in self.fresh.items()}
+        about = {
+            "axes": "proposal (0: the root itself), sample; fresh: sample",
+            "units": "undiscounted return; ltps as published, of non-positive modes too",
+            "child_run": self.child.name,
+            "config": self.job.resolved,
+            "program_shape": self.program_shape,
+            "keys": "advance, measure, fresh = split(key(experiment.seed), 3); proposal p measures with fold_in(measure, p)",
+        }
+        conf = self.s.root_policy_conf
+        attributes = {"schema_version": SCHEMA_VERSION, "seed": conf.seed, "ckpt": conf.ckpt, **self.parent.provenance()}
+        names = {f"{self.group}/{name}": values for name, values in datasets.items()}
+        storage.merge_hdf5(self.files[0], names, attributes, {name: about for name in names})
+        self.saved_at = time.monotonic()
+
+    def print_results(self) -> None:
+        """The walk in two tables: what was measured afresh, and the paired differences."""
+        s = self.s
+        tried = self.proposals[1:]
+        updates = self.proposals[-1].standing.num_updates
+        print(f"{sum(p.accepted for p in tried)} of {len(tried)} proposals accepted, {updates} updates applied")
+        if not self.fresh:
+            return
+        rows: list[Sequence[object]] = []
+        for name, returns in self.fresh.items():
+            summary = statistics.summarize(returns, alpha=s.cvar_alpha)
+            rows.append([name, *(_interval(summary, stat, digits) for stat, digits in _SHOWN)])
+        title = f"Fresh PURDs, {s.fresh_purds} x {s.eval_episodes} samples each, 95 % intervals"
+        console.print_table(title, ["policy", "mean", "std", "LTP", f"CVaR {s.cvar_alpha}"], rows)
+        functions = {
+            "mean": statistics.mean,
+            "std": statistics.std,
+            "ltp": statistics.left_tail_probability,
+            "cvar": partial(statistics.cvar, alpha=s.cvar_alpha),
+        }
+        differences: list[Sequence[object]] = []
+        for other in ("root", "control"):
+            if other not in self.fresh:
+                continue
+            cells = []
+            for stat, digits in _SHOWN:
+                one, two = self.fresh[other], self.fresh["improved"]
+                low, high = statistics.paired_bootstrap_interval(one, two, functions[stat])
+                change = functions[stat](two) - functions[stat](one)
+                cells.append(f"{change:+.{digits}f} ({low:+.{digits}f} .. {high:+.{digits}f})")
+            differences.append([f"improved - {other}", *cells])
+        console.print_table(
+            "Paired differences on common random numbers", ["", "mean", "std", "LTP", f"CVaR {s.cvar_alpha}"], differences
+        )
+
+
+_SHOWN = (("mean", 1), ("std", 1), ("ltp", 3), ("cvar", 1))
+
+
+def _interval(summary: dict[str, float], name: str, digits: int) -> str:
+    low, high = summary[f"{name}_low"], summary[f"{name}_high"]
+    return f"{summary[name]:.{digits}f} ({low:.{digits}f} .. {high:.{digits}f})"

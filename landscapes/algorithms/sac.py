@@ -1,0 +1,201 @@
+"""SAC (Haarnoja et al., 2018, with a learned temperature), with the settings of Rahn, D'Oro et al. (2023).
+
+Knows its own config, state, losses and updates; knows nothing of seeds, files or command lines.
+"""
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from landscapes import losses, replay, rollout
+from landscapes.algorithms.checks import check_off_policy, require
+from landscapes.networks import TanhGaussianActor, TwinCritic
+from landscapes.optimizers import adam, descend
+from landscapes.types import (
+    Algorithm,
+    Environment,
+    Experience,
+    Key,
+    Metrics,
+    Policy,
+    PyTree,
+    TimeStep,
+    TrainState,
+    Transition,
+    UpdateKind,
+    no_memory,
+)
+
+NAME = "sac"
+
+
+@dataclass
+class Config:
+    """Settings of SAC; the defaults are the published ones."""
+
+    actor_lr: float = 3e-4  # Adam
+    critic_lr: float = 3e-4  # Adam
+    temperature_lr: float = 3e-4  # Adam
+    hidden_dims: list[int] = field(default_factory=lambda: [256, 256])
+    gamma: float = 0.99  # discount per environment step
+    tau: float = 0.005  # target <- (1 - tau) target + tau online
+    target_entropy: float | None = None  # nats; None is -action_size / 2
+    initial_temperature: float = 1.0
+    actor_batch_size: int = 256
+    critic_batch_size: int = 256
+    updates_per_step: int = 1  # updates per environment step
+    learning_starts: int = 10_000  # environment steps of uniform random actions before the first update
+    replay_capacity: int = 1_000_000  # transitions kept
+
+    def __post_init__(self) -> None:
+        check_off_policy(self)
+        require("temperature_lr", self.temperature_lr, self.temperature_lr >= 0, "must be at least 0")
+        require("initial_temperature", self.initial_temperature, self.initial_temperature > 0, "must be above 0")
+
+
+class Learner(NamedTuple):
+    """What updates change. `policy.constants` is empty; critics are pairs (Q1, Q2) of parameter trees."""
+
+    policy: Policy
+    critic: PyTree
+    target_critic: PyTree
+    log_temperature: jax.Array
+    actor_opt_state: PyTree
+    critic_opt_state: PyTree
+    temperature_opt_state: PyTree
+
+
+def sample_action(key: Key, mean: jax.Array, log_std: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """`tanh(u)`, u ~ N(mean, exp(log_std)²), and its log-density (appendix C there)."""
+    u = mean + jnp.exp(log_std) * jax.random.normal(key, mean.shape)
+    return jnp.tanh(u), losses.gaussian_log_prob(u, mean, log_std) - losses.tanh_log_det(u)
+
+
+def make(config: Config, env: Environment) -> Algorithm:
+    """SAC on `env` as pure functions."""
+    actor, critic = TanhGaussianActor(config.hidden_dims, env.action_size), TwinCritic(config.hidden_dims)
+    optimizer = adam()
+    target_entropy = -env.action_size / 2 if config.target_entropy is None else config.target_entropy
+
+    def explore(key: Key, policy: Policy, timestep: TimeStep, memory: PyTree) -> tuple[jax.Array, PyTree, PyTree]:
+        action, log_prob = sample_action(key, *actor.apply(policy.params, timestep.obs))
+        return action, memory, {"log_prob": log_prob}
+
+    def act(key: Key, policy: Policy, timestep: TimeStep, memory: PyTree) -> tuple[jax.Array, PyTree]:
+        return jnp.tanh(actor.apply(policy.params, timestep.obs)[0]), memory
+
+    def init(key: Key) -> TrainState:
+        key_actor, key_critic, key_lane = jax.random.split(key, 3)
+        obs, action = jnp.zeros(env.observation_size), jnp.zeros(env.action_size)
+        actor_params, critic_params = actor.init(key_actor, obs), critic.init(key_critic, obs, action)
+        log_temperature = jnp.log(jnp.float32(config.initial_temperature))
+        policy = Policy(actor_params, ())
+        learner = Learner(
+            policy,
+            critic_params,
+            critic_params,
+            log_temperature,
+            optimizer.init(actor_params),
+            optimizer.init(critic_params),
+            optimizer.init(log_temperature),
+        )
+        log = replay.make_replay(env.observation_size, env.action_size, config.replay_capacity)
+        return TrainState(learner, Experience(log, rollout.start_lane(env, no_memory, key_lane, policy)))
+
+    def collect(key: Key, state: TrainState, uniform: bool | jax.Array = False) -> tuple[TrainState, PyTree, Metrics]:
+        """One environment step, appended to the replay log."""
+        behave = rollout.or_uniform(explore, env.action_size, uniform)
+        lane, transitions, _ = rollout.unroll(
+            env, behave, no_memory, key, state.learner.policy, state.experience.snapshot, 1
+        )
+        log = replay.insert(state.experience.log, jax.tree.map(lambda x: x[0], transitions))
+        return state._replace(experience=Experience(log, lane)), (), {}
+
+    def sample_batch(key: Key, state: TrainState) -> Transition:
+        return replay.sample(key, state.experience.log, config.actor_batch_size)
+
+    def critic_update(key: Key, learner: Learner, batch: Transition) -> tuple[Learner, Metrics]:
+        """One step on both critics towards r + γ (1 − terminated) (min Q'(s', a') − α log π(a'|s'))."""
+        next_action, next_log_prob = sample_action(key, *actor.apply(learner.policy.params, batch.next_obs))
+        next_q = critic.apply(learner.target_critic, batch.next_obs, next_action).min(axis=0)
+        next_value = next_q - jnp.exp(learner.log_temperature) * next_log_prob
+        target = losses.td_target(batch.reward, batch.terminated, next_value, config.gamma)
+
+        def loss(params: PyTree) -> tuple[jax.Array, jax.Array]:
+            q = critic.apply(params, batch.obs, batch.action)
+            return losses.twin_critic_loss(q, target), q
+
+        (value, q), gradients = jax.value_and_grad(loss, has_aux=True)(learner.critic)
+        params, opt_state, norm = descend(
+            optimizer, learner.critic, gradients, learner.critic_opt_state, config.critic_lr
+        )
+        learner = learner._replace(
+            critic=params,
+            critic_opt_state=opt_state,
+            target_critic=losses.polyak(learner.target_critic, params, config.tau),
+        )
+        return learner, {"critic_loss": value, "q1": q[0].mean(), "q2": q[1].mean(), "critic_grad_norm": norm}
+
+    def policy_update(
+        key: Key, learner: Learner, batch: Transition, learning_rate: jax.Array | None = None
+    ) -> tuple[Learner, Metrics]:
+        """One Adam step on mean(α log π(a|s) − min(Q1, Q2)(s, a)), a ~ π; critics and temperature frozen."""
+
+        def loss(params: PyTree) -> tuple[jax.Array, jax.Array]:
+            action, log_prob = sample_action(key, *actor.apply(params, batch.obs))
+            q = critic.apply(learner.critic, batch.obs, action).min(axis=0)
+            return jnp.mean(jnp.exp(learner.log_temperature) * log_prob - q), -log_prob.mean()
+
+        (value, entropy), gradients = jax.value_and_grad(loss, has_aux=True)(learner.policy.params)
+        rate = config.actor_lr if learning_rate is None else learning_rate
+        params, opt_state, norm = descend(optimizer, learner.policy.params, gradients, learner.actor_opt_state, rate)
+        learner = learner._replace(policy=learner.policy._replace(params=params), actor_opt_state=opt_state)
+        return learner, {"actor_loss": value, "actor_grad_norm": norm, "entropy": entropy}
+
+    def temperature_update(learner: Learner, entropy: jax.Array) -> tuple[Learner, Metrics]:
+        """One Adam step on α (entropy − target), taken with respect to log α."""
+        value, gradient = jax.value_and_grad(lambda x: jnp.exp(x) * (entropy - target_entropy))(
+            learner.log_temperature
+        )
+        log_temperature, opt_state, _ = descend(
+            optimizer, learner.log_temperature, gradient, learner.temperature_opt_state, config.temperature_lr
+        )
+        metrics = {"temperature_loss": value, "temperature": jnp.exp(log_temperature)}
+        return learner._replace(log_temperature=log_temperature, temperature_opt_state=opt_state), metrics
+
+    def one_update(key: Key, state: TrainState) -> tuple[Learner, Metrics]:
+        """One full update; actor and critics learn from the same rows as far as their batch sizes agree."""
+        key_batch, key_critic, key_actor = jax.random.split(key, 3)
+        rows = replay.sample(
+            key_batch, state.experience.log, max(config.actor_batch_size, config.critic_batch_size)
+        )
+        learner, critic_metrics = critic_update(
+            key_critic, state.learner, jax.tree.map(lambda x: x[: config.critic_batch_size], rows)
+        )
+        learner, actor_metrics = policy_update(
+            key_actor, learner, jax.tree.map(lambda x: x[: config.actor_batch_size], rows)
+        )
+        learner, temperature_metrics = temperature_update(learner, actor_metrics["entropy"])
+        return learner, critic_metrics | actor_metrics | temperature_metrics
+
+    def update(key: Key, state: TrainState, data: PyTree, phase: int) -> tuple[Learner, Metrics]:
+        metrics: Metrics = {}
+        for i in range(config.updates_per_step):
+            learner, metrics = one_update(jax.random.fold_in(key, i), state)
+            state = state._replace(learner=learner)
+        return state.learner, metrics
+
+    return Algorithm(
+        name=NAME,
+        init=init,
+        collect=collect,
+        update=update,
+        sample_batch=sample_batch,
+        policy_update=policy_update,
+        act=act,
+        explore=explore,
+        warm_up_steps=config.learning_starts,
+        update_kinds={"sac_optimization": UpdateKind("label")},
+    )

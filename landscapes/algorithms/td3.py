@@ -1,0 +1,195 @@
+"""TD3 (Fujimoto, van Hoof and Meger, 2018), with the settings of Rahn, D'Oro et al. (2023), who call it DDPG.
+
+Knows its own config, state, losses and updates; knows nothing of seeds, files or command lines.
+"""
+
+import math
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from landscapes import losses, replay, rollout
+from landscapes.algorithms.checks import check_off_policy, require
+from landscapes.networks import DeterministicActor, TwinCritic
+from landscapes.optimizers import adam, descend
+from landscapes.types import (
+    Algorithm,
+    Environment,
+    Experience,
+    Key,
+    Metrics,
+    Policy,
+    PyTree,
+    TimeStep,
+    TrainState,
+    Transition,
+    UpdateKind,
+    no_memory,
+)
+
+NAME = "td3"
+
+
+@dataclass
+class Config:
+    """Settings of TD3; the defaults are the published ones."""
+
+    actor_lr: float = 3e-4  # Adam
+    critic_lr: float = 3e-4  # Adam
+    hidden_dims: list[int] = field(default_factory=lambda: [256, 256])
+    gamma: float = 0.99  # discount per environment step
+    tau: float = 0.005  # target <- (1 - tau) target + tau online
+    policy_delay: int = 2  # updates of the critics per update of actor and targets
+    target_policy_noise: float = 0.2  # std of the smoothing noise on the target action
+    target_noise_clip: float = 0.5  # the smoothing noise is clipped to +- this
+    exploration_noise: float = 0.1  # std of the noise on executed actions, then clipped to [-1, 1]
+    actor_batch_size: int = 256
+    critic_batch_size: int = 256
+    updates_per_step: int = 1  # updates per environment step
+    learning_starts: int = 10_000  # environment steps of uniform random actions before the first update
+    replay_capacity: int = 1_000_000  # transitions kept
+
+    def __post_init__(self) -> None:
+        check_off_policy(self)
+        require("policy_delay", self.policy_delay, self.policy_delay >= 1, "must be at least 1")
+        for name in ("target_policy_noise", "target_noise_clip", "exploration_noise"):
+            require(name, getattr(self, name), getattr(self, name) >= 0, "must be at least 0")
+
+
+class Learner(NamedTuple):
+    """What updates change. `policy.constants` is empty; critics are pairs (Q1, Q2) of parameter trees."""
+
+    policy: Policy
+    target_policy: PyTree
+    critic: PyTree
+    target_critic: PyTree
+    actor_opt_state: PyTree
+    critic_opt_state: PyTree
+
+
+def critic_targets(
+    key: Key, actor: DeterministicActor, critic: TwinCritic, learner: Learner, batch: Transition, config: Config
+) -> jax.Array:
+    """y = r + γ (1 − terminated) min(Q1', Q2')(s', clip(π'(s') + clip(ε, ±c), ±1)), `[B]`; eq. 14 and 15 there."""
+    noise = config.target_policy_noise * jax.random.normal(key, batch.action.shape)
+    noise = jnp.clip(noise, -config.target_noise_clip, config.target_noise_clip)
+    action = jnp.clip(actor.apply(learner.target_policy, batch.next_obs) + noise, -1.0, 1.0)
+    next_value = critic.apply(learner.target_critic, batch.next_obs, action).min(axis=0)
+    return losses.td_target(batch.reward, batch.terminated, next_value, config.gamma)
+
+
+def make(config: Config, env: Environment) -> Algorithm:
+    """TD3 on `env` as pure functions."""
+    actor, critic = DeterministicActor(config.hidden_dims, env.action_size), TwinCritic(config.hidden_dims)
+    optimizer = adam()
+
+    def explore(key: Key, policy: Policy, timestep: TimeStep, memory: PyTree) -> tuple[jax.Array, PyTree, PyTree]:
+        action = actor.apply(policy.params, timestep.obs)
+        noise = config.exploration_noise * jax.random.normal(key, action.shape)
+        return jnp.clip(action + noise, -1.0, 1.0), memory, ()
+
+    def act(key: Key, policy: Policy, timestep: TimeStep, memory: PyTree) -> tuple[jax.Array, PyTree]:
+        return actor.apply(policy.params, timestep.obs), memory
+
+    def init(key: Key) -> TrainState:
+        key_actor, key_critic, key_lane = jax.random.split(key, 3)
+        obs, action = jnp.zeros(env.observation_size), jnp.zeros(env.action_size)
+        actor_params, critic_params = actor.init(key_actor, obs), critic.init(key_critic, obs, action)
+        policy = Policy(actor_params, ())
+        learner = Learner(
+            policy,
+            actor_params,
+            critic_params,
+            critic_params,
+            optimizer.init(actor_params),
+            optimizer.init(critic_params),
+        )
+        log = replay.make_replay(env.observation_size, env.action_size, config.replay_capacity)
+        return TrainState(learner, Experience(log, rollout.start_lane(env, no_memory, key_lane, policy)))
+
+    def collect(key: Key, state: TrainState, uniform: bool | jax.Array = False) -> tuple[TrainState, PyTree, Metrics]:
+        """One environment step, appended to the replay log."""
+        behave = rollout.or_uniform(explore, env.action_size, uniform)
+        lane, transitions, _ = rollout.unroll(
+            env, behave, no_memory, key, state.learner.policy, state.experience.snapshot, 1
+        )
+        log = replay.insert(state.experience.log, jax.tree.map(lambda x: x[0], transitions))
+        return state._replace(experience=Experience(log, lane)), (), {}
+
+    def sample_batch(key: Key, state: TrainState) -> Transition:
+        return replay.sample(key, state.experience.log, config.actor_batch_size)
+
+    def critic_update(key: Key, learner: Learner, batch: Transition) -> tuple[Learner, Metrics]:
+        target = critic_targets(key, actor, critic, learner, batch, config)
+
+        def loss(params: PyTree) -> tuple[jax.Array, jax.Array]:
+            q = critic.apply(params, batch.obs, batch.action)
+            return losses.twin_critic_loss(q, target), q
+
+        (value, q), gradients = jax.value_and_grad(loss, has_aux=True)(learner.critic)
+        params, opt_state, norm = descend(
+            optimizer, learner.critic, gradients, learner.critic_opt_state, config.critic_lr
+        )
+        metrics = {"critic_loss": value, "q1": q[0].mean(), "q2": q[1].mean(), "critic_grad_norm": norm}
+        return learner._replace(critic=params, critic_opt_state=opt_state), metrics
+
+    def policy_update(
+        key: Key, learner: Learner, batch: Transition, learning_rate: jax.Array | None = None
+    ) -> tuple[Learner, Metrics]:
+        """One Adam step on −mean(min(Q1, Q2)(s, π(s))) (min as published; Fujimoto et al. use Q1), critics frozen."""
+
+        def loss(params: PyTree) -> jax.Array:
+            return -critic.apply(learner.critic, batch.obs, actor.apply(params, batch.obs)).min(axis=0).mean()
+
+        value, gradients = jax.value_and_grad(loss)(learner.policy.params)
+        rate = config.actor_lr if learning_rate is None else learning_rate
+        params, opt_state, norm = descend(optimizer, learner.policy.params, gradients, learner.actor_opt_state, rate)
+        learner = learner._replace(policy=learner.policy._replace(params=params), actor_opt_state=opt_state)
+        return learner, {"actor_loss": value, "actor_grad_norm": norm}
+
+    def one_update(key: Key, state: TrainState, with_actor: bool) -> tuple[Learner, Metrics]:
+        """One full update; actor and critics learn from the same rows as far as their batch sizes agree."""
+        key_batch, key_critic, key_actor = jax.random.split(key, 3)
+        rows = replay.sample(
+            key_batch, state.experience.log, max(config.actor_batch_size, config.critic_batch_size)
+        )
+        learner, metrics = critic_update(
+            key_critic, state.learner, jax.tree.map(lambda x: x[: config.critic_batch_size], rows)
+        )
+        if with_actor:
+            learner, actor_metrics = policy_update(
+                key_actor, learner, jax.tree.map(lambda x: x[: config.actor_batch_size], rows)
+            )
+            learner = learner._replace(
+                target_policy=losses.polyak(learner.target_policy, learner.policy.params, config.tau),
+                target_critic=losses.polyak(learner.target_critic, learner.critic, config.tau),
+            )
+            metrics = metrics | actor_metrics
+        return learner, metrics
+
+    def update(key: Key, state: TrainState, data: PyTree, phase: int) -> tuple[Learner, Metrics]:
+        metrics: Metrics = {}
+        for i in range(config.updates_per_step):
+            with_actor = (phase * config.updates_per_step + i + 1) % config.policy_delay == 0
+            learner, new = one_update(jax.random.fold_in(key, i), state, with_actor)
+            state, metrics = state._replace(learner=learner), metrics | new
+        return state.learner, metrics
+
+    return Algorithm(
+        name=NAME,
+        init=init,
+        collect=collect,
+        update=update,
+        sample_batch=sample_batch,
+        policy_update=policy_update,
+        act=act,
+        explore=explore,
+        period=config.policy_delay // math.gcd(config.policy_delay, config.updates_per_step),
+        warm_up_steps=config.learning_starts,
+        update_kinds={
+            "td3_optimization": UpdateKind("learning_rate"),
+            "td3_opt_with_action": UpdateKind("label", action_noise=0.1, episodes=10),
+        },
+    )

@@ -1,0 +1,122 @@
+"""One validated job: everything that an experiment is told, as plain typed values.
+
+Knows the keys that all experiments share and how they are checked; no Hydra, no files, and no experiment's own keys.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from landscapes.config.fields import NOT_EMPTY, build, one_of, shown
+from landscapes.config.schemas import EXPERIMENTS, Seed, Settings, Text, published_key
+from landscapes.errors import UserError
+
+_NEW_NAME = "the name of a new run must begin with a letter, as in run_name=calm"
+
+
+@dataclass
+class WandbSettings:
+    """Where and how wandb logs."""
+
+    project_name: Text
+    entity_name: Text | None  # null: the account's own
+    mode: Annotated[str, one_of("online", "offline", "disabled")] | None  # null: online where there is a key
+
+
+@dataclass
+class SharedSettings:
+    """The keys beside `experiment`, the same for all experiments."""
+
+    random_seed: Seed
+    use_wandb: bool
+    project_name: Text
+    wandb: WandbSettings
+    run_host: Text
+    run_name: Annotated[str, NOT_EMPTY] | None  # null: made up
+    results_dir: Annotated[str, NOT_EMPTY] | None  # null: $LANDSCAPES_RESULTS or results/
+    overwrite: bool
+
+
+@dataclass
+class Job:
+    """What `ENTRY_POINT/experiments/NAME.py: run(job)` is called with."""
+
+    entry_point: str
+    experiment_name: str
+    settings: Settings
+    """The experiment's own settings; an instance of the class that `schemas.EXPERIMENTS` names for it."""
+    random_seed: int
+    use_wandb: bool
+    wandb: WandbSettings
+    run_name: str | None
+    results_dir: str | None
+    overwrite: bool
+    run_host: str
+    resolved: dict[str, Any]
+    """The whole configuration as a nested dict of plain values, converted: `1e6` for an integer is there as 1000000."""
+    sweep_index: int | None = None
+    """Which member of a sweep this is, from 0; None outside one."""
+
+    @property
+    def member_name(self) -> str | None:
+        """The name asked for, in a sweep made different for each member: NAME_0, NAME_1, ...; None if none was."""
+        if self.run_name is None or self.sweep_index is None:
+            return self.run_name
+        return f"{self.run_name}_{self.sweep_index}"
+
+    def published_error(self, error: UserError) -> UserError:
+        """The same error under the key that the user typed, where an algorithm's own config raised it."""
+        key = published_key(self.settings, error.key)
+        return error if key == error.key else UserError(key, error.value, error.allowed)
+
+
+def make_job(
+    entry_point: str, experiment_name: str | None, values: Mapping[str, Any], sweep_index: int | None = None
+) -> Job:
+    """The job of a composed configuration.
+
+    Args: experiment_name: the choice made for `experiment`; values: the resolved configuration without Hydra's own
+    part, as plain values. Raises UserError for the first value that does not fit.
+    """
+    schema = find_schema(entry_point, experiment_name)
+    own = values.get("experiment")
+    if not isinstance(own, Mapping):
+        raise UserError("experiment", shown(own), "is a group of keys; set them one by one, as experiment.KEY=VALUE")
+    if isinstance(values.get("run_name"), (int, float)):
+        number = shown(values["run_name"])
+        raise UserError(
+            "run_name", number, f"the name of a new run must begin with a letter, as in run_name=run_{number}"
+        )
+    shared = build(SharedSettings, {name: value for name, value in values.items() if name != "experiment"})
+    if shared.run_name is not None and not shared.run_name[0].isalpha():
+        raise UserError(
+            "run_name", shared.run_name, "the name of a new run must begin with a letter, as in run_name=calm"
+        )
+    settings = build(schema, own, "experiment.")
+    return Job(
+        entry_point=entry_point,
+        experiment_name=str(experiment_name),
+        settings=settings,
+        random_seed=shared.random_seed,
+        use_wandb=shared.use_wandb,
+        wandb=shared.wandb,
+        run_name=shared.run_name,
+        results_dir=shared.results_dir,
+        overwrite=shared.overwrite,
+        run_host=shared.run_host,
+        resolved={**dataclasses.asdict(shared), "experiment": dataclasses.asdict(settings)},
+        sweep_index=sweep_index,
+    )
+
+
+def find_schema(entry_point: str, experiment_name: str | None) -> type[Settings]:
+    """The settings class of an experiment; raises UserError naming where a foreign one is, or those on offer."""
+    own = EXPERIMENTS[entry_point]
+    if experiment_name is not None and experiment_name in own:
+        return own[experiment_name]
+    offered = f"{entry_point} has {', '.join(own)}"
+    for other, experiments in EXPERIMENTS.items():
+        if experiment_name in experiments:
+            raise UserError("experiment", experiment_name, f"belongs to {other}; {offered}")
+    raise UserError("experiment", shown(experiment_name), f"no such experiment; {offered}")

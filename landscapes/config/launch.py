@@ -1,0 +1,220 @@
+"""Runs a command line: shows help, runs one job or a sweep, and ends with an exit code and no traceback for mistakes.
+
+Knows processes, exit codes and Hydra's flags; finds experiments by name only, and imports them last.
+"""
+
+import argparse
+import contextlib
+import errno
+import importlib
+import os
+import sys
+import traceback
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NoReturn
+
+import hydra
+from hydra._internal.utils import get_args_parser
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import DictConfig
+
+from landscapes.config.compose import (
+    CONF,
+    hydra_loader,
+    job_of,
+    load,
+    plain_values,
+    read_overrides,
+    refuse_sweeps,
+    typed_arguments,
+)
+from landscapes.config.job import Job, make_job
+from landscapes.config.runtime import set_up_runtime
+from landscapes.config.sweep import LaunchError, is_remote, run_sweep
+from landscapes.errors import UserError
+
+USER_ERROR = 2
+FAILURE = 1
+STOPPED = 130
+
+_REFUSED_FLAGS = ("config_path", "config_name", "config_dir", "experimental_rerun")
+
+
+@dataclass
+class Failure:
+    """How a job ended that did not end well; picklable, so that a sweep's members can hand it back."""
+
+    line: str
+    exit_code: int
+    details: str | None = None
+    """The traceback, where the line alone does not tell what to do."""
+
+    def report(self) -> None:
+        """Prints it to stderr, details first."""
+        print(f"{self.details or ''}{self.line}", file=sys.stderr, flush=True)
+
+
+def run_entry_point(entry_point: str, arguments: Sequence[str] | None = None) -> int:
+    """Runs `python -m ENTRY_POINT ARGUMENTS` (default: this process's own) and returns the exit code.
+
+    0: done; 2: something that the user can mend, said in one line on stderr before anything was written, if it could
+    be known by then; 1: any other failure; 130: stopped from the keyboard. With HYDRA_FULL_ERROR=1 in the environment,
+    errors are raised instead.
+    """
+    try:
+        return _run(entry_point, list(sys.argv[1:] if arguments is None else arguments))
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        return STOPPED
+    except Exception as error:
+        if _wants_traceback():
+            raise
+        failure = describe_failure(error)
+        failure.report()
+        return failure.exit_code
+
+
+def describe_failure(error: Exception) -> Failure:
+    """One line and an exit code for an exception; the traceback too where it is a fault of ours."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, UserError):
+            return Failure(" ".join(str(cause).split()), USER_ERROR)
+        cause = cause.__cause__
+    text = " ".join(str(error).split())
+    if isinstance(error, LaunchError):
+        return Failure(text, FAILURE)
+    # The compiler's own memory errors are known by name, so that JAX need not be imported to name them.
+    if isinstance(error, MemoryError) or (
+        type(error).__name__ in ("JaxRuntimeError", "XlaRuntimeError") and "RESOURCE_EXHAUSTED" in text
+    ):
+        return Failure(
+            f"out of memory: fewer seeds or a smaller batch_size or num_envs need less ({text[:200]})", FAILURE
+        )
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return Failure(f"no space left for {error.filename or 'the results'}: {error.strerror}", FAILURE)
+    details = "".join(traceback.format_exception(error))
+    return Failure(f"unexpected {type(error).__name__} ({text[:200]}): please report it", FAILURE, details)
+
+
+@dataclass
+class MemberTask:
+    """What Hydra's launchers call for each member of a sweep, perhaps in another process or on another machine."""
+
+    entry_point: str
+
+    def __call__(self, config: DictConfig) -> Failure | None:
+        """Runs one member from its composed configuration; any failure is reported here and also returned."""
+        own = HydraConfig.get()
+        index = int(own.job.num)
+        print(f"member {index}: {' '.join(typed_arguments(own))}", flush=True)
+        try:
+            choice = own.runtime.choices.get("experiment")
+            _execute(make_job(self.entry_point, choice, plain_values(config), index))
+        except Exception as error:
+            failure = describe_failure(error)
+            failure.line = f"member {index}: {failure.line}"
+            if _wants_traceback():
+                failure.details = "".join(traceback.format_exception(error))
+            failure.report()
+            return failure
+        return None
+
+
+def _run(entry_point: str, arguments: list[str]) -> int:
+    flags = _parse(arguments)
+    if flags.shell_completion or flags.hydra_help:
+        _show(entry_point, arguments)
+        return 0
+    with hydra_loader(entry_point) as loader:
+        parsed = read_overrides(loader, entry_point, flags.overrides)
+        config = load(loader, entry_point, flags.overrides)
+        showing = flags.help or flags.cfg or flags.info
+        if not showing and (flags.multirun or config.hydra.mode == RunMode.MULTIRUN):
+            outcomes = run_sweep(loader, entry_point, flags.overrides, parsed, MemberTask(entry_point))
+            return _summarise(outcomes, repeat=is_remote(config))
+        refuse_sweeps(parsed)
+        job = None if showing else job_of(entry_point, config)
+    if job is None:
+        _show(entry_point, arguments)
+    else:
+        _execute(job)
+    return 0
+
+
+def _parse(arguments: list[str]) -> argparse.Namespace:
+    """Hydra's own flags, mistakes as UserError, with those refused that would lead past conf/."""
+
+    def refuse(message: str) -> NoReturn:
+        raise UserError("arguments", " ".join(arguments), f"{message}; --hydra-help shows the flags")
+
+    parser = get_args_parser()
+    parser.error = refuse
+    # Unlike Hydra, which wants all flags on one side of the settings.
+    flags = parser.parse_intermixed_args(arguments)
+    for name in _REFUSED_FLAGS:
+        if getattr(flags, name) is not None:
+            raise UserError(f"--{name.replace('_', '-')}", getattr(flags, name), "not offered; edit or add to conf/")
+    if flags.run and flags.multirun:
+        refuse("--run and --multirun exclude each other")
+    return flags
+
+
+def _show(entry_point: str, arguments: list[str]) -> None:
+    """Whatever Hydra shows by itself: help, the composed configuration, its plugins, shell completion."""
+    application = hydra.main(version_base="1.3", config_path=str(CONF), config_name=entry_point)(_never_called)
+    with _command_line([sys.argv[0], *arguments]):
+        try:
+            application()
+            sys.stdout.flush()
+        except BrokenPipeError:
+            # Whoever read it has seen enough (`--help | head`); what is left to flush at the end goes nowhere.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _never_called(config: DictConfig) -> None:
+    raise AssertionError("Hydra was asked to show something, and wanted to run a job")
+
+
+@contextlib.contextmanager
+def _command_line(argv: list[str]) -> Iterator[None]:
+    """The process's arguments replaced, and Hydra told to raise its errors instead of printing them."""
+    argv_before, flag_before = sys.argv, os.environ.get("HYDRA_FULL_ERROR")
+    sys.argv, os.environ["HYDRA_FULL_ERROR"] = argv, "1"
+    try:
+        yield
+    finally:
+        sys.argv = argv_before
+        if flag_before is None:
+            del os.environ["HYDRA_FULL_ERROR"]
+        else:
+            os.environ["HYDRA_FULL_ERROR"] = flag_before
+
+
+def _execute(job: Job) -> None:
+    # Here and not before: a process that only submits must not hand its own settings of JAX on to other machines.
+    set_up_runtime()
+    experiment = importlib.import_module(f"{job.entry_point}.experiments.{job.experiment_name}")
+    try:
+        experiment.run(job)
+    except UserError as error:
+        raise job.published_error(error) from error
+
+
+def _summarise(outcomes: Sequence[Failure | None], repeat: bool) -> int:
+    """The exit code of a sweep, after one line about it; `repeat` the members' own lines where nobody saw them."""
+    failures = {index: failure for index, failure in enumerate(outcomes) if failure is not None}
+    if not failures:
+        return 0
+    if repeat:
+        for failure in failures.values():
+            failure.report()
+    indices = ", ".join(map(str, failures))
+    print(f"{len(failures)} of {len(outcomes)} members of the sweep failed: {indices}", file=sys.stderr)
+    return USER_ERROR if all(failure.exit_code == USER_ERROR for failure in failures.values()) else FAILURE
+
+
+def _wants_traceback() -> bool:
+    return os.environ.get("HYDRA_FULL_ERROR") == "1"

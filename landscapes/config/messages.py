@@ -1,0 +1,143 @@
+"""What Hydra and OmegaConf complain about, said in one line with key, value and what is allowed.
+
+Knows their exceptions and the keys of a composed configuration; decides nothing about what is right.
+"""
+
+import difflib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException, MissingConfigException
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from landscapes.config.fields import closest
+from landscapes.config.schemas import EXPERIMENTS
+from landscapes.errors import UserError
+
+_PREFIXES = "+~"
+_GROUPS = ("experiment", "job_config")
+
+
+def unreadable(argument: str, error: Exception) -> UserError:
+    """An argument that Hydra's grammar refuses."""
+    key, equals, value = argument.partition("=")
+    if not equals or not key:
+        return UserError("argument", argument, "settings are given as key=value")
+    reason = str(error).splitlines()[0].removeprefix(f"Error parsing override '{argument}'").strip()
+    if "'" in value or '"' in value:
+        hint = f"""; check the quotes: one text is {key}="'a'", several are {key}="'a','b'\""""
+    else:
+        hint = f"""; a text with special characters needs double quotes: {key}="'a=b'\""""
+    return UserError(key, value, f"Hydra cannot read this ({reason or 'bad grammar'}){hint}")
+
+
+def explain(error: Exception, loader: ConfigLoader, entry_point: str, overrides: Sequence[str]) -> UserError:
+    """Why a configuration could not be composed from those arguments (which are known to be readable)."""
+    if isinstance(error, MissingConfigException) and error.missing_cfg_file:
+        group, _, choice = error.missing_cfg_file.rpartition("/")
+        return UserError(group or "conf", choice, f"no such choice; {closest(choice, list(error.options or []))}")
+    return _unknown_key(loader, entry_point, overrides) or _other(error, overrides)
+
+
+def unresolvable(error: OmegaConfBaseException, config: DictConfig, name: str) -> UserError:
+    """An interpolation such as `${random_sed}` below the key `name` that leads nowhere."""
+    key = error.full_key or name
+    value: Any = OmegaConf.to_container(config, resolve=False)
+    for part in key.split("."):
+        value = value[part] if isinstance(value, Mapping) and part in value else "${...}"
+    return UserError(key, value, str(error).splitlines()[0])
+
+
+def as_typed(error: UserError, overrides: Sequence[str]) -> UserError:
+    """The error with the value as the user typed it: Hydra reads 16904957_3 as the number 169049573."""
+    typed = {text.partition("=")[0]: text.partition("=")[2] for text in overrides}.get(error.key, "")
+    # Of several values there is no telling which one is meant.
+    if not typed or any(character in typed for character in ",([{$"):
+        return error
+    return UserError(error.key, typed, error.allowed.replace(f"'{error.value}'", f"'{typed}'"))
+
+
+def _unknown_key(loader: ConfigLoader, entry_point: str, overrides: Sequence[str]) -> UserError | None:
+    parsed = OverridesParser.create().parse_overrides(list(overrides))
+    choices = [
+        str(override.input_line)
+        for override in parsed
+        if not override.is_sweep_override() and loader.get_group_options(override.key_or_group)
+    ]
+    try:
+        config = loader.load_configuration(entry_point, choices, RunMode.MULTIRUN, validate_sweep_overrides=False)
+    except (HydraException, OmegaConfBaseException):
+        return None
+    for override in parsed:
+        key, value = override.key_or_group, str(override.input_line).partition("=")[2]
+        if override.is_add() or override.is_force_add() or str(override.input_line) in choices or _has(config, key):
+            continue
+        return UserError(key, value, f"no such key; {_suggestion(entry_point, config, key)}")
+    return None
+
+
+def _has(config: DictConfig, key: str) -> bool:
+    node: Any = config
+    for name in key.split("."):
+        # `in` would deny keys whose value is still missing.
+        if not isinstance(node, DictConfig) or name not in list(node.keys()):
+            return False
+        node = node._get_node(name)
+    return True
+
+
+def _suggestion(entry_point: str, config: DictConfig, key: str) -> str:
+    parent, _, last = key.rpartition(".")
+    if parent.endswith("algo_config"):
+        return f"settings of an algorithm of your own are added: +{key}=..."
+    container = OmegaConf.to_container(config, resolve=False)
+    assert isinstance(container, dict)
+    places = [place for place in _places(container) if place.startswith("hydra") == key.startswith("hydra")]
+    renamed = [place for inner, place in _renamed(entry_point, config) if inner == last]
+    if renamed:
+        return f"published as {' or '.join(renamed)}"
+    same = [place for place in places if place.rpartition(".")[2] == last]
+    if same:
+        return f"did you mean {' or '.join(same[:2])}?"
+    siblings = [place for place in places if place.rpartition(".")[0] == parent]
+    for candidates in (siblings, places):
+        near = difflib.get_close_matches(last, {place.rpartition(".")[2] for place in candidates}, n=1)
+        if near:
+            found = [place for place in candidates if place.rpartition(".")[2] == near[0]]
+            return f"did you mean {' or '.join(found[:2])}?"
+    return f"there are {', '.join(place.rpartition('.')[2] for place in siblings or places if place)}"
+
+
+def _renamed(entry_point: str, config: DictConfig) -> Iterator[tuple[str, str]]:
+    """What an algorithm's own config calls the settings of the chosen experiment, and where they are published."""
+    schema = EXPERIMENTS[entry_point].get(config.hydra.runtime.choices.get("experiment"))
+    for names in getattr(schema, "inner_names", {}).values():
+        yield from ((inner, f"experiment.{place}") for place, inner in names.items())
+
+
+def _places(values: Mapping[Any, Any], prefix: str = "") -> Iterator[str]:
+    for name, value in values.items():
+        yield f"{prefix}{name}"
+        if isinstance(value, Mapping):
+            yield from _places(value, f"{prefix}{name}.")
+    if not prefix:
+        yield from (group for group in _GROUPS if group not in values)
+
+
+def _other(error: Exception, overrides: Sequence[str]) -> UserError:
+    cause: BaseException = error
+    while cause.__cause__ is not None:
+        cause = cause.__cause__
+    lines = [line.strip() for line in f"{cause}\n{error}".splitlines() if line.strip()] or [type(error).__name__]
+    # A line that announces the next one says nothing by itself.
+    reason = " ".join(lines[:2]) if lines[0].endswith(":") else lines[0]
+    key = getattr(cause, "full_key", None)
+    texts = {text.lstrip(_PREFIXES).partition("=")[0]: text.partition("=")[2] for text in overrides}
+    named = [name for name in texts if name == key or f"'{name}" in str(error) or f" {name}=" in str(error)]
+    if named:
+        return UserError(named[0], texts[named[0]], reason)
+    return UserError(key or "command line", " ".join(overrides), reason)

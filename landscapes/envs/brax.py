@@ -1,0 +1,88 @@
+"""Brax tasks behind the environment contract.
+
+Knows Brax and nothing else does; knows nothing of agents. Brax's own wrappers are not used: its automatic reset
+returns an environment to its first state and hides the last observation.
+"""
+
+import copy
+import warnings
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from landscapes.types import Environment, Key, PyTree, TimeStep
+
+BACKENDS = ("positional", "spring", "generalized", "mjx")
+TASKS = (
+    "ant",
+    "halfcheetah",
+    "hopper",
+    "humanoid",
+    "humanoidstandup",
+    "inverted_double_pendulum",
+    "inverted_pendulum",
+    "pusher",
+    "reacher",
+    "swimmer",
+    "walker2d",
+)
+SCALES_START_NOISE = ("ant", "halfcheetah", "hopper", "humanoid", "swimmer", "walker2d")
+"""Tasks whose start noise is one number; the others write theirs into `reset`."""
+
+
+class BraxState(NamedTuple):
+    """`simulator` is Brax's state; `num_steps` [] int32 counts the steps of this episode."""
+
+    simulator: PyTree
+    num_steps: jax.Array
+
+
+def _build(name: str, backend: str) -> Any:
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "JAXopt is no longer maintained", DeprecationWarning)
+        warnings.filterwarnings("ignore", "Brax System, piplines", UserWarning)
+        from brax import envs
+
+        return envs.get_environment(name, backend=backend)
+
+
+def make(name: str, backend: str, episode_length: int) -> Environment:
+    """The Brax task `name` on the physics `backend`, truncated after `episode_length` steps."""
+    task = _build(name, backend)
+    scales = name in SCALES_START_NOISE
+
+    def reset(key: Key, start_noise: float | jax.Array = 1.0) -> tuple[BraxState, TimeStep]:
+        start = task
+        if scales:
+            start = copy.copy(task)
+            start._reset_noise_scale = task._reset_noise_scale * start_noise
+        # Brax draws the inverted pendulums' and others' starts from the key alone: start_noise is ignored there.
+        with jax.numpy_rank_promotion("allow"):  # Brax relies on it
+            state = start.reset(key)
+        false = jnp.zeros((), bool)
+        timestep = TimeStep(state.obs, state.obs, jnp.zeros((), jnp.float32), false, false)
+        return BraxState(state, jnp.zeros((), jnp.int32)), timestep
+
+    def step(state: BraxState, action: jax.Array) -> tuple[BraxState, TimeStep]:
+        # Brax writes into the metrics dictionary it is given: hand it a copy.
+        simulator = state.simulator.replace(metrics=dict(state.simulator.metrics))
+        with jax.numpy_rank_promotion("allow"):
+            simulator = task.step(simulator, jnp.clip(action, -1.0, 1.0))
+        num_steps = state.num_steps + 1
+        terminated = simulator.done > 0.5
+        truncated = (num_steps >= episode_length) & ~terminated
+        timestep = TimeStep(simulator.obs, simulator.obs, simulator.reward, terminated, truncated)
+        return BraxState(simulator, num_steps), timestep
+
+    observation_size = jax.eval_shape(reset, jax.random.key(0))[1].obs.shape[-1]
+    return Environment(
+        name=name,
+        backend=backend,
+        reset=reset,
+        step=step,
+        observation_size=observation_size,
+        action_size=task.action_size,
+        episode_length=episode_length,
+        scales_start_noise=scales,
+    )

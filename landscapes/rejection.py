@@ -1,0 +1,159 @@
+"""Rejection: propose updates, measure where they lead, refuse those that worsen the lower tail.
+
+Knows states as opaque objects, the algorithm record and the heuristics; knows no concrete algorithm and no file.
+Algorithm 1 of Rahn, D'Oro et al. (2023). A host loop: nothing is selected inside a compiled program, refusing means
+keeping the accepted object.
+"""
+
+import math
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import jax
+import numpy as np
+
+from landscapes import statistics, training
+from landscapes.types import Algorithm, Key, TrainState
+
+HEURISTICS = ("cvar", "ltp", "none")
+
+
+class Score(NamedTuple):
+    """Of one PURD: mean, left-tail probability as published, CVaR."""
+
+    mean: float
+    ltp: float
+    cvar: float
+
+
+class Accepted(NamedTuple):
+    """The state that stands: `num_updates` counts the train steps from the root, `score` is what it was measured at."""
+
+    state: TrainState
+    score: Score
+    num_updates: int
+
+
+class Proposal(NamedTuple):
+    """One proposal: its PURD `[num_samples]`, its score, what it was compared with, and what came of it."""
+
+    index: int
+    returns: np.ndarray
+    score: Score
+    incumbent: Score
+    accepted: bool
+    standing: Accepted
+
+
+def score(returns: np.ndarray, alpha: float) -> Score:
+    """The three numbers that decisions and traces need; NaN where a return is NaN."""
+    return Score(
+        float(np.mean(returns, dtype=np.float64)),
+        statistics.left_tail_probability(returns, published=True),
+        statistics.cvar(returns, alpha) if np.isfinite(returns).all() else math.nan,
+    )
+
+
+def accepts(heuristic: str, candidate: Score, incumbent: Score) -> bool:
+    """Whether the candidate passes: `cvar` refuses a fallen CVaR, `ltp` a risen LTP, `none` nothing; ties pass.
+
+    A candidate whose score is NaN is always refused; one that is not always beats an incumbent whose score is.
+    """
+    name = {"cvar": "cvar", "ltp": "ltp", "none": "mean"}[heuristic]
+    new, old = getattr(candidate, name), getattr(incumbent, name)
+    if math.isnan(new):
+        return False
+    if math.isnan(old) or heuristic == "none":
+        return True
+    return bool(new >= old if heuristic == "cvar" else new <= old)
+
+
+Advance = Callable[[Key, TrainState, int, int], TrainState]
+
+
+def make_advance(algorithm: Algorithm) -> Advance:
+    """`advance(key, state, iteration, num_steps)`: that many iterations of training, the old state left as it was.
+
+    `iteration` counts from the start of the run the state comes from; it decides the phase of a delayed update.
+    Compiled once.
+    """
+    step = jax.jit(lambda key, state, index: training.iteration(algorithm, key, state, index)[0])
+
+    def advance(key: Key, state: TrainState, iteration: int, num_steps: int) -> TrainState:
+        for i in range(num_steps):
+            state = step(jax.random.fold_in(key, i), state, np.uint32(iteration + i))
+        return state
+
+    return advance
+
+
+class RejectionKeys(NamedTuple):
+    """Keys of one rejection experiment by use; fresh PURDs share none with decisions."""
+
+    advance: Key
+    measure: Key
+    fresh: Key
+
+
+def rejection_keys(seed: int) -> RejectionKeys:
+    """Everything an experiment with this seed draws from."""
+    return RejectionKeys(*jax.random.split(jax.random.key(seed), 3))
+
+
+def reject(
+    advance: Advance,
+    measure: Callable[[Key, TrainState], np.ndarray],
+    root: TrainState,
+    keys: RejectionKeys,
+    *,
+    root_iteration: int,
+    max_steps: int,
+    check_interval: int,
+    heuristic: str,
+    alpha: float,
+    common_random_numbers: bool = False,
+    remeasure_incumbent: bool = False,
+) -> Iterator[Proposal]:
+    """Yields the root's own measurement (index 0, accepted) and then every proposal as it is decided.
+
+    Each proposal is `check_interval` train steps from the accepted state (the last one fewer, if `max_steps` is no
+    multiple). Proposal p is measured under `fold_in(measure key, p)`, or all under one key with
+    `common_random_numbers`. As published the incumbent keeps the score it was accepted with, a maximum over noisy
+    numbers; `remeasure_incumbent` measures it again under the proposal's own key.
+    """
+
+    def key_of(index: int) -> Key:
+        return jax.random.fold_in(keys.measure, 0 if common_random_numbers else index)
+
+    returns = measure(key_of(0), root)
+    standing = Accepted(root, score(returns, alpha), 0)
+    yield Proposal(0, returns, standing.score, standing.score, True, standing)
+    for index, first in enumerate(range(0, max_steps, check_interval), start=1):
+        num_steps = min(check_interval, max_steps - first)
+        key = jax.random.fold_in(keys.advance, index)
+        state = advance(key, standing.state, root_iteration + standing.num_updates, num_steps)
+        returns = measure(key_of(index), state)
+        if remeasure_incumbent and not common_random_numbers:
+            standing = standing._replace(score=score(measure(key_of(index), standing.state), alpha))
+        candidate, incumbent = score(returns, alpha), standing.score
+        accepted = accepts(heuristic, candidate, incumbent)
+        if accepted:
+            standing = Accepted(state, candidate, standing.num_updates + num_steps)
+        yield Proposal(index, returns, candidate, incumbent, accepted, standing)
+
+
+def control(
+    advance: Advance,
+    root: TrainState,
+    keys: RejectionKeys,
+    *,
+    root_iteration: int,
+    num_updates: int,
+    check_interval: int,
+) -> TrainState:
+    """The root after `num_updates` train steps of which none was refused, under the keys that proposals draw from."""
+    state = root
+    for index, first in enumerate(range(0, num_updates, check_interval), start=1):
+        num_steps = min(check_interval, num_updates - first)
+        state = advance(jax.random.fold_in(keys.advance, index), state, root_iteration + first, num_steps)
+    return state

@@ -1,0 +1,36 @@
+"""`experiment=train_jaxrl`: off-policy training (TD3, SAC, or an algorithm of the user's own).
+
+Knows this experiment's settings; the job itself is in run_algorithm.train.
+"""
+
+from landscapes.config.job import Job
+from landscapes.config.schemas import TrainJaxrl
+from run_algorithm.schedule import off_policy_schedule
+from run_algorithm.train import EvaluationSettings, train
+
+
+def run(job: Job) -> None:
+    """Trains as the job says."""
+    s = job.settings
+    assert isinstance(s, TrainJaxrl)
+    train(
+        job,
+        env_name=s.env_name,
+        env_key="experiment.env_name",
+        backend=s.backend,
+        reset_interval=s.reset_interval,
+        num_seeds=s.num_seeds,
+        seed=s.seed,
+        evaluation=EvaluationSettings(s.eval_episodes, s.eval_episode_length),
+        schedule=off_policy_schedule(
+            s.max_steps,
+            s.eval_interval,
+            s.log_interval,
+            s.agent_log_starts if s.checkpoint else [],
+            s.agent_log_step,
+            s.agent_num_logs,
+        ),
+        # Room that a short run cannot fill is not taken.
+        changed_settings={"replay_capacity": min(s.replay_buffer_size, s.max_steps)},
+        show_progress=s.tqdm,
+    )

@@ -1,0 +1,385 @@
+"""The training job: a host loop around the compiled trainer that evaluates, logs, stores and shows progress.
+
+Knows run folders, trackers and the algorithm record; knows no concrete algorithm and no maths.
+"""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from landscapes import console, replay, statistics, storage, training
+from landscapes.algorithms import make_algorithm
+from landscapes.config.job import Job
+from landscapes.config.schemas import algorithm_settings
+from landscapes.console import human_bytes, human_count
+from landscapes.envs import make_environment
+from landscapes.tracking import Tracker, make_tracker
+from landscapes.types import Algorithm, Environment, TrainState
+from run_algorithm.schedule import Schedule
+
+SECONDS_PER_CALL = 2.0
+"""How long one call of the compiled loop should take, so that progress shows and an interrupt is heard."""
+
+SECONDS_PER_SAVE = 60.0
+"""The curves are written at least this often."""
+
+ROWS_PER_SEGMENT = 200_000
+"""A stored piece of the replay log has at most so many rows."""
+
+
+@dataclass
+class EvaluationSettings:
+    """How policies are evaluated while they train."""
+
+    episodes: int
+    episode_length: int
+
+
+class Curves:
+    """What a run looks like over time, all seeds; `path` is `curves.h5`."""
+
+    def __init__(self, run: storage.Run, num_seeds: int) -> None:
+        self.run = run
+        self.num_seeds = num_seeds
+        self.steps: list[int] = []
+        self.returns: list[np.ndarray] = []
+        self.training_steps: list[int] = []
+        self.training: dict[str, list[np.ndarray]] = {}
+        self.saved_at = time.monotonic()
+
+    def add_evaluation(self, step: int, returns: np.ndarray) -> None:
+        self.steps.append(step)
+        self.returns.append(returns)
+
+    def add_training(self, step: int, metrics: dict[str, np.ndarray]) -> None:
+        blank = np.full(self.num_seeds, np.nan)
+        for name in metrics:
+            self.training.setdefault(name, [blank] * len(self.training_steps))
+        self.training_steps.append(step)
+        for name, values in self.training.items():
+            values.append(metrics.get(name, blank))
+
+    def save(self) -> Path:
+        """Writes `steps` [n], `returns` [n, num_seeds] (means), `episode_returns` [n, num_seeds, episodes], and
+        `training/steps` [m] with `training/{metric}` [m, num_seeds] (means since the step before)."""
+        datasets = {"steps": np.array(self.steps, np.int64)}
+        if self.returns:
+            datasets["episode_returns"] = np.stack(self.returns).astype(np.float32)
+            datasets["returns"] = np.stack(self.returns).mean(axis=2, dtype=np.float64).astype(np.float32)
+        datasets["training/steps"] = np.array(self.training_steps, np.int64)
+        datasets |= {f"training/{name}": np.stack(values) for name, values in self.training.items()}
+        attributes = {
+            **self.run.provenance(),
+            "schema_version": 1,
+            "axes": "evaluation (or training log point), seed, episode",
+            "units": "undiscounted return of one episode; steps are environment steps of one seed",
+        }
+        self.saved_at = time.monotonic()
+        return storage.write_hdf5(self.run.curves_path, datasets, attributes)
+
+
+def train(
+    job: Job,
+    *,
+    env_name: str,
+    backend: str,
+    reset_interval: int,
+    num_seeds: int,
+    seed: int,
+    evaluation: EvaluationSettings,
+    schedule: Schedule,
+    changed_settings: dict[str, Any],
+    env_key: str,
+    show_progress: bool,
+) -> storage.Run:
+    """Trains all seeds to the end of the schedule and returns the run they are stored in."""
+    name, settings = algorithm_settings(job.settings)  # type: ignore[arg-type]  # the border hands out training settings
+    settings |= {key: value for key, value in changed_settings.items() if key in settings}
+    env = make_environment(env_name, backend, reset_interval, env_key)
+    algorithm = make_algorithm(name, settings, env, "experiment.algo")
+    results = storage.results_directory(job.results_dir)
+    storage.check_results_writable(results)
+    run_name = job.member_name or storage.slurm_run_name() or storage.unique_run_name(
+        f"{algorithm.name}-{env.name.rpartition('.')[2]}"
+    )
+    record = {
+        "experiment": job.experiment_name,
+        "config": job.resolved,
+        "environment": {"name": env_name, "backend": backend, "episode_length": reset_interval},
+        "algorithm": {"name": name, "config": settings},
+        "num_seeds": num_seeds,
+        "random_seed": seed,
+        **storage.environment_record(),
+        "parent": None,
+        "diverged": {},
+        "status": "running",
+    }
+    run = storage.create_run(results, run_name, record, job.overwrite)
+    _print_plan(run, env, algorithm, backend, num_seeds, schedule)
+    tracker = make_tracker(
+        job.use_wandb,
+        job.wandb.mode,
+        job.wandb.project_name,
+        job.wandb.entity_name,
+        run_name,
+        None,
+        {**job.resolved, "result_dir": str(run.path), "versions": record["versions"], "run_host": job.run_host},
+        run.path,
+        None,
+        "train",
+    )
+    run = run.write_record(wandb_id=tracker.run_id)
+    loop = _TrainingLoop(run, tracker, env, algorithm, schedule, evaluation, num_seeds, seed, show_progress)
+    status = "stopped"
+    try:
+        loop.go()
+        status = "finished"
+    finally:
+        files = loop.finish(status)
+        tracker.artifact(f"{run_name}-curves", "curves", [loop.curves.run.curves_path])
+        tracker.artifact(f"{run_name}-checkpoints", "checkpoints", files)
+        tracker.finish(failed=status != "finished")
+    _print_results(loop)
+    console.print_files([run.path / "run.json", run.curves_path, *files])
+    if tracker.where:
+        print(f"wandb: {tracker.where}")
+    print(f"run: {run.name}")
+    return loop.run
+
+
+class _TrainingLoop:
+    """One training run while it runs."""
+
+    def __init__(
+        self,
+        run: storage.Run,
+        tracker: Tracker,
+        env: Environment,
+        algorithm: Algorithm,
+        schedule: Schedule,
+        evaluation: EvaluationSettings,
+        num_seeds: int,
+        seed: int,
+        show_progress: bool,
+    ) -> None:
+        self.run = run
+        self.tracker = tracker
+        self.algorithm = algorithm
+        self.schedule = schedule
+        self.num_seeds = num_seeds
+        self.show_progress = show_progress
+        self.curves = Curves(run, num_seeds)
+        self.files: list[Path] = []
+        self.diverged: dict[int, int] = {}
+        self.rows_stored = 0
+        self.keys = training.member_keys(seed, num_seeds)
+        self.trainer = training.make_trainer(algorithm)
+        measured = env._replace(episode_length=evaluation.episode_length)
+        if evaluation.episode_length != env.episode_length:
+            stored = run.record["environment"]
+            measured = make_environment(stored["name"], stored["backend"], evaluation.episode_length)
+        self.evaluate = training.make_evaluator(measured, algorithm, num_seeds, evaluation.episodes)
+        self.seconds_per_iteration: float | None = None
+
+    def go(self) -> None:
+        states = self.trainer.init(self.keys.init)
+        done, total, scale = 0, self.schedule.total, self.schedule.env_steps
+        description = f"{self.algorithm.name}, {self.num_seeds} seed{'s' if self.num_seeds > 1 else ''}"
+        with console.Progress(description, total * scale, self.show_progress) as progress:
+            self._look(states, done)
+            progress.advance_to(0, self._latest())
+            while done < total:
+                stop = self.schedule.next_stop(done)
+                parts: list[tuple[int, dict[str, np.ndarray]]] = []
+                while done < stop:
+                    count = min(stop - done, self._iterations_per_call(), self._room(done))
+                    began = time.monotonic()
+                    states, metrics = self.trainer.advance(self.keys.train, states, done, done + count)
+                    self._note_speed((time.monotonic() - began) / count)
+                    parts.append((count, metrics))
+                    done += count
+                    self._store_full_ring(states, done)
+                    progress.advance_to(done * scale, self._latest())
+                if done % self.schedule.log_interval == 0 or done == total:
+                    self._log_training(done * scale, parts)
+                self._look(states, done)
+                progress.advance_to(done * scale, self._latest())
+
+    def finish(self, status: str) -> list[Path]:
+        """Writes what is still unwritten; returns the checkpoints and pieces of the log that were stored."""
+        self.curves.save()
+        self.run = self.run.write_record(
+            status=status, diverged={str(seed): step for seed, step in self.diverged.items()}
+        )
+        return self.files
+
+    @property
+    def healthy(self) -> list[int]:
+        """Seeds that have not diverged."""
+        return [seed for seed in range(self.num_seeds) if seed not in self.diverged]
+
+    def _iterations_per_call(self) -> int:
+        if self.seconds_per_iteration is None:
+            return 1
+        return max(1, int(SECONDS_PER_CALL / max(self.seconds_per_iteration, 1e-6)))
+
+    def _note_speed(self, seconds: float) -> None:
+        # The first call compiles; it says nothing about the second.
+        self.seconds_per_iteration = None if self.seconds_per_iteration is None and seconds > 1.0 else seconds
+
+    def _latest(self) -> str | None:
+        if not self.curves.returns:
+            return None
+        means = self.curves.returns[-1].mean(axis=1)[self.healthy]
+        return f"return {means.mean():.1f}" if len(means) else "every seed has diverged"
+
+    def _look(self, states: TrainState, done: int) -> None:
+        """Evaluates and stores where the schedule says so, and notes seeds that have diverged."""
+        step = done * self.schedule.env_steps
+        self._note_divergence(states, step)
+        if done in self.schedule.evaluations:
+            returns = self.evaluate(self.keys.evaluate, states.learner.policy, done)
+            self.curves.add_evaluation(step, returns)
+            self._log_evaluation(step, returns.mean(axis=1))
+        if done in self.schedule.checkpoints:
+            self._store(states, step, done)
+        if time.monotonic() - self.curves.saved_at > SECONDS_PER_SAVE:
+            self.curves.save()
+
+    def _note_divergence(self, states: TrainState, step: int) -> None:
+        finite = self.trainer.finite(states)
+        for seed in self.healthy:
+            if not finite[seed]:
+                self.diverged[seed] = step
+                print(f"seed {seed} has diverged by step {step}: its policy is not finite; the others go on", flush=True)
+
+    def _log_evaluation(self, step: int, means: np.ndarray) -> None:
+        metrics = {f"seed{seed}/return": float(value) for seed, value in enumerate(means)}
+        healthy = means[self.healthy]
+        if len(healthy):
+            metrics |= {
+                "return/mean": float(healthy.mean()),
+                "return/iqm": statistics.interquartile_mean(healthy),
+            }
+        self.tracker.log(metrics, step)
+
+    def _log_training(self, step: int, parts: list[tuple[int, dict[str, np.ndarray]]]) -> None:
+        metrics = {}
+        for name in sorted({name for _, part in parts for name in part}):
+            values = [(n, part[name]) for n, part in parts if np.isfinite(part[name]).any()]
+            total = sum(n for n, _ in values)
+            metrics[name] = sum(n * v for n, v in values) / total if total else np.full(self.num_seeds, np.nan)
+        if not any(np.isfinite(v).any() for v in metrics.values()):
+            return  # warming up
+        self.curves.add_training(step, metrics)
+        flat = {f"seed{seed}/{name}": float(v[seed]) for name, v in metrics.items() for seed in range(self.num_seeds)}
+        flat |= {f"mean/{name}": float(v[self.healthy].mean()) for name, v in metrics.items() if self.healthy}
+        self.tracker.log(flat, step)
+
+    # Storing
+
+    def _last_checkpoint(self) -> int:
+        return max(self.schedule.checkpoints, default=-1)
+
+    def _room(self, done: int) -> int:
+        """Iterations until the replay log would overwrite rows, or pass a segment's size, that are still to store."""
+        capacity = self.algorithm_log_capacity
+        if capacity is None or done >= self._last_checkpoint():
+            return self.schedule.total
+        return self.rows_stored + min(capacity, ROWS_PER_SEGMENT) - done
+
+    @property
+    def algorithm_log_capacity(self) -> int | None:
+        """Rows that the replay log keeps; None where there is no log."""
+        return self.run.record["algorithm"]["config"].get("replay_capacity")
+
+    def _store_full_ring(self, states: TrainState, done: int) -> None:
+        if self._room(done) == 0:
+            self._store_log(states, done)
+
+    def _store_log(self, states: TrainState, end: int) -> None:
+        """Appends the rows up to `end` that are not yet stored, for every seed."""
+        log = states.experience.log
+        if not isinstance(log, replay.Replay) or end <= self.rows_stored:
+            return
+        for seed in range(self.num_seeds):
+            rows = replay.rows(jax.tree.map(lambda x, seed=seed: np.asarray(x[seed]), log), self.rows_stored, end)
+            self.files.append(storage.append_segment(self.run, seed, self.rows_stored, rows))
+        self.rows_stored = end
+
+    def _store(self, states: TrainState, step: int, iteration: int) -> None:
+        """One checkpoint of every seed that has not diverged, after the data it has seen."""
+        self._store_log(states, iteration)
+        log = states.experience.log
+        without_log = states._replace(experience=states.experience._replace(log=()))
+        for seed in self.healthy:
+            state = jax.tree.map(lambda x, seed=seed: np.asarray(x[seed]), without_log)
+            if isinstance(log, replay.Replay):
+                member = jax.eval_shape(lambda log: jax.tree.map(lambda x: x[0], log), log)
+                seen = replay.without_rows(member, self.rows_stored)
+                state = state._replace(experience=state.experience._replace(log=seen))
+            self.files.append(storage.save_checkpoint(self.run, seed, step, state, {"iteration": iteration}))
+
+
+def _print_plan(
+    run: storage.Run, env: Environment, algorithm: Algorithm, backend: str, num_seeds: int, schedule: Schedule
+) -> None:
+    state = jax.eval_shape(algorithm.init, jax.random.key(0))
+    per_seed = _num_bytes(state)
+    steps = schedule.total * schedule.env_steps
+    log = _num_bytes(state.experience.log)
+    small = _num_bytes(state.learner) + _num_bytes(state.experience.snapshot)
+    rows = max(schedule.checkpoints, default=0)
+    capacity = state.experience.log.data.reward.shape[0] if log else 1
+    disk = num_seeds * (len(schedule.checkpoints) * small + (log // capacity) * rows)
+    memory = num_seeds * per_seed
+    free = _free_memory()
+    device = jax.devices()[0]
+    tight = f" (the machine has {human_bytes(free)} free)" if free is not None and device.platform == "cpu" else ""
+    console.print_plan(
+        f"{algorithm.name} on {env.name} ({backend})",
+        {
+            "run": str(run.path),
+            "seeds": f"{num_seeds}, in one program",
+            "environment steps": f"{human_count(steps)} per seed, {human_count(steps * num_seeds)} in all",
+            "evaluations": str(len(schedule.evaluations)),
+            "checkpoints": f"{len(schedule.checkpoints)} per seed, about {human_bytes(disk)} on disk",
+            "memory": f"{human_bytes(memory)}, of which replay logs {human_bytes(num_seeds * log)}{tight}",
+            "device": f"{device.device_kind} ({device.platform})",
+            "time": "shown as soon as it is compiled and has run a little",
+        },
+    )
+    if tight and free is not None and memory > free:
+        print("warning: that is more than there is; fewer seeds or a smaller replay_buffer_size need less", flush=True)
+
+
+def _num_bytes(tree: Any) -> int:
+    return sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(tree))
+
+
+def _free_memory() -> int | None:
+    """Bytes the system could hand out, where it says so."""
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return None
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable")), None)
+
+
+def _print_results(loop: _TrainingLoop) -> None:
+    returns = loop.curves.returns[-1].mean(axis=1)
+    rows = [
+        [f"seed {seed}", f"{value:.1f}", f"diverged by step {loop.diverged[seed]}" if seed in loop.diverged else ""]
+        for seed, value in enumerate(returns)
+    ]
+    healthy = returns[loop.healthy]
+    if len(healthy):
+        rows.append(["mean", f"{healthy.mean():.1f}", ""])
+        low, high = statistics.iqm_interval(healthy) if len(healthy) > 1 else (float("nan"), float("nan"))
+        interval = f"95 % interval {low:.1f} .. {high:.1f}" if len(healthy) > 1 else ""
+        rows.append(["IQM", f"{statistics.interquartile_mean(healthy):.1f}", interval])
+    console.print_table(f"Return after {loop.curves.steps[-1]} steps per seed", ["", "return", ""], rows)

@@ -1,0 +1,487 @@
+"""Every file in conf/, every published key and every published command line."""
+
+import json
+from operator import attrgetter
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import pytest
+from omegaconf import OmegaConf
+
+from landscapes.config.compose import CONF, compose_job, compose_sweep, hydra_loader, load
+from landscapes.config.job import Job
+from landscapes.config.launch import run_entry_point
+from landscapes.config.schemas import EXPERIMENTS, TrainJaxrl, TrainPpo, algorithm_settings, published_key
+
+RUN = {"policy_variance": ["experiment.run_name=calm"]}
+ROOT = ["experiment.root_policy_conf.run_name=calm"]
+STARTS = [50000 + 100000 * i for i in range(10)]
+
+PUBLISHED: dict[str, dict[str, Any]] = {
+    "train_jaxrl": {
+        "algo": "td3",
+        "env_name": "halfcheetah",
+        "num_seeds": 1,
+        "seed": 4321,
+        "max_steps": 1_000_000,
+        "start_training": 10_000,
+        "reset_interval": 1000,
+        "eval_interval": 5000,
+        "eval_episodes": 10,
+        "eval_episode_length": 1000,
+        "log_interval": 1000,
+        "actor_batch_size": 256,
+        "critic_batch_size": 256,
+        "updates_per_step": 1,
+        "replay_buffer_size": 1_000_000,
+        "checkpoint": True,
+        "tqdm": True,
+        "agent_log_starts": STARTS,
+        "agent_log_step": 2,
+        "agent_num_logs": 1,
+        "ddpg_config.actor_lr": 3e-4,
+        "ddpg_config.critic_lr": 3e-4,
+        "ddpg_config.hidden_dims": [256, 256],
+        "ddpg_config.discount": 0.99,
+        "ddpg_config.tau": 0.005,
+        "ddpg_config.target_update_period": 2,
+        "ddpg_config.policy_noise": 0.2,
+        "ddpg_config.noise_clip": 0.5,
+        "ddpg_config.exploration_noise": 0.1,
+        "sac_config.actor_lr": 3e-4,
+        "sac_config.critic_lr": 3e-4,
+        "sac_config.temp_lr": 3e-4,
+        "sac_config.hidden_dims": [256, 256],
+        "sac_config.discount": 0.99,
+        "sac_config.tau": 0.005,
+        "sac_config.target_entropy": None,
+        "sac_config.init_temperature": 1.0,
+    },
+    "train_ppo": {
+        "env_id": "halfcheetah",
+        "seed": 4321,
+        "num_seeds": 3,
+        "total_timesteps": 60_000_000,
+        "learning_rate": 0.0026,
+        "num_envs": 2048,
+        "num_steps": 16,
+        "anneal_lr": False,
+        "gamma": 0.99,
+        "gae_lambda": 0.95,
+        "num_minibatches": 2,
+        "update_epochs": 4,
+        "norm_adv": True,
+        "clip_coef": 0.2,
+        "clip_vloss": False,
+        "ent_coef": 0.0,
+        "vf_coef": 2.0,
+        "max_grad_norm": 1.0,
+        "target_kl": None,
+        "agent_num_logs": 10,
+        "eval_episodes": 10,
+    },
+    "policy_variance": {
+        "run_name": "calm",
+        "seed": 0,
+        "ckpt_indexes": [850000],
+        "eval_episodes": 1000,
+        "batch_size": 1000,
+        "episode_length": 1000,
+        "noise_type": "action",
+        "noise_amounts": [0.1, 0.2],
+    },
+    "td3_reject_ltp": {
+        "root_policy_conf.run_name": "calm",
+        "root_policy_conf.ckpt": 650000,
+        "root_policy_conf.seed": 0,
+        "eval_episodes": 1000,
+        "episode_length": 1000,
+        "seed": 0,
+        "lr": 3e-4,
+        "max_steps": 40,
+        "check_interval": 1,
+        "batch_size": 1000,
+        "heuristic": "cvar",
+        "cvar_alpha": 0.1,
+    },
+}
+
+# The same keys again with other values, as typed, and what must arrive.
+SET: dict[str, dict[str, tuple[str, Any]]] = {
+    "train_jaxrl": {
+        "algo": ("sac", "sac"),
+        "algo_config": ("{}", {}),
+        "env_name": ("my.own.make", "my.own.make"),
+        "backend": ("spring", "spring"),
+        "num_seeds": ("20", 20),
+        "seed": ("7", 7),
+        "max_steps": ("2e5", 200_000),
+        "start_training": ("1e3", 1000),
+        "reset_interval": ("500", 500),
+        "eval_interval": ("10000", 10_000),
+        "eval_episodes": ("3", 3),
+        "eval_episode_length": ("100", 100),
+        "log_interval": ("10", 10),
+        "actor_batch_size": ("32", 32),
+        "critic_batch_size": ("64", 64),
+        "updates_per_step": ("2", 2),
+        "replay_buffer_size": ("5000.0", 5000),
+        "checkpoint": ("false", False),
+        "tqdm": ("False", False),
+        "agent_log_starts": ("[1e3,2000]", [1000, 2000]),
+        "agent_log_step": ("5", 5),
+        "agent_num_logs": ("1000", 1000),
+        "ddpg_config.actor_lr": ("1", 1.0),
+        "ddpg_config.critic_lr": ("1e-3", 1e-3),
+        "ddpg_config.hidden_dims": ("[8]", [8]),
+        "ddpg_config.discount": ("0", 0.0),
+        "ddpg_config.tau": ("0.5", 0.5),
+        "ddpg_config.target_update_period": ("3", 3),
+        "ddpg_config.policy_noise": ("0.1", 0.1),
+        "ddpg_config.noise_clip": ("0.2", 0.2),
+        "ddpg_config.exploration_noise": ("0.3", 0.3),
+        "sac_config.actor_lr": ("1e-2", 1e-2),
+        "sac_config.critic_lr": ("1e-3", 1e-3),
+        "sac_config.temp_lr": ("1e-4", 1e-4),
+        "sac_config.hidden_dims": ("[4,4,4]", [4, 4, 4]),
+        "sac_config.discount": ("0.9", 0.9),
+        "sac_config.tau": ("1", 1.0),
+        "sac_config.target_entropy": ("-3", -3.0),
+        "sac_config.init_temperature": ("0.1", 0.1),
+    },
+    "train_ppo": {
+        "env_id": ("ant", "ant"),
+        "backend": ("spring", "spring"),
+        "seed": ("1", 1),
+        "num_seeds": ("20", 20),
+        "total_timesteps": ("1e6", 1_000_000),
+        "learning_rate": ("3e-4", 3e-4),
+        "num_envs": ("64", 64),
+        "num_steps": ("8", 8),
+        "anneal_lr": ("true", True),
+        "gamma": ("0.9", 0.9),
+        "gae_lambda": ("1", 1.0),
+        "num_minibatches": ("4", 4),
+        "update_epochs": ("1", 1),
+        "norm_adv": ("false", False),
+        "clip_coef": ("0.1", 0.1),
+        "clip_vloss": ("true", True),
+        "ent_coef": ("0.01", 0.01),
+        "vf_coef": ("1", 1.0),
+        "max_grad_norm": ("0.5", 0.5),
+        "target_kl": ("0.02", 0.02),
+        "hidden_dims": ("[32]", [32]),
+        "bootstrap_truncated": ("false", False),
+        "reset_interval": ("100", 100),
+        "eval_interval": ("1e5", 100_000),
+        "eval_episodes": ("2", 2),
+        "eval_episode_length": ("50", 50),
+        "checkpoint": ("false", False),
+        "agent_num_logs": ("5", 5),
+        "tqdm": ("false", False),
+    },
+    "policy_variance": {
+        "run_name": ("'16904957_3'", "16904957_3"),
+        "seed": ("3", 3),
+        "ckpt_indexes": ("[5963776,1e3]", [5963776, 1000]),
+        "eval_episodes": ("10", 10),
+        "batch_size": ("5", 5),
+        "episode_length": ("20", 20),
+        "discount": ("1", 1.0),
+        "noise_type": ("ppo_optimization", "ppo_optimization"),
+        "noise_amounts": ("[0,3e-4,1]", [0, 3e-4, 1]),
+        "tqdm": ("false", False),
+    },
+    "td3_reject_ltp": {
+        "root_policy_conf.run_name": ("'16904957'", "16904957"),
+        "root_policy_conf.ckpt": ("5e4", 50_000),
+        "root_policy_conf.seed": ("2", 2),
+        "seed": ("5", 5),
+        "eval_episodes": ("7", 7),
+        "batch_size": ("6", 6),
+        "episode_length": ("9", 9),
+        "lr": ("1e-3", 1e-3),
+        "max_steps": ("80", 80),
+        "check_interval": ("2", 2),
+        "heuristic": ("null", "none"),
+        "cvar_alpha": ("1", 1.0),
+        "common_random_numbers": ("true", True),
+        "remeasure_incumbent": ("true", True),
+        "control": ("false", False),
+        "fresh_purds": ("0", 0),
+        "start_noise": ("0", 0.0),
+        "store_every": ("1", 1),
+        "tqdm": ("false", False),
+    },
+}
+SET["reject_ltp"] = {**SET["td3_reject_ltp"], "lr": ("null", None)}
+
+OFFERED = [(entry_point, name) for entry_point, experiments in EXPERIMENTS.items() for name in experiments]
+
+
+def needed(name: str) -> list[str]:
+    return ROOT if name.endswith("reject_ltp") else RUN.get(name, [])
+
+
+@pytest.mark.parametrize("entry_point, name", OFFERED)
+def test_every_experiment_composes_into_its_schema(entry_point: str, name: str) -> None:
+    job = compose_job(entry_point, [f"experiment={name}", *needed(name)])
+    assert type(job.settings) is EXPERIMENTS[entry_point][name]
+    assert (job.entry_point, job.experiment_name, job.sweep_index) == (entry_point, name, None)
+    json.dumps(job.resolved, allow_nan=False)
+    for key, value in PUBLISHED.get(name, {}).items():
+        found = attrgetter(key)(job.settings)
+        assert found == value, key
+        assert type(found) is type(value), key
+
+
+def test_every_file_in_conf_is_offered() -> None:
+    assert {path.stem for path in (CONF / "experiment").iterdir()} == {name for _, name in OFFERED}
+    assert {path.stem for path in CONF.glob("*.yaml")} == {*EXPERIMENTS, "common"}
+
+
+@pytest.mark.parametrize(
+    "entry_point, default",
+    [("run_algorithm", "train_jaxrl"), ("eval_policy", "policy_variance"), ("improve_ltp", "td3_reject_ltp")],
+)
+def test_default_experiment(entry_point: str, default: str) -> None:
+    assert compose_job(entry_point, needed(default)).experiment_name == default
+
+
+@pytest.mark.parametrize("entry_point, name", OFFERED)
+def test_every_key_acts(entry_point: str, name: str) -> None:
+    arguments = [f"experiment.{key}={typed}" for key, (typed, _) in SET[name].items()]
+    settings = compose_job(entry_point, [f"experiment={name}", *arguments]).settings
+    for key, (_, value) in SET[name].items():
+        found = attrgetter(key)(settings)
+        assert found == value, key
+        assert type(found) is type(value), key
+    schema = EXPERIMENTS[entry_point][name]
+    keys = {key for key in get_type_hints(schema) if key != "inner_names"}
+    assert keys == {key.partition(".")[0] for key in SET[name]}, "a key is not tried here"
+
+
+def test_integers_among_amounts_stay_integers() -> None:
+    job = compose_job("eval_policy", ["experiment.run_name=calm", "experiment.noise_amounts=[0,1,3e-4,1.0]"])
+    assert [str(amount) for amount in job.settings.noise_amounts] == ["0", "1", "0.0003", "1.0"]  # type: ignore[union-attr]
+
+
+def test_shared_keys_act() -> None:
+    job = compose_job(
+        "run_algorithm",
+        "random_seed=7 use_wandb=false project_name=mine wandb.entity_name=me wandb.mode=offline run_host=there "
+        "run_name=calm results_dir=elsewhere overwrite=true".split(),
+    )
+    assert (job.random_seed, job.use_wandb, job.run_host, job.overwrite) == (7, False, "there", True)
+    assert (job.wandb.project_name, job.wandb.entity_name, job.wandb.mode) == ("mine", "me", "offline")
+    assert (job.run_name, job.member_name, job.results_dir) == ("calm", "calm", "elsewhere")
+    assert job.settings.seed == 7
+    assert job.resolved["experiment"]["seed"] == 7
+    assert compose_job("run_algorithm", ["wandb.project_name=other"]).wandb.project_name == "other"
+
+
+def test_resolved_is_the_same_however_a_value_is_typed() -> None:
+    typed = compose_job("run_algorithm", ["experiment.algo=ddpg", "experiment.max_steps=1000000"])
+    assert typed.resolved == compose_job("run_algorithm", ["experiment.max_steps=1e6"]).resolved
+
+
+def test_published_names_reach_the_algorithms() -> None:
+    arguments = [f"experiment.{key}={typed}" for key, (typed, _) in SET["train_jaxrl"].items() if key != "algo"]
+    td3 = compose_job("run_algorithm", [*arguments, "experiment.algo=ddpg"]).settings
+    assert isinstance(td3, TrainJaxrl)
+    assert algorithm_settings(td3) == (
+        "td3",
+        {
+            "actor_lr": 1.0,
+            "critic_lr": 1e-3,
+            "hidden_dims": [8],
+            "gamma": 0.0,
+            "tau": 0.5,
+            "policy_delay": 3,
+            "target_policy_noise": 0.1,
+            "target_noise_clip": 0.2,
+            "exploration_noise": 0.3,
+            "actor_batch_size": 32,
+            "critic_batch_size": 64,
+            "updates_per_step": 2,
+            "learning_starts": 1000,
+            "replay_capacity": 5000,
+        },
+    )
+    sac = compose_job("run_algorithm", [*arguments, "experiment.algo=sac"]).settings
+    assert isinstance(sac, TrainJaxrl)
+    name, inner = algorithm_settings(sac)
+    assert name == "sac"
+    assert (inner["temperature_lr"], inner["initial_temperature"], inner["target_entropy"]) == (1e-4, 0.1, -3.0)
+    assert published_key(td3, "gamma") == "experiment.ddpg_config.discount"
+    assert published_key(sac, "gamma") == "experiment.sac_config.discount"
+    assert published_key(sac, "learning_starts") == "experiment.start_training"
+    assert published_key(sac, "results_dir") == "results_dir"
+
+
+@pytest.mark.parametrize("name", ["td3", "sac", "ppo"])
+def test_inner_names_are_the_fields_of_the_algorithms_configs(name: str) -> None:
+    config = pytest.importorskip(f"landscapes.algorithms.{name}").Config
+    names = (TrainPpo if name == "ppo" else TrainJaxrl).inner_names[name].values()
+    assert sorted(names) == sorted(config.__dataclass_fields__)
+
+
+def test_algorithm_of_the_users_own() -> None:
+    job = compose_job(
+        "run_algorithm", ["experiment.algo=my.algorithm.make", "+experiment.algo_config.width=3", "experiment.seed=1"]
+    )
+    assert isinstance(job.settings, TrainJaxrl)
+    assert algorithm_settings(job.settings) == ("my.algorithm.make", {"width": 3})
+    assert published_key(job.settings, "width") == "experiment.algo_config.width"
+
+
+@pytest.mark.parametrize("preset", sorted(path.stem for path in (CONF / "job_config").iterdir()))
+def test_every_preset_composes(preset: str) -> None:
+    job = compose_job("run_algorithm", [f"job_config={preset}"])
+    assert job.run_host == {"cc": "cc", "mila": "mila"}.get(preset.partition("_")[0], "local")
+    with hydra_loader("run_algorithm") as loader:
+        own = load(loader, "run_algorithm", [f"job_config={preset}"]).hydra
+    launcher = OmegaConf.to_container(own.launcher, resolve=False)
+    assert isinstance(launcher, dict)
+    kind = {"local_default": "BasicLauncher", "local_multiprocessing": "JoblibLauncher"}.get(preset, "SlurmLauncher")
+    assert launcher["_target_"].endswith(kind)
+    if kind == "SlurmLauncher":
+        assert (launcher["account"], launcher["partition"]) == (None, None)
+        # A preset chosen is a job to be submitted, of one member too.
+        assert own.mode.name == "MULTIRUN"
+        setup = [str(line) for line in own.launcher.setup]
+        exports = [line for line in setup if "CACHE" in line]
+        assert exports == ['export LANDSCAPES_CACHE="${LANDSCAPES_CACHE:-${SCRATCH:-$HOME/.cache}/landscapes}"']
+
+
+# The published command lines, as the shell hands them over; the run names are ours
+
+RUNS = "'16904957','16904958_1','calm','td3-hopper'"
+CHECKPOINTS = "[50000,150000,250000,350000,450000,550000,650000,750000,850000,950000]"
+PPO_CHECKPOINTS = "[5963776,11960320,17956864,23953408,29949952,35946496,41943040,47939584,53936128,59932672]"
+
+
+def run(entry_point: str, arguments: list[str], jobs: list[Job]) -> list[Job]:
+    assert run_entry_point(entry_point, arguments) == 0
+    return jobs
+
+
+@pytest.mark.parametrize("algo", ["ddpg", "sac"])
+def test_published_training(algo: str, jobs: list[Job]) -> None:
+    arguments = [
+        "--multirun",
+        f"experiment.algo={algo}",
+        "experiment.env_name=halfcheetah,walker2d,hopper,ant",
+        "experiment.reset_interval=1000",
+        "experiment.ddpg_config.exploration_noise=0.1",
+        "experiment.num_seeds=20",
+        "experiment.agent_log_starts=[50000, 150000, 250000, 350000, 450000, 550000, 650000, 750000, 850000, 950000]",
+        "experiment.eval_interval=10000",
+        "experiment.agent_num_logs=1",
+    ]
+    run("run_algorithm", arguments, jobs)
+    settings = [job.settings for job in jobs]
+    assert [each.env_name for each in settings] == ["halfcheetah", "walker2d", "hopper", "ant"]  # type: ignore[union-attr]
+    assert [job.sweep_index for job in jobs] == [0, 1, 2, 3]
+    first = settings[0]
+    assert isinstance(first, TrainJaxrl)
+    assert (first.algo, first.num_seeds, first.eval_interval) == ({"ddpg": "td3"}.get(algo, algo), 20, 10_000)
+    assert first.agent_log_starts == STARTS
+
+
+def test_published_training_of_ppo(jobs: list[Job]) -> None:
+    arguments = [
+        "--multirun",
+        "experiment=train_ppo",
+        "experiment.env_id=ant,halfcheetah,hopper,walker2d",
+        "experiment.agent_num_logs=10",
+        "random_seed=0",
+        "experiment.num_seeds=20",
+    ]
+    run("run_algorithm", arguments, jobs)
+    assert [job.settings.env_id for job in jobs] == ["ant", "halfcheetah", "hopper", "walker2d"]  # type: ignore[union-attr]
+    assert {(job.random_seed, job.settings.seed, job.settings.num_seeds) for job in jobs} == {(0, 0, 20)}  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("noise_type", ["td3_optimization", "sac_optimization"])
+def test_published_evaluation(noise_type: str) -> None:
+    arguments = [
+        "experiment=policy_variance",
+        f"experiment.run_name={RUNS}",
+        "experiment.seed=range(20)",
+        f"experiment.ckpt_indexes={CHECKPOINTS}",
+        "experiment.eval_episodes=1000",
+        "experiment.batch_size=1000",
+        f"experiment.noise_type={noise_type}",
+        "experiment.noise_amounts=[3e-4]",
+    ]
+    jobs = compose_sweep("eval_policy", arguments)
+    members = [(job.settings.run_name, job.settings.seed) for job in jobs]  # type: ignore[union-attr]
+    names = ["16904957", "16904958_1", "calm", "td3-hopper"]
+    assert members == [(name, seed) for name in names for seed in range(20)]
+    assert {tuple(job.settings.ckpt_indexes) for job in jobs} == {tuple(STARTS)}  # type: ignore[union-attr]
+    assert {(*job.settings.noise_amounts, job.settings.noise_type) for job in jobs} == {(3e-4, noise_type)}  # type: ignore[union-attr]
+
+
+def test_published_evaluation_of_ppo() -> None:
+    arguments = [
+        f"experiment.ckpt_indexes={PPO_CHECKPOINTS}",
+        "experiment=policy_variance",
+        f"experiment.run_name={RUNS}",
+        "experiment.seed=range(20)",
+        "experiment.eval_episodes=1000",
+        "experiment.batch_size=50",
+        "experiment.noise_type='ppo_optimization'",
+        "experiment.noise_amounts=[0]",
+    ]
+    jobs = compose_sweep("eval_policy", arguments)
+    assert len(jobs) == 80
+    assert jobs[-1].settings.noise_amounts == [0]  # type: ignore[union-attr]
+    assert jobs[-1].settings.noise_type == "ppo_optimization"  # type: ignore[union-attr]
+    assert jobs[-1].settings.ckpt_indexes[-1] == 59932672  # type: ignore[union-attr]
+
+
+def test_published_rejection() -> None:
+    arguments = [
+        "experiment=td3_reject_ltp",
+        "experiment.root_policy_conf.run_name='16904957'",
+        "experiment.root_policy_conf.ckpt=50000,150000,250000,350000,450000,550000,650000,750000,850000,950000",
+        "experiment.root_policy_conf.seed=range(10)",
+        "experiment.eval_episodes=1000",
+        "experiment.batch_size=1000",
+        "experiment.max_steps=40",
+        "experiment.heuristic=cvar",
+        "experiment.check_interval=1",
+        "experiment.cvar_alpha=0.1",
+        "experiment.seed=range(10)",
+    ]
+    jobs = compose_sweep("improve_ltp", arguments)
+    roots = [job.settings.root_policy_conf for job in jobs]  # type: ignore[union-attr]
+    assert {root.run_name for root in roots} == {"16904957"}
+    members = [(root.ckpt, root.seed, job.settings.seed) for root, job in zip(roots, jobs, strict=True)]
+    assert members == [(step, root, seed) for step in STARTS for root in range(10) for seed in range(10)]
+
+
+def test_sweep_over_experiments_and_names(jobs: list[Job]) -> None:
+    arguments = ["experiment=train_ppo,train_jaxrl", "random_seed=1,2", "run_name=mine", "-m", "use_wandb=false"]
+    run("run_algorithm", arguments, jobs)
+    assert [job.member_name for job in jobs] == ["mine_0", "mine_1", "mine_2", "mine_3"]
+    assert [(job.experiment_name, job.random_seed) for job in jobs] == [
+        ("train_ppo", 1),
+        ("train_ppo", 2),
+        ("train_jaxrl", 1),
+        ("train_jaxrl", 2),
+    ]
+
+
+def test_interpolations_of_the_users_own(jobs: list[Job]) -> None:
+    run("run_algorithm", ["experiment.num_seeds=${random_seed}", "random_seed=3"], jobs)
+    run("run_algorithm", ["-m", "experiment.num_seeds=${random_seed}", "random_seed=4,5"], jobs)
+    assert [job.settings.num_seeds for job in jobs] == [3, 4, 5]  # type: ignore[union-attr]
+
+
+def test_nothing_is_written(jobs: list[Job], tmp_path: Path) -> None:
+    run("run_algorithm", [], jobs)
+    run("run_algorithm", ["--multirun", "random_seed=1,2"], jobs)
+    assert len(jobs) == 3
+    assert [path.name for path in tmp_path.rglob("*")] == ["here"]

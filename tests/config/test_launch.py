@@ -1,0 +1,153 @@
+"""How jobs and sweeps end: exit codes, what is printed, and what the members of a sweep are told."""
+
+import errno
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from landscapes.config.job import Job
+from landscapes.config.launch import run_entry_point
+from landscapes.errors import UserError
+
+ROOT = Path(__file__).resolve().parents[2]
+TRAIN = "run_algorithm"
+
+JaxRuntimeError = type("JaxRuntimeError", (RuntimeError,), {})
+
+
+def fails_with(error: BaseException) -> Callable[[Job], None]:
+    def run(job: Job) -> None:
+        raise error
+
+    return run
+
+
+def stand_in(monkeypatch: pytest.MonkeyPatch, run: Callable[[Job], None]) -> None:
+    monkeypatch.setattr(sys.modules[f"{TRAIN}.experiments.train_jaxrl"], "run", run)
+
+
+@pytest.mark.usefixtures("jobs")
+@pytest.mark.parametrize(
+    "error, code, said",
+    [
+        (UserError("gamma", 3, "must lie in [0, 1]"), 2, "experiment.ddpg_config.discount=3: must lie in [0, 1]\n"),
+        (UserError("learning_starts", 0, "no"), 2, "experiment.start_training=0: no\n"),
+        (UserError("run_name", "a\nb", "taken"), 2, "run_name=a b: taken\n"),
+        (KeyboardInterrupt(), 130, "stopped\n"),
+        (MemoryError(), 1, "out of memory: "),
+        (JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 9 bytes\nmore"), 1, "out of memory: "),
+        (OSError(errno.ENOSPC, "No space left on device", "x.h5"), 1, "no space left for x.h5: "),
+    ],
+)
+def test_known_ends_are_one_line(
+    error: BaseException, code: int, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stand_in(monkeypatch, fails_with(error))
+    assert run_entry_point(TRAIN, []) == code
+    shown = capsys.readouterr().err
+    assert shown.startswith(said)
+    assert shown.count("\n") == 1
+
+
+@pytest.mark.usefixtures("jobs")
+def test_user_error_under_another_one(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    outer = RuntimeError("while tracing")
+    outer.__cause__ = UserError("backend", "x", "must be y")
+    stand_in(monkeypatch, fails_with(outer))
+    assert run_entry_point(TRAIN, []) == 2
+    assert capsys.readouterr().err == "backend=x: must be y\n"
+
+
+@pytest.mark.usefixtures("jobs")
+def test_fault_of_ours_shows_where(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    stand_in(monkeypatch, fails_with(ValueError("shapes")))
+    assert run_entry_point(TRAIN, []) == 1
+    shown = capsys.readouterr().err
+    assert "Traceback" in shown
+    assert shown.endswith("unexpected ValueError (shapes): please report it\n")
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
+    with pytest.raises(ValueError, match="shapes"):
+        run_entry_point(TRAIN, [])
+
+
+def test_a_failing_member_stops_no_other(
+    jobs: list[Job], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run(job: Job) -> None:
+        jobs.append(job)
+        if job.sweep_index in (0, 2):
+            raise UserError("gamma", job.settings.seed, "not today")
+
+    stand_in(monkeypatch, run)
+    assert run_entry_point(TRAIN, ["-m", "experiment.seed=5,6,7,8", "experiment.algo=sac"]) == 2
+    assert [job.settings.seed for job in jobs] == [5, 6, 7, 8]
+    out, err = capsys.readouterr()
+    assert out.splitlines()[0] == "member 0: experiment.seed=5 experiment.algo=sac"
+    assert err.splitlines() == [
+        "member 0: experiment.sac_config.discount=5: not today",
+        "member 2: experiment.sac_config.discount=7: not today",
+        "2 of 4 members of the sweep failed: 0, 2",
+    ]
+    stand_in(monkeypatch, fails_with(ValueError("shapes")))
+    assert run_entry_point(TRAIN, ["-m", "experiment.seed=5,6"]) == 1
+
+
+@pytest.mark.usefixtures("jobs")
+def test_stopping_a_sweep_stops_it_all(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    stand_in(monkeypatch, fails_with(KeyboardInterrupt()))
+    assert run_entry_point(TRAIN, ["-m", "experiment.seed=5,6"]) == 130
+    assert capsys.readouterr().err == "stopped\n"
+
+
+STAND_IN = """
+import sys, types
+from landscapes.errors import UserError
+
+def run(job):
+    print("ran", job.member_name, job.settings.algo, "jax" in sys.modules, flush=True)
+    if job.settings.algo == "sac":
+        raise UserError("tau", 2, "no")
+
+module = types.ModuleType("run_algorithm.experiments.train_jaxrl")
+module.run = run
+sys.modules[module.__name__] = module
+"""
+
+
+@pytest.mark.parametrize("launcher", ["job_config=local_multiprocessing", "hydra/launcher=submitit_local"])
+def test_members_in_processes_of_their_own(launcher: str, tmp_path: Path) -> None:
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "sitecustomize.py").write_text(STAND_IN, encoding="utf-8")
+    environment = os.environ | {
+        "PYTHONPATH": f"{tmp_path / 'site'}{os.pathsep}{ROOT}",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "LANDSCAPES_RESULTS": str(tmp_path / "results"),
+    }
+    ended = subprocess.run(
+        [sys.executable, "main.py", "-m", "run_name=calm", "experiment.algo=ddpg,sac", launcher],
+        cwd=ROOT / TRAIN,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert ended.returncode == 2, ended.stderr
+    assert ended.stderr.splitlines() == [
+        "member 1: experiment.sac_config.tau=2: no",
+        "1 of 2 members of the sweep failed: 1",
+    ]
+    logs = [path.read_text(encoding="utf-8") for path in tmp_path.rglob("*_log.out")]
+    printed = "".join([ended.stdout, *logs])
+    assert "ran calm_0 td3 False" in printed
+    assert "ran calm_1 sac False" in printed
+    if "submitit" in launcher:
+        # Jobs compose the YAML as it was when they were submitted.
+        (sweep,) = (tmp_path / "results" / "sweeps").iterdir()
+        assert (sweep / "conf" / "experiment" / "train_jaxrl.yaml").is_file()
+    else:
+        assert not (tmp_path / "results").exists()

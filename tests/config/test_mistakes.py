@@ -1,0 +1,234 @@
+"""What a user can mistype: each is one line with key, value and what is allowed, exit code 2, and nothing on disk."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from landscapes.config.compose import compose_job
+from landscapes.config.job import Job
+from landscapes.config.launch import run_entry_point
+from landscapes.errors import UserError
+
+ROOT = Path(__file__).resolve().parents[2]
+
+TRAIN, EVALUATE, IMPROVE = "run_algorithm", "eval_policy", "improve_ltp"
+CALM = "experiment.run_name=calm"
+
+MISTAKES: list[tuple[str, list[str], list[str]]] = [
+    # misspelt keys
+    (TRAIN, ["experiment.polcy=3"], ["experiment.polcy=3: no such key"]),
+    (TRAIN, ["experiment.max_step=3"], ["experiment.max_step=3: no such key; did you mean experiment.max_steps"]),
+    (TRAIN, ["experiment.ddpg_config.discont=1"], ["did you mean experiment.ddpg_config.discount?"]),
+    (TRAIN, ["experiment.tau=1"], ["experiment.tau=1: no such key", "experiment.ddpg_config.tau"]),
+    (TRAIN, ["experiment.gamma=1"], ["experiment.gamma=1", "published as experiment.ddpg_config.discount"]),
+    (TRAIN, ["experiment=train_ppo", "experiment.clip_eps=1"], ["published as experiment.clip_coef"]),
+    (TRAIN, ["random_sed=1"], ["random_sed=1: no such key; did you mean random_seed?"]),
+    (TRAIN, ["experimnt=train_ppo"], ["experimnt=train_ppo: no such key; did you mean experiment?"]),
+    (TRAIN, ["wandb.project=x"], ["wandb.project=x: no such key", "wandb.project_name"]),
+    (TRAIN, ["+experiment.learning=1"], ["experiment.learning=1: no such key"]),
+    (TRAIN, ["++wandb.tags=[a]"], ["wandb.tags=[a]: no such key; there are project_name"]),
+    (TRAIN, ["+seeds=3"], ["seeds=3: no such key"]),
+    (TRAIN, ["~experiment.seed"], ["experiment.seed=???: needs a value"]),
+    (TRAIN, ["~experiment"], ["experiment=null: no such experiment; run_algorithm has train_jaxrl, train_ppo"]),
+    (TRAIN, ["hydra.swep.dir=x"], ["hydra.swep.dir=x: no such key", "hydra.sweep.dir"]),
+    (TRAIN, ["experiment.algo_config.width=3"], ["+experiment.algo_config.width=..."]),
+    # choices
+    (TRAIN, ["experiment=policy_variance"], ["belongs to eval_policy; run_algorithm has train_jaxrl, train_ppo"]),
+    (EVALUATE, ["experiment=td3_reject_ltp", "experiment.lr=1"], ["belongs to improve_ltp; eval_policy has"]),
+    (TRAIN, ["experiment=train_pp"], ["experiment=train_pp: no such experiment; run_algorithm has"]),
+    (TRAIN, ["-m", "experiment=train_ppo,policy_variance"], ["experiment=policy_variance: belongs to eval_policy"]),
+    (TRAIN, ["job_config=cc_gpus"], ["job_config=cc_gpus: no such preset; did you mean cc_gpu"]),
+    (TRAIN, ["-m", "job_config=cc_gpu,cc_cpu"], ["job_config=cc_gpu,cc_cpu: cannot be swept over"]),
+    (TRAIN, ["hydra/launcher=rocket"], ["hydra/launcher=rocket: no such choice", "submitit_slurm"]),
+    (TRAIN, ["experiment.algo=td4"], ["experiment.algo=td4: must be td3 (published as ddpg), sac"]),
+    (IMPROVE, ["experiment.root_policy_conf.run_name=a", "experiment.heuristic=cva"], ["one of cvar, ltp, none"]),
+    (TRAIN, ["wandb.mode=of"], ["wandb.mode=of: must be one of online, offline, disabled, or null"]),
+    # types
+    (TRAIN, ["experiment.max_steps=abc"], ["experiment.max_steps=abc: must be an integer, at least 1"]),
+    (TRAIN, ["experiment.max_steps=1.5"], ["experiment.max_steps=1.5: must be an integer"]),
+    (TRAIN, ["experiment.num_seeds=true"], ["experiment.num_seeds=true: must be an integer"]),
+    (TRAIN, ["experiment.num_seeds=null"], ["experiment.num_seeds=null: must be an integer"]),
+    (TRAIN, ["experiment.num_seeds='3'"], ["experiment.num_seeds='3': must be an integer"]),
+    (TRAIN, ["experiment.ddpg_config.actor_lr=fast"], ["experiment.ddpg_config.actor_lr=fast: must be a number"]),
+    (TRAIN, ["experiment.ddpg_config.actor_lr=nan"], ["experiment.ddpg_config.actor_lr=nan: must be a number"]),
+    (TRAIN, ["experiment.ddpg_config.tau=inf"], ["experiment.ddpg_config.tau=inf: must be a number"]),
+    (TRAIN, ["experiment.max_steps=inf"], ["experiment.max_steps=inf: must be an integer"]),
+    (TRAIN, ["experiment.tqdm=yes"], ["experiment.tqdm=yes: must be true or false"]),
+    (TRAIN, ["experiment.checkpoint=1"], ["experiment.checkpoint=1: must be true or false"]),
+    (TRAIN, ["experiment.agent_log_starts=5"], ["experiment.agent_log_starts=5: must be a list such as [a,b]"]),
+    (TRAIN, ["experiment.agent_log_starts=[1,x]"], ["experiment.agent_log_starts[1]=x: must be an integer"]),
+    (TRAIN, ["experiment.ddpg_config=3"], ["experiment.ddpg_config=3: must be a group with the keys actor_lr"]),
+    (TRAIN, ["experiment.ddpg_config.hidden_dims=[]"], ["experiment.ddpg_config.hidden_dims=[]", "not empty"]),
+    (TRAIN, ["wandb=null"], ["wandb=null: must be a group with the keys project_name"]),
+    (TRAIN, ["experiment={algo:sac,x:1}"], ["experiment"]),
+    (EVALUATE, [CALM, "experiment.noise_amounts=3e-4"], ["experiment.noise_amounts=3e-4: must be a list"]),
+    (EVALUATE, [CALM, "experiment.noise_amounts=[true]"], ["experiment.noise_amounts[0]=true: must be a number"]),
+    (EVALUATE, [CALM, "experiment.noise_type="], ["experiment.noise_type=: must be text, not empty"]),
+    (TRAIN, ["job_config=cc_cpu", "hydra.launcher.mem_gb=much"], ["hydra.launcher.mem_gb=much"]),
+    # ranges
+    (TRAIN, ["experiment.num_seeds=0"], ["experiment.num_seeds=0: must be an integer, at least 1"]),
+    (TRAIN, ["experiment.ddpg_config.discount=1.1"], ["must be a number, from 0 to 1"]),
+    (
+        TRAIN,
+        ["experiment.ddpg_config.tau=0"],
+        ["experiment.ddpg_config.tau=0: must be a number, above 0, at most 1"],
+    ),
+    (TRAIN, ["random_seed=-1"], ["random_seed=-1: must be an integer, from 0 to 4294967295"]),
+    (
+        TRAIN,
+        ["experiment.max_steps=100"],
+        ["experiment.start_training=10000: must be at most experiment.max_steps=100"],
+    ),
+    (TRAIN, ["experiment=train_ppo", "experiment.num_minibatches=3"], ["must divide num_envs * num_steps = 32768"]),
+    (
+        TRAIN,
+        ["experiment=train_ppo", "experiment.total_timesteps=1e3"],
+        ["total_timesteps=1e3: must be at least"],
+    ),
+    (TRAIN, ["experiment=train_ppo", "experiment.target_kl=0"], ["must be a number, above 0, or null"]),
+    (TRAIN, ["experiment=train_ppo", "experiment.eval_interval=0"], ["an integer, at least 1, or null"]),
+    (
+        TRAIN,
+        ["+experiment.algo_config.width=3"],
+        ["experiment.algo_config={width:3}: read by an algo given as a dotted"],
+    ),
+    (EVALUATE, [CALM, "experiment.ckpt_indexes=[]"], ["experiment.ckpt_indexes=[]"]),
+    (IMPROVE, ["experiment.root_policy_conf.run_name=a", "experiment.cvar_alpha=0"], ["experiment.cvar_alpha=0"]),
+    (IMPROVE, ["experiment.root_policy_conf.run_name=a", "experiment.check_interval=41"], ["experiment.max_steps=40"]),
+    # names
+    (EVALUATE, [], ["experiment.run_name=???: needs a value"]),
+    (IMPROVE, ["experiment=reject_ltp"], ["experiment.root_policy_conf.run_name=???: needs a value"]),
+    (EVALUATE, ["experiment.run_name=16904957_3"], ["=16904957_3: ", '''experiment.run_name="'16904957_3'"''']),
+    (IMPROVE, ["experiment.root_policy_conf.run_name=16904957"], ['''run_name="'16904957'"''']),
+    (TRAIN, ["run_name=123"], ["run_name=123: the name of a new run must begin with a letter"]),
+    (TRAIN, ["run_name='123'"], ["run_name='123': the name of a new run must begin with a letter"]),
+    (TRAIN, ["experiment.env_name=3"], ["experiment.env_name=3: must be text"]),
+    # grammar and flags; the first is a published misprint
+    (
+        EVALUATE,
+        ["-m", "experiment.run_name=''a','b'"],
+        ["experiment.run_name=''a','b': Hydra cannot read this", "quotes"],
+    ),
+    (TRAIN, ["experiment.agent_log_starts=[1,2"], ["experiment.agent_log_starts=[1,2: Hydra cannot read this"]),
+    (TRAIN, ["foo"], ["argument=foo: settings are given as key=value"]),
+    (TRAIN, ["=3"], ["argument==3: settings are given as key=value"]),
+    (TRAIN, ["experiment.seed=1,2"], ["experiment.seed=1,2: several values need --multirun"]),
+    (TRAIN, ["experiment.seed=range(3)"], ["experiment.seed=range(3): several values need --multirun"]),
+    (TRAIN, ["-m", "experiment.seed=interval(0,1)"], ["experiment.seed=interval(0,1): only single values"]),
+    (TRAIN, ["experiment.seed=${random_sed}"], ["experiment.seed=${random_sed}: Interpolation key"]),
+    (TRAIN, ["--multirn", "random_seed=1,2"], ["arguments=--multirn random_seed=1,2: "]),
+    (TRAIN, ["--cfg", "jobs"], ["arguments=--cfg jobs: "]),
+    (TRAIN, ["--run", "--multirun"], ["exclude each other"]),
+    (TRAIN, ["--config-dir", "mine"], ["--config-dir=mine: not offered"]),
+    (TRAIN, ["--cfg", "job", "experiment.polcy=3"], ["experiment.polcy=3: no such key"]),
+    # sweeps: the second member is wrong, and the first one does not start
+    (TRAIN, ["-m", "experiment.num_seeds=1,0"], ["experiment.num_seeds=0: must be an integer, at least 1"]),
+    (TRAIN, ["-m", "experiment.algo=sac,td4", "job_config=cc_gpu"], ["experiment.algo=td4: must be td3"]),
+    (TRAIN, ["-m", "experiment.polcy=1,2"], ["experiment.polcy=1: no such key"]),
+]
+
+
+def files_below(folder: Path) -> list[Path]:
+    return sorted(path.relative_to(folder) for path in folder.rglob("*"))
+
+
+@pytest.mark.parametrize(
+    "entry_point, arguments, said", MISTAKES, ids=[" ".join([name, *given]) for name, given, _ in MISTAKES]
+)
+def test_mistake_is_one_line(
+    entry_point: str,
+    arguments: list[str],
+    said: list[str],
+    jobs: list[Job],
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    assert run_entry_point(entry_point, arguments) == 2
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert err.count("\n") == 1
+    assert err.endswith("\n")
+    assert len(err) < 500
+    for part in said:
+        assert part in err
+    assert jobs == []
+    assert files_below(tmp_path) == [Path("here")]
+
+
+def test_slurm_preset_without_slurm(
+    jobs: list[Job], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert run_entry_point(TRAIN, ["job_config=mila_gpu"]) == 2
+    assert capsys.readouterr().err.startswith("job_config=mila_gpu: needs SLURM")
+    assert files_below(tmp_path) == [Path("here")]
+
+
+def test_mistake_in_python() -> None:
+    with pytest.raises(UserError, match=r"experiment\.num_seeds=0: must be an integer, at least 1"):
+        compose_job(TRAIN, ["experiment.num_seeds=0"])
+    with pytest.raises(UserError, match="several values need --multirun"):
+        compose_job(TRAIN, ["random_seed=1,2"])
+
+
+PROCESSES = [
+    (TRAIN, "main.py", ["experiment.polcy_delay=3"], "experiment.polcy_delay=3: no such key"),
+    (TRAIN, "-m", ["experiment=policy_variance"], "experiment=policy_variance: belongs to eval_policy"),
+    (
+        EVALUATE,
+        "main.py",
+        ["-m", "experiment.run_name=''a','b'"],
+        "experiment.run_name=''a','b': Hydra cannot read this",
+    ),
+    (EVALUATE, "-m", [], "experiment.run_name=???: needs a value"),
+    (
+        IMPROVE,
+        "main.py",
+        ["-m", "experiment.root_policy_conf.run_name=1,2"],
+        "experiment.root_policy_conf.run_name=1: ",
+    ),
+    (IMPROVE, "-m", ["job_config=moon"], "job_config=moon: no such preset"),
+]
+
+
+def start(command: list[str], cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    environment = {name: value for name, value in os.environ.items() if name != "HYDRA_FULL_ERROR"}
+    environment |= {"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1", **variables}
+    return subprocess.run(
+        [sys.executable, *command], cwd=cwd, env=environment, capture_output=True, text=True, timeout=120, check=False
+    )
+
+
+@pytest.mark.parametrize("entry_point, way, arguments, said", PROCESSES)
+def test_mistake_ends_the_process(entry_point: str, way: str, arguments: list[str], said: str, tmp_path: Path) -> None:
+    folder, command = (ROOT, ["-m", entry_point]) if way == "-m" else (ROOT / entry_point, ["main.py"])
+    before = sorted(path.name for path in folder.iterdir())
+    ended = start([*command, *arguments], folder, LANDSCAPES_RESULTS=str(tmp_path / "results"))
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr.startswith(said)
+    assert ended.stderr.count("\n") == 1
+    assert sorted(path.name for path in folder.iterdir()) == before
+    assert files_below(tmp_path) == []
+
+
+def test_full_traceback_on_request(tmp_path: Path) -> None:
+    ended = start(["-m", TRAIN, "experiment.polcy=3"], tmp_path, HYDRA_FULL_ERROR="1")
+    assert ended.returncode == 1
+    assert "Traceback" in ended.stderr
+    assert "UserError: experiment.polcy=3" in ended.stderr
+
+
+def test_help_is_quick_to_come_and_imports_no_jax(tmp_path: Path) -> None:
+    script = (
+        "import sys; from landscapes.config.launch import run_entry_point; "
+        "code = run_entry_point('run_algorithm', ['--help']); "
+        "assert not {'jax', 'brax', 'wandb', 'h5py', 'matplotlib'} & set(sys.modules); sys.exit(code)"
+    )
+    ended = start(["-c", script], tmp_path)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert "Experiments: train_jaxrl (TD3 and SAC; the default), train_ppo" in ended.stdout
+    assert "exploration_noise: 0.1" in ended.stdout
+    assert files_below(tmp_path) == []

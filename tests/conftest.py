@@ -1,0 +1,109 @@
+"""Strict mode: warnings and rank promotion are errors, no network, results in temporary folders.
+
+Knows pytest and the environment variables of the libraries; imports nothing of ours and, so that the variables come
+first, no JAX.
+"""
+
+import ipaddress
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+CACHE = Path(__file__).resolve().parent.parent / ".cache"
+
+STRICT = {
+    "JAX_NUMPY_RANK_PROMOTION": "raise",
+    "MPLBACKEND": "Agg",
+    "WANDB_MODE": "offline",
+    "WANDB_ERROR_REPORTING": "false",
+    "WANDB_SILENT": "true",
+}
+"""Set for every test and for every process a test starts, whatever the caller's are."""
+
+DEFAULTS = {
+    "JAX_PLATFORMS": "cpu",
+    # XLA's newer fusions on CPUs take markedly longer to compile, and tests compile more than they compute.
+    "XLA_FLAGS": "--xla_cpu_use_fusion_emitters=false",
+    # The second run on a machine, and the other test processes of the first, find most programs compiled.
+    "JAX_COMPILATION_CACHE_DIR": str(CACHE / "jax"),
+    "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.3",
+}
+"""Set where the caller has not."""
+
+if "jax" in sys.modules:
+    raise RuntimeError("jax was imported before tests/conftest.py could set its environment variables")
+os.environ.update(STRICT)
+for _name, _value in DEFAULTS.items():
+    os.environ.setdefault(_name, _value)
+os.environ.pop("WANDB_API_KEY", None)
+
+
+class NetworkBlockedError(RuntimeError):
+    """A test reached for the network. Not an OSError, so that no handler of lost connections swallows it."""
+
+
+def _is_local(host: object) -> bool:
+    if isinstance(host, bytes | bytearray):
+        host = host.decode()
+    if host in (None, "", "localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(str(host)).is_loopback
+    except ValueError:
+        return False
+
+
+def _refuse_network(event: str, arguments: tuple[object, ...]) -> None:
+    if event == "socket.getaddrinfo":
+        host = arguments[0]
+    elif event in ("socket.connect", "socket.sendto"):
+        address = arguments[1]
+        if not isinstance(address, tuple):  # a path: AF_UNIX
+            return
+        host = address[0]
+    else:
+        return
+    if not _is_local(host):
+        raise NetworkBlockedError(f"no network in tests: {event} to {host!r}")
+
+
+sys.addaudithook(_refuse_network)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _results_of_session(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Module and session fixtures that name no folder write here."""
+    os.environ["LANDSCAPES_RESULTS"] = str(tmp_path_factory.mktemp("results"))
+    os.environ["WANDB_DIR"] = str(tmp_path_factory.mktemp("wandb"))
+
+
+@pytest.fixture(autouse=True)
+def _results_of_test(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Two tests that name no folder do not see each other's runs."""
+    monkeypatch.setenv("LANDSCAPES_RESULTS", str(tmp_path / "results"))
+    monkeypatch.setenv("WANDB_DIR", str(tmp_path))
+
+
+# With LANDSCAPES_NO_SKIP=1 (.ci/run) a skipped test has failed: there, all that tests want is installed.
+if os.environ.get("LANDSCAPES_NO_SKIP") == "1":
+
+    def _fail_if_skipped(report: pytest.TestReport | pytest.CollectReport) -> None:
+        if report.outcome == "skipped" and not hasattr(report, "wasxfail"):
+            reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+            report.outcome = "failed"
+            report.longrepr = f"{report.nodeid} was skipped, and LANDSCAPES_NO_SKIP=1 forbids that. {reason}"
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport() -> Iterator[None]:
+        report = yield
+        _fail_if_skipped(report)
+        return report
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_make_collect_report() -> Iterator[None]:
+        report = yield
+        _fail_if_skipped(report)
+        return report

@@ -1,0 +1,208 @@
+"""Imports point down the list of rooms only.
+
+Knows names of modules, read from the source without running it; knows nothing of what the modules do.
+"""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGES = ("landscapes", "run_algorithm", "eval_policy", "improve_ltp")
+
+SIMULATORS = frozenset({"brax", "mujoco", "jaxopt"})
+SHELL = frozenset({"hydra", "omegaconf", "submitit", "wandb", "h5py", "matplotlib", "rich"})
+ARRAYS = frozenset({"jax", "flax", "optax"})
+
+MATHS = frozenset({"losses", "networks", "optimizers", "algorithms", "algorithm parts"})
+LEARNING = MATHS | {"algorithm registry"}
+DOOR = frozenset({"errors", "types", "envs", "algorithm registry", "storage"})
+FIGURES = frozenset({"errors", "statistics", "storage"})
+
+
+class Room(NamedTuple):
+    """One floor of the house: its modules may import each other and whatever lies below, except as said here.
+
+    A module is given by its full name, or as `package.*` for all that is inside it; the longest match decides.
+    """
+
+    name: str
+    modules: tuple[str, ...]
+    never: frozenset[str] = frozenset()
+    """Rooms, of those below, that are closed to this one; its own name means that its modules keep apart."""
+    only: frozenset[str] | None = None
+    """The only rooms that are open, where not all below are."""
+    without: frozenset[str] = SIMULATORS
+    """Packages of others that no module here imports, inside a function neither."""
+
+
+CORE = SIMULATORS | SHELL
+
+# Ground floor first. A new module gets a line here, as low as it can stand.
+HOUSE = (
+    Room("errors", ("landscapes.errors",), without=CORE | ARRAYS),
+    Room("types", ("landscapes.types",), without=CORE),
+    Room("statistics", ("landscapes.statistics",), only=frozenset({"errors"}), without=CORE),
+    Room("envs", ("landscapes.envs", "landscapes.envs.*"), without=SHELL),
+    Room("networks", ("landscapes.networks",), never=frozenset({"envs"}), without=CORE),
+    Room("optimizers", ("landscapes.optimizers",), never=frozenset({"envs", "networks"}), without=CORE),
+    Room("replay", ("landscapes.replay",), never=frozenset({"envs", "networks", "optimizers"}), without=CORE),
+    Room("losses", ("landscapes.losses",), never=frozenset({"envs", "networks", "optimizers"}), without=CORE),
+    Room("rollout", ("landscapes.rollout",), never=frozenset({"networks", "optimizers", "losses"}), without=CORE),
+    Room("algorithm parts", ("landscapes.algorithms.checks",), only=frozenset({"errors", "types"}), without=CORE),
+    # Every other file of the package is an algorithm, and no algorithm imports another.
+    Room("algorithms", ("landscapes.algorithms.*",), never=frozenset({"algorithms", "envs"}), without=CORE),
+    Room("algorithm registry", ("landscapes.algorithms", "landscapes.algorithms.registry"), without=CORE),
+    Room("training", ("landscapes.training",), never=LEARNING, without=CORE),
+    Room("neighborhood", ("landscapes.neighborhood",), never=LEARNING, without=CORE),
+    Room("paths", ("landscapes.paths",), never=LEARNING, without=CORE),
+    Room("rejection", ("landscapes.rejection",), never=LEARNING, without=CORE),
+    Room("storage", ("landscapes.storage", "landscapes.storage.*"), never=LEARNING),
+    Room("tracking", ("landscapes.tracking", "landscapes.tracking.*"), never=LEARNING | {"storage"}),
+    Room("console", ("landscapes.console",), never=LEARNING | {"storage", "tracking"}),
+    Room("door", ("landscapes", "landscapes.door"), only=DOOR),
+    Room("config", ("landscapes.config", "landscapes.config.*"), only=frozenset({"errors", "storage"})),
+    Room("figures", ("landscapes.figures", "landscapes.figures.*"), only=FIGURES, without=SIMULATORS | ARRAYS),
+    Room("run_algorithm", ("run_algorithm", "run_algorithm.*"), never=MATHS),
+    Room("eval_policy", ("eval_policy", "eval_policy.*"), never=MATHS | {"run_algorithm"}),
+    Room("improve_ltp", ("improve_ltp", "improve_ltp.*"), never=MATHS | {"run_algorithm", "eval_policy"}),
+    Room("quickstart", ("landscapes.quickstart",), never=MATHS),
+)
+
+SOURCES = {
+    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
+    for package in PACKAGES
+    for path in sorted((ROOT / package).rglob("*.py"))
+}
+
+
+def room_of(module: str) -> Room | None:
+    """The room whose pattern matches `module` most closely."""
+    matches: list[tuple[int, Room]] = []
+    for room in HOUSE:
+        for pattern in room.modules:
+            if pattern == module:
+                return room
+            if pattern.endswith(".*") and module.startswith(pattern[:-1]):
+                matches.append((len(pattern), room))
+    return max(matches, key=lambda match: match[0])[1] if matches else None
+
+
+def imports_of(module: str, source: str, is_package: bool = False) -> Iterator[tuple[str, int]]:
+    """What `source` imports, inside functions too, and in which line; a name from a package as `package.name`."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, node.lineno) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            origin = node.module or ""
+            if node.level:
+                parents = module.split(".")[: len(module.split(".")) - node.level + is_package]
+                origin = ".".join([*parents, *([origin] if origin else [])])
+            yield from ((f"{origin}.{alias.name}", node.lineno) for alias in node.names)
+
+
+def _room_imported(name: str) -> Room | None:
+    """The room that the imported `name` belongs to: of the module of that name, or of the one that holds it."""
+    return room_of(name if name in SOURCES else name.rpartition(".")[0] or name) or room_of(name)
+
+
+def _wrong_room(room: Room, imported: Room) -> str | None:
+    if imported is room:
+        return "they keep apart" if room.name in room.never else None
+    if HOUSE.index(imported) > HOUSE.index(room):
+        return "imports point down"
+    if imported.name in room.never:
+        return "closed to it"
+    if room.only is not None and imported.name not in room.only:
+        return f"only {', '.join(sorted(room.only))} are open to it"
+    return None
+
+
+def violations(module: str, source: str, is_package: bool = False) -> list[str]:
+    """One line for each import of `module` that its room does not allow."""
+    room = room_of(module)
+    if room is None:
+        return [f"{module} is in no room: add it to HOUSE in tests/test_layering.py, as low as it can stand"]
+    found = []
+    for name, line in imports_of(module, source, is_package):
+        package = name.partition(".")[0]
+        if package in PACKAGES:
+            imported = _room_imported(name)
+            if imported is not None and (reason := _wrong_room(room, imported)):
+                found.append(f"{module}:{line} ({room.name}) imports {name} ({imported.name}): {reason}")
+        elif package in room.without:
+            found.append(f"{module}:{line} ({room.name}) imports {name}: {package} is closed to it")
+    return found
+
+
+@pytest.mark.parametrize("module", SOURCES)
+def test_imports_point_down(module: str) -> None:
+    path = SOURCES[module]
+    assert violations(module, path.read_text(), path.name == "__init__.py") == []
+
+
+@pytest.mark.parametrize(
+    "module, source, complaint",
+    [
+        ("landscapes.types", "from landscapes import storage", "imports point down"),
+        ("landscapes.types", "from landscapes.rollout import unroll", "imports point down"),
+        ("landscapes.types", "from .rollout import unroll", "imports point down"),
+        ("landscapes.types", "def f():\n    import landscapes.rollout", "imports point down"),
+        ("landscapes.networks", "import landscapes.envs.brax", "closed to it"),
+        ("landscapes.algorithms.td3", "from landscapes.algorithms import sac", "they keep apart"),
+        ("landscapes.algorithms.td3", "from landscapes.algorithms.sac import make", "they keep apart"),
+        ("landscapes.training", "from landscapes.algorithms.registry import make_algorithm", "closed to it"),
+        ("landscapes.storage.runs", "from landscapes.losses import td_error", "closed to it"),
+        ("landscapes.config.schemas", "from landscapes.types import Policy", "are open to it"),
+        ("landscapes.rollout", "import brax.envs", "brax is closed to it"),
+        ("landscapes.rejection", "def f():\n    import h5py", "h5py is closed to it"),
+        ("landscapes.drawer", "", "is in no room"),
+    ],
+)
+def test_a_wrong_import_is_found(module: str, source: str, complaint: str) -> None:
+    (found,) = violations(module, source)
+    assert complaint in found
+
+
+@pytest.mark.parametrize(
+    "module, source",
+    [
+        (
+            "landscapes.algorithms.td3",
+            "import jax\nfrom landscapes import losses, replay\nfrom landscapes.types import Key",
+        ),
+        ("landscapes.algorithms.registry", "from landscapes.algorithms.td3 import make"),
+        ("landscapes.envs.registry", "from landscapes.envs import brax\nimport brax.envs"),
+        ("landscapes.config.schemas", "def f():\n    import jax"),
+        ("run_algorithm.main", "import hydra\nfrom landscapes.training import train"),
+    ],
+)
+def test_a_right_import_is_let_pass(module: str, source: str) -> None:
+    assert violations(module, source) == []
+
+
+def _core() -> list[str]:
+    return [name for name in SOURCES if (room := room_of(name)) is not None and room.without >= CORE]
+
+
+@pytest.mark.parametrize(
+    "modules, packages",
+    [
+        pytest.param(_core(), SHELL - {"rich"}, id="the core without the shell"),  # flax imports rich
+        pytest.param(["landscapes.config"], ARRAYS, id="the command line without JAX, so that mistakes show at once"),
+    ],
+)
+def test_importing_leaves_out(modules: list[str], packages: frozenset[str]) -> None:
+    """Not by way of other packages or of `landscapes/__init__.py` either."""
+    program = (
+        "import importlib, sys\n"
+        f"for name in {modules}: importlib.import_module(name)\n"
+        f"print(sorted({set(packages)} & sys.modules.keys()))\n"
+    )
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"

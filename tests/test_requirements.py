@@ -1,0 +1,42 @@
+"""The lists of packages agree: names in pyproject.toml, versions in requirements.txt, everything in constraints.txt.
+
+Knows the files only; asks no registry and looks at no installed package.
+"""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def pins(name: str) -> dict[str, str]:
+    """The `package==version` lines of a requirements file, package names normalised."""
+    lines = (ROOT / name).read_text().splitlines()
+    found = [re.fullmatch(r"([\w.-]+)==(\S+)", line.partition("#")[0].strip()) for line in lines]
+    return {re.sub(r"[-_.]+", "-", match[1]).lower(): match[2] for match in found if match}
+
+
+def test_declared_dependencies_are_the_pinned_ones() -> None:
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    assert sorted(declared) == sorted(pins("requirements.txt"))
+
+
+@pytest.mark.parametrize("name", ["requirements.txt", "test_requirements.txt"])
+def test_constraints_agree(name: str) -> None:
+    constraints = pins("constraints.txt")
+    assert pins(name) == {package: constraints.get(package) for package in pins(name)}
+
+
+@pytest.mark.parametrize("name", ["requirements.txt", "test_requirements.txt", "constraints.txt"])
+def test_every_requirement_is_pinned(name: str) -> None:
+    lines = [line.partition("#")[0].strip() for line in (ROOT / name).read_text().splitlines()]
+    packages = [line for line in lines if line and not line.startswith("-")]
+    assert len(packages) == len(pins(name))
+
+
+def test_mujoco_and_mjx_are_one_version() -> None:
+    versions = pins("requirements.txt")
+    assert versions["mujoco"] == versions["mujoco-mjx"]
