@@ -4,7 +4,7 @@ Knows run folders, trackers and the rejection loop; knows no algorithm and no ma
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from landscapes import console, door, neighborhood, rejection, replay, statistics, storage
+from landscapes import console, door, neighborhood, rejection, replay, statistics, storage, tables
 from landscapes.config.job import Job
 from landscapes.config.schemas import RejectLtp
 from landscapes.errors import UserError
@@ -35,6 +35,11 @@ def heuristic_id(s: RejectLtp) -> str:
     """The heuristic with everything that changes its decisions, as it stands in paths and names."""
     name = f"cvar_{s.cvar_alpha}" if s.heuristic == "cvar" else str(s.heuristic)
     return name + "_crn" * s.common_random_numbers + "_remeasured" * s.remeasure_incumbent
+
+
+def group(s: RejectLtp) -> str:
+    """Where in the rejection file the data sets of these settings lie."""
+    return f"{heuristic_id(s)}/{s.check_interval}check/{s.max_steps}steps/seed{s.seed}"
 
 
 def walk(job: Job) -> None:
@@ -96,6 +101,7 @@ def _make_child(job: Job, s: RejectLtp, results: Path, parent: storage.Run) -> s
         "random_seed": s.seed,
         **storage.environment_record(),
         "parent": {"run": parent.name, "seed": root.seed, "step": root.ckpt},
+        "rejection": {"file": str(parent.rejection_path(root.seed, root.ckpt)), "group": group(s)},
         "diverged": {},
         "status": "running",
     }
@@ -174,11 +180,6 @@ class _Walk:
         self.stored_updates: list[int] = []
         self.saved_at = time.monotonic()
 
-    @property
-    def group(self) -> str:
-        s = self.s
-        return f"{heuristic_id(s)}/{s.check_interval}check/{s.max_steps}steps/seed{s.seed}"
-
     def go(self) -> None:
         s, conf = self.s, self.s.root_policy_conf
         keys = rejection.rejection_keys(s.seed)
@@ -224,9 +225,7 @@ class _Walk:
             self._measure_fresh(measured, keys)
         self._save()
         self.files.append(
-            rejection_figure(
-                self.files[0], self.group, self.child.path / "rejection.png", alpha=self.s.cvar_alpha
-            )
+            rejection_figure(self.files[0], group(self.s), self.child.path / "rejection.png", alpha=self.s.cvar_alpha)
         )
 
     def _tally(self) -> str:
@@ -241,11 +240,11 @@ class _Walk:
         self.proposals.append(proposal)
         names = {"mean": "PURD mean", "ltp": "PURD LTP", "cvar": "PURD CVaR"}
         metrics = {shown: getattr(proposal.score, name) for name, shown in names.items()}
-        self.tracker.log(metrics | {"accepted": float(proposal.accepted)}, proposal.index)
+        self.tracker.log(metrics | {"accepted": float(proposal.accepted)}, proposal.number)
         if np.isfinite(proposal.returns).all():
-            self.tracker.histogram("PURD", proposal.returns, proposal.index)
+            self.tracker.histogram("PURD", proposal.returns, proposal.number)
         accepted = sum(p.accepted for p in self.proposals[1:])
-        if proposal.accepted and proposal.index and self.s.store_every and accepted % self.s.store_every == 0:
+        if proposal.accepted and proposal.number and self.s.store_every and accepted % self.s.store_every == 0:
             self._store(proposal.standing)
         if time.monotonic() - self.saved_at > SECONDS_PER_SAVE:
             self._save()
@@ -311,12 +310,17 @@ class _Walk:
             "child_run": self.child.name,
             "config": self.job.resolved,
             "program_shape": self.program_shape,
-            "keys": "advance, measure, fresh = split(key(experiment.seed), 3); proposal p measures with fold_in(measure, p)",
+            "keys": "advance, measure, fresh = split(key(experiment.seed), 3); proposal p: fold_in(measure, p)",
         }
         conf = self.s.root_policy_conf
-        attributes = {"schema_version": SCHEMA_VERSION, "seed": conf.seed, "ckpt": conf.ckpt, **self.parent.provenance()}
-        names = {f"{self.group}/{name}": values for name, values in datasets.items()}
-        storage.merge_hdf5(self.files[0], names, attributes, {name: about for name in names})
+        attributes = {
+            "schema_version": SCHEMA_VERSION,
+            "seed": conf.seed,
+            "ckpt": conf.ckpt,
+            **self.parent.provenance(),
+        }
+        names = {f"{group(self.s)}/{name}": values for name, values in datasets.items()}
+        storage.merge_hdf5(self.files[0], names, attributes, dict.fromkeys(names, about))
         self.saved_at = time.monotonic()
 
     def print_results(self) -> None:
@@ -327,37 +331,17 @@ class _Walk:
         print(f"{sum(p.accepted for p in tried)} of {len(tried)} proposals accepted, {updates} updates applied")
         if not self.fresh:
             return
-        rows: list[Sequence[object]] = []
-        for name, returns in self.fresh.items():
-            summary = statistics.summarize(returns, alpha=s.cvar_alpha)
-            rows.append([name, *(_interval(summary, stat, digits) for stat, digits in _SHOWN)])
+        alpha = s.cvar_alpha
+        rows = [
+            [name, *tables.purd_cells(statistics.summarize(returns, alpha=alpha))]
+            for name, returns in self.fresh.items()
+        ]
         title = f"Fresh PURDs, {s.fresh_purds} x {s.eval_episodes} samples each, 95 % intervals"
-        console.print_table(title, ["policy", "mean", "std", "LTP", f"CVaR {s.cvar_alpha}"], rows)
-        functions = {
-            "mean": statistics.mean,
-            "std": statistics.std,
-            "ltp": statistics.left_tail_probability,
-            "cvar": partial(statistics.cvar, alpha=s.cvar_alpha),
-        }
-        differences: list[Sequence[object]] = []
-        for other in ("root", "control"):
-            if other not in self.fresh:
-                continue
-            cells = []
-            for stat, digits in _SHOWN:
-                one, two = self.fresh[other], self.fresh["improved"]
-                low, high = statistics.paired_bootstrap_interval(one, two, functions[stat])
-                change = functions[stat](two) - functions[stat](one)
-                cells.append(f"{change:+.{digits}f} ({low:+.{digits}f} .. {high:+.{digits}f})")
-            differences.append([f"improved - {other}", *cells])
-        console.print_table(
-            "Paired differences on common random numbers", ["", "mean", "std", "LTP", f"CVaR {s.cvar_alpha}"], differences
-        )
-
-
-_SHOWN = (("mean", 1), ("std", 1), ("ltp", 3), ("cvar", 1))
-
-
-def _interval(summary: dict[str, float], name: str, digits: int) -> str:
-    low, high = summary[f"{name}_low"], summary[f"{name}_high"]
-    return f"{summary[name]:.{digits}f} ({low:.{digits}f} .. {high:.{digits}f})"
+        console.print_table(title, ["policy", *tables.purd_columns(alpha)], rows)
+        differences = [
+            [f"improved - {other}", *tables.difference_cells(self.fresh[other], self.fresh["improved"], alpha)]
+            for other in ("root", "control")
+            if other in self.fresh
+        ]
+        title = "Paired differences on common random numbers, 95 % intervals"
+        console.print_table(title, ["", *tables.purd_columns(alpha)], differences)

@@ -38,7 +38,8 @@ def polyak(target: PyTree, online: PyTree, tau: float) -> PyTree:
 
 
 def gaussian_log_prob(x: jax.Array, mean: jax.Array, log_std: jax.Array) -> jax.Array:
-    """log N(x; mean, exp(log_std)²), summed over the last axis, `[...]`."""
+    """log N(x; mean, exp(log_std)²), summed over the last axis, `[...]`, from three arrays of one shape."""
+    _same_shape(x=x, mean=mean, log_std=log_std)
     z = (x - mean) * jnp.exp(-log_std)
     return jnp.sum(-0.5 * z**2 - log_std - 0.5 * LOG_2PI, axis=-1)
 

@@ -149,7 +149,9 @@ class _Programs(NamedTuple):
     advance: Callable[..., rollout.EngineState]
 
 
-def _compile(env: Environment, algorithm: Algorithm, near: Neighborhood, block: int, lanes: int, gamma: float) -> _Programs:
+def _compile(
+    env: Environment, algorithm: Algorithm, near: Neighborhood, block: int, lanes: int, gamma: float
+) -> _Programs:
     """The jitted parts of one measurement, for blocks of `block` samples."""
     chunk = min(near.chunk, block)
 
@@ -187,9 +189,7 @@ def _compile(env: Environment, algorithm: Algorithm, near: Neighborhood, block: 
             starts = jax.vmap(lambda k: env.reset(k, start_noise=noise))(keys[:, 1])
             start_index = sample
         policy_index = jnp.zeros_like(sample) if near.draw is None else sample
-        episodes = rollout.Episodes(
-            policies, policy_index, starts, start_index, roll_keys, num_samples * near.episodes
-        )
+        episodes = rollout.Episodes(policies, policy_index, starts, start_index, roll_keys, num_samples * near.episodes)
         return episodes, engine(amount).begin(episodes)
 
     def advance(

@@ -67,7 +67,8 @@ class GaussianActor(nn.Module):
     @nn.compact
     def __call__(self, obs: jax.Array) -> tuple[jax.Array, jax.Array]:
         mean = MLP(self.hidden_dims, self.action_size, out_scale=0.01, activation=nn.tanh)(obs)
-        return mean, self.param("log_std", nn.initializers.zeros, (self.action_size,))
+        log_std = self.param("log_std", nn.initializers.zeros, (self.action_size,))
+        return mean, jnp.broadcast_to(log_std, mean.shape)
 
 
 class StateCritic(nn.Module):

@@ -37,7 +37,7 @@ class Accepted(NamedTuple):
 class Proposal(NamedTuple):
     """One proposal: its PURD `[num_samples]`, its score, what it was compared with, and what came of it."""
 
-    index: int
+    number: int
     returns: np.ndarray
     score: Score
     incumbent: Score
@@ -114,7 +114,7 @@ def reject(
     common_random_numbers: bool = False,
     remeasure_incumbent: bool = False,
 ) -> Iterator[Proposal]:
-    """Yields the root's own measurement (index 0, accepted) and then every proposal as it is decided.
+    """Yields the root's own measurement (number 0, accepted) and then every proposal as it is decided.
 
     Each proposal is `check_interval` train steps from the accepted state (the last one fewer, if `max_steps` is no
     multiple). Proposal p is measured under `fold_in(measure key, p)`, or all under one key with

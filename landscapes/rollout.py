@@ -82,9 +82,7 @@ def unroll(
         fresh_memory = init_memory(jax.random.fold_in(key_memory, t), policy)
         # The agent sees where it came from (terminated, next_obs) together with where it stands now (obs).
         after_reset = after._replace(obs=fresh.obs, reward=fresh.reward)
-        lane = _where(
-            ended, Lane(fresh_state, after_reset, fresh_memory), Lane(env_state, after, memory)
-        )
+        lane = _where(ended, Lane(fresh_state, after_reset, fresh_memory), Lane(env_state, after, memory))
         return (lane, num_ended + ended), (transition, extras)
 
     (lane, _), (transitions, extras) = jax.lax.scan(step, (lane, jnp.int32(0)), jnp.arange(num_steps))
@@ -92,13 +90,16 @@ def unroll(
 
 
 def or_uniform(explore: Explore, action_size: int, uniform: bool | jax.Array) -> Explore:
-    """`explore`, but with actions uniform in [-1, 1] where `uniform` (may be traced) holds."""
-    if uniform is False:
-        return explore
+    """`explore`, but with actions uniform in [-1, 1] where `uniform` (may be traced) holds.
+
+    What `explore` draws does not depend on whether `uniform` is a Python bool or traced.
+    """
 
     def behave(key: Key, policy: Policy, timestep: TimeStep, memory: PyTree) -> tuple[jax.Array, PyTree, PyTree]:
         key_explore, key_uniform = jax.random.split(key)
         action, memory, extras = explore(key_explore, policy, timestep, memory)
+        if uniform is False:
+            return action, memory, extras
         random_action = jax.random.uniform(key_uniform, (action_size,), minval=-1.0, maxval=1.0)
         return jnp.where(uniform, random_action, action), memory, extras
 
@@ -189,7 +190,9 @@ class Engine(NamedTuple):
 def _set_lane(lanes: PyTree, lane: jax.Array, values: PyTree, index: jax.Array) -> PyTree:
     """`lanes` with row `lane` replaced by row `index` of `values`, in place inside a compiled loop."""
     return jax.tree.map(
-        lambda x, v: jax.lax.dynamic_update_index_in_dim(x, jax.lax.dynamic_index_in_dim(v, index, keepdims=False), lane, 0),
+        lambda x, v: jax.lax.dynamic_update_index_in_dim(
+            x, jax.lax.dynamic_index_in_dim(v, index, keepdims=False), lane, 0
+        ),
         lanes,
         values,
     )

@@ -25,9 +25,9 @@ class MemberKeys(NamedTuple):
 def member_keys(random_seed: int, num_seeds: int) -> MemberKeys:
     """Member i draws everything from `fold_in(key(random_seed), i)`."""
     base = jax.random.key(random_seed)
-    return MemberKeys(*jax.vmap(lambda i: jax.random.split(jax.random.fold_in(base, i), 3), out_axes=1)(
-        jnp.arange(num_seeds)
-    ))
+    return MemberKeys(
+        *jax.vmap(lambda i: jax.random.split(jax.random.fold_in(base, i), 3), out_axes=1)(jnp.arange(num_seeds))
+    )
 
 
 class Trainer(NamedTuple):
@@ -41,7 +41,9 @@ class Trainer(NamedTuple):
     """`[num_seeds]` bool: whether a member's policy is free of NaN and infinity."""
 
 
-def iteration(algorithm: Algorithm, key: Key, state: TrainState, index: jax.Array) -> tuple[TrainState, Metrics, Metrics]:
+def iteration(
+    algorithm: Algorithm, key: Key, state: TrainState, index: jax.Array
+) -> tuple[TrainState, Metrics, Metrics]:
     """Iteration `index` (traced uint32, counted from the start of the run): the state, metrics, and their weights.
 
     It warms up or trains as `index` says and draws from `key` alone. Which phase of `update` runs is a branch on the
@@ -140,9 +142,7 @@ def make_evaluator(
         episode_keys = jax.vmap(of_member)(keys).reshape(num, 2)
         index = jnp.arange(num)
         starts: PyTree = jax.vmap(env.reset)(episode_keys[:, 0])
-        episodes = rollout.Episodes(
-            policies, index // num_episodes, starts, index, episode_keys[:, 1], jnp.int32(num)
-        )
+        episodes = rollout.Episodes(policies, index // num_episodes, starts, index, episode_keys[:, 1], jnp.int32(num))
         state = engine.advance(engine.begin(episodes), episodes, jnp.int32(env.episode_length + 1) * num)
         return state.results.returns.reshape(num_seeds, num_episodes)
 

@@ -57,7 +57,7 @@ class Experience(NamedTuple):
 
 
 class TrainState(NamedTuple):
-    """`learner` is small and changed by updates (it has a field `policy`); `experience` is large and only read by them."""
+    """`learner` is small and changed by updates (its field `policy` acts); `experience` is large, they only read it."""
 
     learner: Any
     experience: Experience
@@ -89,7 +89,10 @@ class PolicyUpdate(Protocol):
     def __call__(
         self, key: Key, learner: Any, batch: PyTree, learning_rate: jax.Array | None = None
     ) -> tuple[Any, Metrics]:
-        """The learner after exactly one optimizer step on the policy; `learning_rate` is traced, None is the learner's own."""
+        """The learner after exactly one optimizer step on the policy.
+
+        `learning_rate` is traced; None is the learner's own.
+        """
 
 
 class Act(Protocol):

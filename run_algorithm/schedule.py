@@ -47,7 +47,9 @@ def off_policy_schedule(
     )
 
 
-def on_policy_schedule(total_timesteps: int, batch_size: int, eval_interval: int | None, num_checkpoints: int) -> Schedule:
+def on_policy_schedule(
+    total_timesteps: int, batch_size: int, eval_interval: int | None, num_checkpoints: int
+) -> Schedule:
     """`batch_size` environment steps an iteration; a checkpoint before each `num_iterations // num_checkpoints`-th."""
     num_iterations = total_timesteps // batch_size
     between = max(1, num_iterations // num_checkpoints) if num_checkpoints else num_iterations + 1

@@ -103,8 +103,10 @@ def train(
     algorithm = make_algorithm(name, settings, env, "experiment.algo")
     results = storage.results_directory(job.results_dir)
     storage.check_results_writable(results)
-    run_name = job.member_name or storage.slurm_run_name() or storage.unique_run_name(
-        f"{algorithm.name}-{env.name.rpartition('.')[2]}"
+    run_name = (
+        job.member_name
+        or storage.slurm_run_name()
+        or storage.unique_run_name(f"{algorithm.name}-{env.name.rpartition('.')[2]}")
     )
     record = {
         "experiment": job.experiment_name,
@@ -191,10 +193,9 @@ class _TrainingLoop:
         description = f"{self.algorithm.name}, {self.num_seeds} seed{'s' if self.num_seeds > 1 else ''}"
         with console.Progress(description, total * scale, self.show_progress) as progress:
             self._look(states, done)
-            progress.advance_to(0, self._latest())
+            parts: list[tuple[int, dict[str, np.ndarray]]] = []
             while done < total:
                 stop = self.schedule.next_stop(done)
-                parts: list[tuple[int, dict[str, np.ndarray]]] = []
                 while done < stop:
                     count = min(stop - done, self._iterations_per_call(), self._room(done))
                     began = time.monotonic()
@@ -203,11 +204,13 @@ class _TrainingLoop:
                     parts.append((count, metrics))
                     done += count
                     self._store_full_ring(states, done)
-                    progress.advance_to(done * scale, self._latest())
+                    if self.seconds_per_iteration is not None:  # else it has only been compiled
+                        progress.advance_to(done * scale, self._latest())
                 if done % self.schedule.log_interval == 0 or done == total:
                     self._log_training(done * scale, parts)
+                    parts = []
                 self._look(states, done)
-                progress.advance_to(done * scale, self._latest())
+            progress.advance_to(done * scale, self._latest())
 
     def finish(self, status: str) -> list[Path]:
         """Writes what is still unwritten; returns the checkpoints and pieces of the log that were stored."""
@@ -255,7 +258,9 @@ class _TrainingLoop:
         for seed in self.healthy:
             if not finite[seed]:
                 self.diverged[seed] = step
-                print(f"seed {seed} has diverged by step {step}: its policy is not finite; the others go on", flush=True)
+                print(
+                    f"seed {seed} has diverged by step {step}: its policy is not finite; the others go on", flush=True
+                )
 
     def _log_evaluation(self, step: int, means: np.ndarray) -> None:
         metrics = {f"seed{seed}/return": float(value) for seed, value in enumerate(means)}
@@ -268,11 +273,11 @@ class _TrainingLoop:
         self.tracker.log(metrics, step)
 
     def _log_training(self, step: int, parts: list[tuple[int, dict[str, np.ndarray]]]) -> None:
-        metrics = {}
+        metrics: dict[str, np.ndarray] = {}
         for name in sorted({name for _, part in parts for name in part}):
-            values = [(n, part[name]) for n, part in parts if np.isfinite(part[name]).any()]
-            total = sum(n for n, _ in values)
-            metrics[name] = sum(n * v for n, v in values) / total if total else np.full(self.num_seeds, np.nan)
+            told = [(n, part[name]) for n, part in parts if np.isfinite(part[name]).any()]
+            blank = np.full(self.num_seeds, np.nan)
+            metrics[name] = np.average([v for _, v in told], 0, [n for n, _ in told]) if told else blank
         if not any(np.isfinite(v).any() for v in metrics.values()):
             return  # warming up
         self.curves.add_training(step, metrics)

@@ -21,7 +21,7 @@ ARRAYS = frozenset({"jax", "flax", "optax"})
 
 MATHS = frozenset({"losses", "networks", "optimizers", "algorithms", "algorithm parts"})
 LEARNING = MATHS | {"algorithm registry"}
-DOOR = frozenset({"errors", "types", "envs", "algorithm registry", "storage"})
+DOOR = frozenset({"errors", "types", "replay", "envs", "algorithm registry", "storage"})
 FIGURES = frozenset({"errors", "statistics", "storage"})
 
 
@@ -65,6 +65,7 @@ HOUSE = (
     Room("storage", ("landscapes.storage", "landscapes.storage.*"), never=LEARNING),
     Room("tracking", ("landscapes.tracking", "landscapes.tracking.*"), never=LEARNING | {"storage"}),
     Room("console", ("landscapes.console",), never=LEARNING | {"storage", "tracking"}),
+    Room("tables", ("landscapes.tables",), only=frozenset({"statistics"}), without=CORE | ARRAYS),
     Room("door", ("landscapes", "landscapes.door"), only=DOOR),
     Room("config", ("landscapes.config", "landscapes.config.*"), only=frozenset({"errors", "storage"})),
     Room("figures", ("landscapes.figures", "landscapes.figures.*"), only=FIGURES, without=SIMULATORS | ARRAYS),

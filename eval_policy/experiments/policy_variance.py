@@ -10,7 +10,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from landscapes import console, door, neighborhood, statistics, storage
+from landscapes import console, door, neighborhood, statistics, storage, tables
 from landscapes.config.job import Job
 from landscapes.config.schemas import PolicyVariance
 from landscapes.figures import purd_histograms
@@ -58,7 +58,7 @@ def run(job: Job) -> None:
                     done += s.eval_episodes
                     files.append(_write(job, stored, s, step, amount, purd, measure.program_shape))
                     summary = statistics.summarize(purd.returns)
-                    table.append(_row(step, amount, summary))
+                    table.append([step, amount, *tables.purd_cells(summary)])
                     _log(tracker, step, amount, purd, summary)
         files = [*dict.fromkeys(files), _figure(stored, s)]
         tracker.artifact(f"{stored.name}-s{s.seed}-{s.noise_type}", "returns", files)
@@ -67,7 +67,7 @@ def run(job: Job) -> None:
         raise
     tracker.finish()
     title = f"{stored.name}, seed {s.seed}: returns under {s.noise_type}, {s.eval_episodes} samples, 95 % intervals"
-    console.print_table(title, ["checkpoint", "amount", "mean", "std", "LTP", "CVaR 0.1"], table)
+    console.print_table(title, ["checkpoint", "amount", *tables.purd_columns(0.1)], table)
     console.print_files(files)
     if tracker.where:
         print(f"wandb: {tracker.where}")
@@ -154,16 +154,6 @@ def _figure(stored: storage.Run, s: PolicyVariance) -> Path:
         for step in s.ckpt_indexes
     ]
     return purd_histograms(panels, stored.seed_directory(s.seed) / f"purd_{s.noise_type}.png")
-
-
-def _interval(summary: dict[str, float], name: str, digits: int) -> str:
-    low, high = summary[f"{name}_low"], summary[f"{name}_high"]
-    return f"{summary[name]:.{digits}f} ({low:.{digits}f} .. {high:.{digits}f})"
-
-
-def _row(step: int, amount: float, summary: dict[str, float]) -> list[object]:
-    statistics_shown = (("mean", 1), ("std", 1), ("ltp", 3), ("cvar", 1))
-    return [step, amount, *(_interval(summary, name, digits) for name, digits in statistics_shown)]
 
 
 def _log(tracker: Tracker, step: int, amount: float, purd: neighborhood.Purd, summary: dict[str, float]) -> None:

@@ -3,8 +3,8 @@
 Knows the job's settings only; the walk is in improve_ltp.walk.
 """
 
-from landscapes.config.job import Job
 from improve_ltp.walk import walk
+from landscapes.config.job import Job
 
 
 def run(job: Job) -> None:

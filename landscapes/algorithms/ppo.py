@@ -4,7 +4,7 @@ Knows its own config, state, losses and updates; knows nothing of seeds, files o
 """
 
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -65,7 +65,9 @@ class Config:
         divides = self.batch_size % self.num_minibatches == 0
         require("num_minibatches", self.num_minibatches, divides, f"must divide the batch of {self.batch_size} steps")
         enough = self.total_timesteps >= self.batch_size
-        require("total_timesteps", self.total_timesteps, enough, f"must be at least one batch of {self.batch_size} steps")
+        require(
+            "total_timesteps", self.total_timesteps, enough, f"must be at least one batch of {self.batch_size} steps"
+        )
 
     @property
     def batch_size(self) -> int:
@@ -185,7 +187,7 @@ def make(config: Config, env: Environment) -> Algorithm:
                 value_loss = losses.clipped_value_loss(values, batch.value, batch.value_target, config.clip_eps)
             else:
                 value_loss = losses.value_loss(values, batch.value_target)
-            entropy = losses.gaussian_entropy(log_std)
+            entropy = losses.gaussian_entropy(log_std).mean()
             total = policy_loss - config.ent_coef * entropy + config.vf_coef * value_loss
             return total, {
                 "loss": total,
@@ -200,9 +202,7 @@ def make(config: Config, env: Environment) -> Algorithm:
         params = (learner.policy.params, learner.critic)
         gradients, metrics = jax.grad(loss, has_aux=True)(params)
         rate = learner.learning_rate if learning_rate is None else learning_rate
-        (policy_params, critic_params), opt_state, norm = descend(
-            optimizer, params, gradients, learner.opt_state, rate
-        )
+        (policy_params, critic_params), opt_state, norm = descend(optimizer, params, gradients, learner.opt_state, rate)
         policy = learner.policy._replace(params=policy_params)
         learner = learner._replace(policy=policy, critic=critic_params, opt_state=opt_state)
         return learner, metrics | {"grad_norm": norm}
@@ -218,7 +218,9 @@ def make(config: Config, env: Environment) -> Algorithm:
         def minibatch_step(learner: Learner, x: tuple[Key, Batch]) -> tuple[Learner, Metrics]:
             return policy_update(x[0], learner, x[1])
 
-        def epoch(carry: tuple[Learner, jax.Array], key: Key) -> tuple[tuple[Learner, jax.Array], tuple[Metrics, jax.Array]]:
+        def epoch(
+            carry: tuple[Learner, jax.Array], key: Key
+        ) -> tuple[tuple[Learner, jax.Array], tuple[Metrics, jax.Array]]:
             learner, going = carry
             key_order, key_updates = jax.random.split(key)
             keys = jax.random.split(key_updates, config.num_minibatches)

@@ -156,9 +156,7 @@ def make(config: Config, env: Environment) -> Algorithm:
 
     def temperature_update(learner: Learner, entropy: jax.Array) -> tuple[Learner, Metrics]:
         """One Adam step on α (entropy − target), taken with respect to log α."""
-        value, gradient = jax.value_and_grad(lambda x: jnp.exp(x) * (entropy - target_entropy))(
-            learner.log_temperature
-        )
+        value, gradient = jax.value_and_grad(lambda x: jnp.exp(x) * (entropy - target_entropy))(learner.log_temperature)
         log_temperature, opt_state, _ = descend(
             optimizer, learner.log_temperature, gradient, learner.temperature_opt_state, config.temperature_lr
         )
@@ -168,9 +166,7 @@ def make(config: Config, env: Environment) -> Algorithm:
     def one_update(key: Key, state: TrainState) -> tuple[Learner, Metrics]:
         """One full update; actor and critics learn from the same rows as far as their batch sizes agree."""
         key_batch, key_critic, key_actor = jax.random.split(key, 3)
-        rows = replay.sample(
-            key_batch, state.experience.log, max(config.actor_batch_size, config.critic_batch_size)
-        )
+        rows = replay.sample(key_batch, state.experience.log, max(config.actor_batch_size, config.critic_batch_size))
         learner, critic_metrics = critic_update(
             key_critic, state.learner, jax.tree.map(lambda x: x[: config.critic_batch_size], rows)
         )

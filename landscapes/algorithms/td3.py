@@ -152,9 +152,7 @@ def make(config: Config, env: Environment) -> Algorithm:
     def one_update(key: Key, state: TrainState, with_actor: bool) -> tuple[Learner, Metrics]:
         """One full update; actor and critics learn from the same rows as far as their batch sizes agree."""
         key_batch, key_critic, key_actor = jax.random.split(key, 3)
-        rows = replay.sample(
-            key_batch, state.experience.log, max(config.actor_batch_size, config.critic_batch_size)
-        )
+        rows = replay.sample(key_batch, state.experience.log, max(config.actor_batch_size, config.critic_batch_size))
         learner, metrics = critic_update(
             key_critic, state.learner, jax.tree.map(lambda x: x[: config.critic_batch_size], rows)
         )

@@ -23,7 +23,7 @@ def import_make(key: str, path: str) -> Callable[..., Any]:
     module_name, _, attribute = path.rpartition(".")
     try:
         make = getattr(importlib.import_module(module_name), attribute)
-    except (ImportError, AttributeError, ValueError) as error:
+    except (ImportError, AttributeError, TypeError, ValueError) as error:
         raise UserError(key, path, f"cannot be imported ({error}); give package.module.make") from error
     if not callable(make):
         raise UserError(key, path, "is not callable; give package.module.make")

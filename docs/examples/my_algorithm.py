@@ -1,0 +1,135 @@
+"""An algorithm of your own: the one-step actor–critic (Sutton and Barto, 2018, section 13.5) with Adam steps.
+
+Knows its own config, state and updates; training, measuring and rejection use it without knowing its name.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from landscapes import losses, rollout
+from landscapes.errors import UserError
+from landscapes.networks import GaussianActor, StateCritic
+from landscapes.optimizers import adam, descend
+from landscapes.types import (
+    Algorithm,
+    Environment,
+    Experience,
+    Key,
+    Metrics,
+    Policy,
+    PyTree,
+    TimeStep,
+    TrainState,
+    Transition,
+    UpdateKind,
+    no_memory,
+)
+
+
+@dataclass
+class Config:
+    """What `+experiment.algo_config.KEY=VALUE` may set."""
+
+    learning_rate: float = 1e-3  # Adam, of the policy
+    critic_learning_rate: float = 1e-3  # Adam
+    gamma: float = 0.99  # discount per environment step
+    hidden_width: int = 32  # of the one hidden layer of actor and critic
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.gamma <= 1.0:
+            raise UserError("gamma", self.gamma, "must lie in [0, 1]")
+
+
+class Learner(NamedTuple):
+    """What updates change; every learner has a field `policy`."""
+
+    policy: Policy
+    critic: PyTree
+    policy_opt_state: PyTree
+    critic_opt_state: PyTree
+
+
+def make(config: Config, env: Environment) -> Algorithm:
+    """The one-step actor–critic on `env`: each iteration is one environment step and one update from it."""
+    actor, critic = GaussianActor([config.hidden_width], env.action_size), StateCritic([config.hidden_width])
+    optimizer = adam()
+
+    def act(key: Key, policy: Policy, timestep: TimeStep, memory: PyTree) -> tuple[jax.Array, PyTree]:
+        mean, _ = actor.apply(policy.params, timestep.obs)
+        return jnp.clip(mean, -1.0, 1.0), memory
+
+    def explore(key: Key, policy: Policy, timestep: TimeStep, memory: PyTree) -> tuple[jax.Array, PyTree, PyTree]:
+        # The environment clips what it executes; learning wants the action that was drawn.
+        mean, log_std = actor.apply(policy.params, timestep.obs)
+        return mean + jnp.exp(log_std) * jax.random.normal(key, mean.shape), memory, ()
+
+    def init(key: Key) -> TrainState:
+        key_actor, key_critic, key_lane = jax.random.split(key, 3)
+        obs = jnp.zeros(env.observation_size)
+        policy, critic_params = Policy(actor.init(key_actor, obs), ()), critic.init(key_critic, obs)
+        learner = Learner(policy, critic_params, optimizer.init(policy.params), optimizer.init(critic_params))
+        # No replay log, (); the snapshot is where the environment stands, and every checkpoint holds it.
+        return TrainState(learner, Experience((), rollout.start_lane(env, no_memory, key_lane, policy)))
+
+    def collect(
+        key: Key, state: TrainState, uniform: bool | jax.Array = False
+    ) -> tuple[TrainState, Transition, Metrics]:
+        behave = rollout.or_uniform(explore, env.action_size, uniform)
+        lane, transitions, _ = rollout.unroll(
+            env, behave, no_memory, key, state.learner.policy, state.experience.snapshot, 1
+        )
+        transition = jax.tree.map(lambda x: x[0], transitions)
+        return state._replace(experience=Experience((), lane)), transition, {"reward": transition.reward}
+
+    def sample_batch(key: Key, state: TrainState) -> Transition:
+        """The data of one update, as training would draw it: a fresh step from where the environment stands."""
+        return collect(key, state)[1]
+
+    def td_error(params: PyTree, batch: Transition) -> jax.Array:
+        """δ = r + γ (1 − terminated) V(s') − V(s), `[]`; V(s') is a constant to the gradient."""
+        next_value = jax.lax.stop_gradient(critic.apply(params, batch.next_obs))
+        target = losses.td_target(batch.reward, batch.terminated, next_value, config.gamma)
+        return target - critic.apply(params, batch.obs)
+
+    def policy_update(
+        key: Key, learner: Learner, batch: Transition, learning_rate: float | jax.Array | None = None
+    ) -> tuple[Learner, Metrics]:
+        """Exactly one Adam step on −δ log π(a|s), the critic frozen."""
+        advantage = td_error(learner.critic, batch)
+
+        def loss(params: PyTree) -> jax.Array:
+            return -advantage * losses.gaussian_log_prob(batch.action, *actor.apply(params, batch.obs))
+
+        value, gradients = jax.value_and_grad(loss)(learner.policy.params)
+        rate = config.learning_rate if learning_rate is None else learning_rate
+        params, opt_state, _ = descend(optimizer, learner.policy.params, gradients, learner.policy_opt_state, rate)
+        learner = learner._replace(policy=learner.policy._replace(params=params), policy_opt_state=opt_state)
+        return learner, {"actor_loss": value}
+
+    def critic_update(learner: Learner, batch: Transition) -> tuple[Learner, Metrics]:
+        value, gradients = jax.value_and_grad(lambda params: 0.5 * td_error(params, batch) ** 2)(learner.critic)
+        params, opt_state, _ = descend(
+            optimizer, learner.critic, gradients, learner.critic_opt_state, config.critic_learning_rate
+        )
+        return learner._replace(critic=params, critic_opt_state=opt_state), {"critic_loss": value}
+
+    def update(key: Key, state: TrainState, data: Transition, phase: int) -> tuple[Learner, Metrics]:
+        learner, actor_metrics = policy_update(key, state.learner, data)
+        learner, critic_metrics = critic_update(learner, data)
+        return learner, actor_metrics | critic_metrics
+
+    return Algorithm(
+        name="actor_critic",
+        init=init,
+        collect=collect,
+        update=update,
+        sample_batch=sample_batch,
+        policy_update=policy_update,
+        act=act,
+        explore=explore,
+        # What `experiment.noise_type` calls a neighbourhood of one update; its amount is the learning rate.
+        update_kinds={"one_step_optimization": UpdateKind("learning_rate")},
+    )

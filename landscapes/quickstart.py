@@ -1,0 +1,119 @@
+"""`make quickstart`: the three entry points once, small and for real, and what came out.
+
+Knows the command lines a user would type and the files they write; does nothing that those commands do not.
+"""
+
+import argparse
+import shlex
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from landscapes import console, statistics, storage, tables
+from landscapes.figures import purd_histograms
+from landscapes.storage.provenance import REPOSITORY
+
+NAME = "quickstart"
+NUM_SEEDS = 3
+CHECKPOINTS = (8000, 12000)
+KIND = "td3_optimization"
+AMOUNT = 3e-4
+ALPHA = 0.1
+
+
+def commands(num_samples: int, max_steps: int) -> list[list[str]]:
+    """The command lines, as arguments after `python -m`."""
+    shared = ["overwrite=true", "wandb.mode=offline"]
+    steps = ",".join(map(str, CHECKPOINTS))
+    return [
+        [
+            "run_algorithm",
+            f"run_name={NAME}",
+            "experiment.algo=td3",
+            "experiment.env_name=hopper",
+            "experiment.backend=spring",
+            f"experiment.num_seeds={NUM_SEEDS}",
+            f"experiment.max_steps={CHECKPOINTS[-1]}",
+            "experiment.start_training=1000",
+            "experiment.eval_interval=2000",
+            f"experiment.agent_log_starts=[{steps}]",
+            *shared,
+        ],
+        [
+            "eval_policy",
+            "--multirun",
+            f"experiment.run_name={NAME}",
+            f"experiment.seed=range({NUM_SEEDS})",
+            f"experiment.ckpt_indexes=[{steps}]",
+            f"experiment.noise_type={KIND}",
+            f"experiment.noise_amounts=[{AMOUNT}]",
+            f"experiment.eval_episodes={num_samples}",
+            "wandb.mode=offline",
+        ],
+        [
+            "improve_ltp",
+            f"run_name={NAME}_improved",
+            f"experiment.root_policy_conf.run_name={NAME}",
+            f"experiment.root_policy_conf.ckpt={CHECKPOINTS[-1]}",
+            "experiment.root_policy_conf.seed=0",
+            f"experiment.max_steps={max_steps}",
+            f"experiment.eval_episodes={num_samples}",
+            *shared,
+        ],
+    ]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the commands one after the other; returns the exit code of the first that fails, else 0."""
+    parser = argparse.ArgumentParser(prog="python -m landscapes.quickstart", description=__doc__.splitlines()[0])
+    parser.add_argument("--samples", type=int, default=150, help="samples per PURD (default: 150)")
+    parser.add_argument("--proposals", type=int, default=10, help="proposed updates of the rejection (default: 10)")
+    chosen = parser.parse_args(arguments)
+    began = time.monotonic()
+    for command in commands(chosen.samples, chosen.proposals):
+        print(f"\n$ python -m {shlex.join(command)}", flush=True)
+        code = subprocess.run([sys.executable, "-m", *command], cwd=REPOSITORY, check=False).returncode
+        if code:
+            return code
+    report(chosen.samples)
+    print(f"\nThe quickstart took {console.human_duration(time.monotonic() - began)}.")
+    return 0
+
+
+def report(num_samples: int) -> None:
+    """The tables, the picture and the files of a finished quickstart."""
+    results = storage.results_directory(None)
+    run, improved = storage.open_run(results, NAME), storage.open_run(results, f"{NAME}_improved")
+    dataset = f"und_returns/{KIND}/{AMOUNT}/{num_samples}"
+    rows, panels = [], []
+    for seed in range(NUM_SEEDS):
+        for step in run.checkpoint_steps(seed):
+            path = run.returns_path(seed, step)
+            returns = storage.read_hdf5(path, "quickstart")[0][dataset]
+            rows.append([seed, step, *tables.purd_cells(statistics.summarize(returns, alpha=ALPHA))])
+            panels.append((f"seed {seed}", path, dataset))
+    picture = purd_histograms(panels, run.path / "purd.png", alpha=ALPHA)
+    print()
+    title = f"Returns after one TD3 update, hopper (spring), {num_samples} samples each, 95 % intervals"
+    console.print_table(title, ["seed", "checkpoint", *tables.purd_columns(ALPHA)], rows)
+    walk = run.rejection_path(0, CHECKPOINTS[-1])
+    datasets, _ = storage.read_hdf5(walk, "quickstart")
+    prefix = improved.record["rejection"]["group"]
+    rows = [
+        [name, *tables.purd_cells(statistics.summarize(datasets[f"{prefix}/fresh/{name}"], alpha=ALPHA))]
+        for name in ("root", "improved", "control")
+    ]
+    title = f"CVaR rejection from seed 0, checkpoint {CHECKPOINTS[-1]}: fresh PURDs (control: nothing refused)"
+    console.print_table(title, ["policy", *tables.purd_columns(ALPHA)], rows)
+    console.print_files([picture, *_files(run.path), *_files(improved.path)])
+    print(f"Look at {picture} and {improved.path / 'rejection.png'}.")
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(p for p in folder.rglob("*") if p.suffix in {".h5", ".json", ".png"} and "wandb" not in p.parts)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

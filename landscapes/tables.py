@@ -1,0 +1,43 @@
+"""PURDs and their differences as rows of a table.
+
+Knows which statistics a reader is shown and how many digits they deserve; knows neither files nor terminals.
+"""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+
+import numpy as np
+
+from landscapes import statistics
+
+_DIGITS = {"mean": 1, "std": 1, "ltp": 3, "cvar": 1}
+
+
+def purd_columns(alpha: float) -> list[str]:
+    """Names of the columns that `purd_cells` and `difference_cells` fill."""
+    return ["mean", "std", "LTP", f"CVaR {alpha}"]
+
+
+def purd_cells(summary: Mapping[str, float]) -> list[str]:
+    """`statistics.summarize` as cells: each statistic with its 95 % interval."""
+    cells = []
+    for name, digits in _DIGITS.items():
+        low, high = summary[f"{name}_low"], summary[f"{name}_high"]
+        cells.append(f"{summary[name]:.{digits}f} ({low:.{digits}f} .. {high:.{digits}f})")
+    return cells
+
+
+def difference_cells(one: np.ndarray, two: np.ndarray, alpha: float) -> list[str]:
+    """Each statistic of `two` minus that of `one` with its paired 95 % interval; both `[n]` on the same keys."""
+    functions: dict[str, Callable[[np.ndarray], float]] = {
+        "mean": statistics.mean,
+        "std": statistics.std,
+        "ltp": statistics.left_tail_probability,
+        "cvar": partial(statistics.cvar, alpha=alpha),
+    }
+    cells = []
+    for name, digits in _DIGITS.items():
+        function = functions[name]
+        low, high = statistics.paired_bootstrap_interval(one, two, function)
+        cells.append(f"{function(two) - function(one):+.{digits}f} ({low:+.{digits}f} .. {high:+.{digits}f})")
+    return cells
