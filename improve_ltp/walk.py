@@ -32,8 +32,8 @@ Progress = Callable[[int, float], None]
 
 
 def heuristic_id(s: RejectLtp) -> str:
-    """The heuristic with everything that changes its decisions, as it stands in paths and names."""
-    name = f"cvar_{s.cvar_alpha}" if s.heuristic == "cvar" else str(s.heuristic)
+    """The heuristic with everything that changes its decisions, as it stands in paths and names: published spelling."""
+    name = {"cvar": f"{s.cvar_alpha}cvar", "none": "noreject"}.get(str(s.heuristic), str(s.heuristic))
     return name + "_crn" * s.common_random_numbers + "_remeasured" * s.remeasure_incumbent
 
 

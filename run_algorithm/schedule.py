@@ -29,6 +29,7 @@ def every(interval: int, total: int) -> frozenset[int]:
 
 
 def off_policy_schedule(
+    env_steps: int,
     max_steps: int,
     eval_interval: int,
     log_interval: int,
@@ -36,14 +37,19 @@ def off_policy_schedule(
     step: int,
     num: int,
 ) -> Schedule:
-    """One environment step an iteration; checkpoints at start + j·step, j < num, for each start, as published."""
-    checkpoints = frozenset(start + j * step for start in starts for j in range(num))
+    """Checkpoints at start + j·step, j < num, for each start, as published; those after the end are left out.
+
+    Everything is given in environment steps. TD3 and SAC take one an iteration; for an algorithm that takes
+    `env_steps`, each moment is that of the iteration in which it falls.
+    """
+    total = max(1, max_steps // env_steps)
+    wanted = {(start + j * step) // env_steps for start in starts for j in range(num)}
     return Schedule(
-        1,
-        max_steps,
-        every(eval_interval, max_steps),
-        frozenset(s for s in checkpoints if s <= max_steps),
-        log_interval,
+        env_steps,
+        total,
+        every(max(1, eval_interval // env_steps), total),
+        frozenset(i for i in wanted if i <= total),
+        max(1, log_interval // env_steps),
     )
 
 

@@ -4,6 +4,7 @@ Knows run folders, trackers and the algorithm record; knows no concrete algorith
 """
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -91,7 +92,7 @@ def train(
     num_seeds: int,
     seed: int,
     evaluation: EvaluationSettings,
-    schedule: Schedule,
+    make_schedule: Callable[[Algorithm], Schedule],
     changed_settings: dict[str, Any],
     env_key: str,
     show_progress: bool,
@@ -101,6 +102,7 @@ def train(
     settings |= {key: value for key, value in changed_settings.items() if key in settings}
     env = make_environment(env_name, backend, reset_interval, env_key)
     algorithm = make_algorithm(name, settings, env, "experiment.algo")
+    schedule = make_schedule(algorithm)
     results = storage.results_directory(job.results_dir)
     storage.check_results_writable(results)
     run_name = (
@@ -178,6 +180,8 @@ class _TrainingLoop:
         self.files: list[Path] = []
         self.diverged: dict[int, int] = {}
         self.rows_stored = 0
+        log = jax.eval_shape(algorithm.init, jax.random.key(0)).experience.log
+        self.log_capacity = log.data.reward.shape[0] if isinstance(log, replay.Replay) else None
         self.keys = training.member_keys(seed, num_seeds)
         self.trainer = training.make_trainer(algorithm)
         measured = env._replace(episode_length=evaluation.episode_length)
@@ -292,24 +296,25 @@ class _TrainingLoop:
 
     def _room(self, done: int) -> int:
         """Iterations until the replay log would overwrite rows, or pass a segment's size, that are still to store."""
-        capacity = self.algorithm_log_capacity
-        if capacity is None or done >= self._last_checkpoint():
+        if self.log_capacity is None or done >= self._last_checkpoint():
             return self.schedule.total
-        return self.rows_stored + min(capacity, ROWS_PER_SEGMENT) - done
-
-    @property
-    def algorithm_log_capacity(self) -> int | None:
-        """Rows that the replay log keeps; None where there is no log."""
-        return self.run.record["algorithm"]["config"].get("replay_capacity")
+        rows = self.rows_stored + min(self.log_capacity, ROWS_PER_SEGMENT) - done * self.schedule.env_steps
+        return max(1, rows // self.schedule.env_steps)
 
     def _store_full_ring(self, states: TrainState, done: int) -> None:
-        if self._room(done) == 0:
-            self._store_log(states, done)
+        if self.log_capacity is None or done >= self._last_checkpoint():
+            return
+        unstored = done * self.schedule.env_steps - self.rows_stored
+        if unstored + self.schedule.env_steps > min(self.log_capacity, ROWS_PER_SEGMENT):
+            self._store_log(states)
 
-    def _store_log(self, states: TrainState, end: int) -> None:
-        """Appends the rows up to `end` that are not yet stored, for every seed."""
+    def _store_log(self, states: TrainState) -> None:
+        """Appends the rows that are not yet stored, for every seed."""
         log = states.experience.log
-        if not isinstance(log, replay.Replay) or end <= self.rows_stored:
+        if not isinstance(log, replay.Replay):
+            return
+        end = int(np.asarray(log.count)[0])  # members insert in step
+        if end == self.rows_stored:
             return
         for seed in range(self.num_seeds):
             rows = replay.rows(jax.tree.map(lambda x, seed=seed: np.asarray(x[seed]), log), self.rows_stored, end)
@@ -318,7 +323,7 @@ class _TrainingLoop:
 
     def _store(self, states: TrainState, step: int, iteration: int) -> None:
         """One checkpoint of every seed that has not diverged, after the data it has seen."""
-        self._store_log(states, iteration)
+        self._store_log(states)
         log = states.experience.log
         without_log = states._replace(experience=states.experience._replace(log=()))
         for seed in self.healthy:
@@ -352,7 +357,9 @@ def _print_plan(
             "seeds": f"{num_seeds}, in one program",
             "environment steps": f"{human_count(steps)} per seed, {human_count(steps * num_seeds)} in all",
             "evaluations": str(len(schedule.evaluations)),
-            "checkpoints": f"{len(schedule.checkpoints)} per seed, about {human_bytes(disk)} on disk",
+            "checkpoints": f"{len(schedule.checkpoints)} per seed, about {human_bytes(disk)} on disk"
+            if schedule.checkpoints
+            else "none: no checkpoint lies within these steps",
             "memory": f"{human_bytes(memory)}, of which replay logs {human_bytes(num_seeds * log)}{tight}",
             "device": f"{device.device_kind} ({device.platform})",
             "time": "shown as soon as it is compiled and has run a little",

@@ -326,7 +326,9 @@ def test_rows_not_yet_written_are_never_sampled(case):
     log = case.member.experience.log._replace(count=jnp.uint32(3))
     log = log._replace(data=log.data._replace(reward=jnp.arange(float(CAPACITY))))
     state = case.member._replace(experience=case.member.experience._replace(log=log))
-    batches = jax.jit(jax.vmap(lambda key: case.algorithm.sample_batch(key, state)))(jax.random.split(jax.random.key(0), 50))
+    batches = jax.jit(jax.vmap(lambda key: case.algorithm.sample_batch(key, state)))(
+        jax.random.split(jax.random.key(0), 50)
+    )
     assert set(np.ravel(batches.reward)) == {0.0, 1.0, 2.0}
 
 

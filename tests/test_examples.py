@@ -126,7 +126,7 @@ def test_every_file_has_an_example() -> None:
         "# results/calm/seed0/replay_0_50000.h5",
         "# results/calm/seed0/s0_returns_50000.h5",
         "# results/calm/seed0/td3_reject_ltp_50000.h5",
-        "# results/calm_s0_c50000_cvar_0.1_0/seed0/ckpt_0.h5",
+        "# results/calm_s0_c50000_0.1cvar_0/seed0/ckpt_0.h5",
     ]
 
 

@@ -256,7 +256,7 @@ def test_a_walk_leaves_a_run_that_is_measured_like_any_other(
     step = CHECKPOINTS[name][-1]
     assert walk(results, name, f"experiment.heuristic={heuristic}") == 0
     out = capsys.readouterr().out
-    label = {"cvar": "cvar_0.1"}.get(heuristic, heuristic)
+    label = {"cvar": "0.1cvar", "none": "noreject"}.get(heuristic, heuristic)
     with h5py.File(results / name / "seed0" / f"td3_reject_ltp_{step}.h5") as file:
         group = file[f"{label}/1check/4steps/seed0"]
         assert group["purds"].shape == (5, 6)
@@ -268,9 +268,7 @@ def test_a_walk_leaves_a_run_that_is_measured_like_any_other(
         if heuristic == "cvar":
             np.testing.assert_array_equal(accepted[1:], group["cvars"][1:] >= group["incumbent_cvars"][1:])
         np.testing.assert_allclose(group["means"][:], group["purds"][:].mean(1), rtol=1e-5)
-        np.testing.assert_allclose(
-            group["cvars"][:], [statistics.cvar(x, 0.1) for x in group["purds"][:]], rtol=1e-5
-        )
+        np.testing.assert_allclose(group["cvars"][:], [statistics.cvar(x, 0.1) for x in group["purds"][:]], rtol=1e-5)
         assert {"root", "improved", "control"} == set(group["fresh"])
         if updates[-1] == 0:
             np.testing.assert_array_equal(group["fresh/root"][:], group["fresh/improved"][:])
@@ -306,7 +304,7 @@ def walk(results: Path, name: str, *arguments: str) -> int:
 
 
 @pytest.mark.parametrize(
-    "option, label", [("common_random_numbers", "cvar_0.1_crn"), ("remeasure_incumbent", "cvar_0.1_remeasured")]
+    "option, label", [("common_random_numbers", "0.1cvar_crn"), ("remeasure_incumbent", "0.1cvar_remeasured")]
 )
 def test_walks_with_options_are_kept_apart(results: Path, option: str, label: str) -> None:
     assert walk(results, "td", f"experiment.{option}=true", "experiment.check_interval=3") == 0
@@ -443,7 +441,7 @@ def test_training_is_recorded_by_wandb_without_an_account(tmp_path: Path, capsys
 @pytest.mark.usefixtures("offline")
 def test_a_walk_is_recorded_by_wandb(results: Path) -> None:
     assert walk(results, "td", "wandb.mode=offline") == 0
-    logs = list((results / "td_s0_c60_cvar_0.1_0" / "wandb").glob("offline-run-*/*.wandb"))
+    logs = list((results / "td_s0_c60_0.1cvar_0" / "wandb").glob("offline-run-*/*.wandb"))
     content = logs[0].read_bytes()
     for word in (b"PURD mean", b"PURD LTP", b"PURD CVaR"):
         assert word in content

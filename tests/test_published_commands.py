@@ -125,11 +125,11 @@ def check_results(results: Path, num_envs: int) -> None:
         for step in (50, 60):
             with h5py.File(results / "td_1" / f"seed{seed}" / f"td3_reject_ltp_{step}.h5") as file:
                 for walk in range(2):
-                    group = file[f"cvar_0.1/1check/3steps/seed{walk}"]
+                    group = file[f"0.1cvar/1check/3steps/seed{walk}"]
                     assert group["purds"].shape == (4, 5)
                     assert group["means"].shape == group["ltps"].shape == group["cvars"].shape == (4,)
                     assert group["accepted"][0]
-            assert (results / f"td_1_s{seed}_c{step}_cvar_0.1_0" / "seed0" / "ckpt_0.h5").is_file()
+            assert (results / f"td_1_s{seed}_c{step}_0.1cvar_0" / "seed0" / "ckpt_0.h5").is_file()
 
 
 def test_every_line_runs_on_stand_ins(

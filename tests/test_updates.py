@@ -327,6 +327,8 @@ def test_restored_moments_matter(name, request):
         return np.concatenate([np.ravel(x - y) for x, y in zip(*map(jax.tree.leaves, (new, old)), strict=True)])
 
     remembered = moves(state.learner)
-    forgotten = moves(state.learner._replace(actor_opt_state=jax.tree.map(jnp.zeros_like, state.learner.actor_opt_state)))
+    forgotten = moves(
+        state.learner._replace(actor_opt_state=jax.tree.map(jnp.zeros_like, state.learner.actor_opt_state))
+    )
     assert set(np.round(np.abs(forgotten) / RATE, 2)) <= {0.0, 1.0}
     assert np.abs(remembered - forgotten).max() > 0.2 * RATE

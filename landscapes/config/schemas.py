@@ -256,7 +256,7 @@ class RejectLtp:
     eval_episodes: Count  # samples of every post-update return distribution
     batch_size: Count  # roll-outs side by side, at most
     episode_length: Count  # steps
-    lr: NonNegative | None  # of the policy's updates; null: the run's own
+    lr: NonNegative | None  # of the update that PURDs measure; null: the run's own, with which the walk trains
     max_steps: Count  # proposed updates
     check_interval: Count  # proposed updates per decision
     heuristic: Annotated[str, one_of("cvar", "ltp", "none")] | None  # after construction never null

@@ -22,7 +22,8 @@ def run(job: Job) -> None:
         num_seeds=s.num_seeds,
         seed=s.seed,
         evaluation=EvaluationSettings(s.eval_episodes, s.eval_episode_length),
-        schedule=off_policy_schedule(
+        make_schedule=lambda algorithm: off_policy_schedule(
+            algorithm.env_steps,
             s.max_steps,
             s.eval_interval,
             s.log_interval,

@@ -22,7 +22,7 @@ def run(job: Job) -> None:
         num_seeds=s.num_seeds,
         seed=s.seed,
         evaluation=EvaluationSettings(s.eval_episodes, s.eval_episode_length),
-        schedule=on_policy_schedule(
+        make_schedule=lambda _: on_policy_schedule(
             s.total_timesteps, s.num_envs * s.num_steps, s.eval_interval, s.agent_num_logs if s.checkpoint else 0
         ),
         changed_settings={},
