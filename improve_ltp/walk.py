@@ -28,8 +28,6 @@ SECONDS_PER_SAVE = 30.0
 CHILD_SEED = 0
 """The one member of the run that a walk makes."""
 
-Progress = Callable[[int, float], None]
-
 
 def heuristic_id(s: RejectLtp) -> str:
     """The heuristic with everything that changes its decisions, as it stands in paths and names: published spelling."""
@@ -62,7 +60,7 @@ def walk(job: Job) -> None:
     tracker = _tracker(job, child)
     child = child.write_record(wandb_id=tracker.run_id)
 
-    def measure(key: jax.Array, state: TrainState, progress: Progress | None = None) -> np.ndarray:
+    def measure(key: jax.Array, state: TrainState, progress: neighborhood.Progress | None = None) -> np.ndarray:
         return samples.measure(key, state, 0.0 if s.lr is None else s.lr, progress).returns
 
     job_of_walk = _Walk(job, s, parent, child, algorithm, tracker, measure, state, samples.program_shape)
@@ -182,7 +180,7 @@ class _Walk:
 
     def go(self) -> None:
         s, conf = self.s, self.s.root_policy_conf
-        keys = rejection.rejection_keys(s.seed)
+        keys = rejection.rejection_keys(self.job.random_seed, s.seed)
         if self.rows:
             storage.link_prefix(self.parent, conf.seed, self.child, CHILD_SEED, self.rows)
         self._store(rejection.Accepted(self.root, rejection.Score(0, 0, 0), 0))
@@ -196,8 +194,9 @@ class _Walk:
                 nonlocal done
                 before = done
 
-                def show(samples: int, mean: float) -> None:
-                    progress.advance_to(before + samples, f"{self._tally()}, mean return {mean:.1f}")
+                def show(samples: int, mean: float | None) -> None:
+                    told = "" if mean is None else f", mean return {mean:.1f}"
+                    progress.advance_to(before + samples, f"{self._tally()}{told}")
 
                 returns = self.measure(key, state, show)
                 done += s.eval_episodes
@@ -310,7 +309,7 @@ class _Walk:
             "child_run": self.child.name,
             "config": self.job.resolved,
             "program_shape": self.program_shape,
-            "keys": "advance, measure, fresh = split(key(experiment.seed), 3); proposal p: fold_in(measure, p)",
+            "keys": "advance, measure, fresh = split(fold_in(key(random_seed), experiment.seed), 3); fold_in(measure, p)",
         }
         conf = self.s.root_policy_conf
         attributes = {

@@ -175,6 +175,11 @@ class Progress:
         if self._line_time is None or now - self._line_time >= _LINE_SECONDS or done >= self._total:
             self._print_line()
 
+    def begin_at(self, done: int) -> None:
+        """Starts counting the rate anew at `done`: what came before was mostly compiling."""
+        self._done = done
+        self._rate = _RecentRate(done, self._clock())
+
     def _seconds_left(self) -> float:
         return self._rate.seconds_for(self._total - self._done)
 

@@ -28,8 +28,8 @@ DEFAULT_MAX_LANES = 1024
 GENERIC_KINDS = ("action", "parameter", "init_parameter", "init_state")
 """Perturbation kinds that are no updates: every algorithm has them."""
 
-Progress = Callable[[int, float], None]
-"""Told the number of finished samples and the mean return of those so far."""
+Progress = Callable[[int, float | None], None]
+"""Told how many samples' worth of work is done, and the mean return so far (None while policies are drawn)."""
 
 
 class Neighborhood(NamedTuple):
@@ -225,7 +225,12 @@ def make_measure(
     lanes = min(block * near.episodes, batch_size, max_lanes())
     programs = _compile(env, algorithm, near, block, lanes, gamma)
 
-    def draw_block(key: Key, state: TrainState, amount: jax.Array, first: int) -> Policy:
+    # Of the work on one sample, the share that goes into drawing it: a whole roll-out for on-policy updates.
+    drawing = algorithm.env_steps / (algorithm.env_steps + env.episode_length) if near.draw is not None else 0.0
+
+    def draw_block(
+        key: Key, state: TrainState, amount: jax.Array, first: int, size: int, progress: Progress | None
+    ) -> Policy:
         """Policies `[block, ...]` (a little more where the chunk does not divide it); `[1, ...]` if not drawn."""
         if near.draw is None:
             return jax.tree.map(lambda x: jnp.asarray(x)[None], state.learner.policy)
@@ -234,6 +239,9 @@ def make_measure(
         for offset in range(0, rows, chunk):
             drawn = programs.draw(key, state, amount, np.uint32(first + offset))
             policies = programs.put(policies, drawn, np.int32(offset))
+            if progress is not None:
+                jax.block_until_ready(policies)
+                progress(first + int(drawing * min(offset + chunk, size)), None)
         return policies
 
     def measure(key: Key, state: TrainState, amount: float, progress: Progress | None = None) -> Purd:
@@ -241,13 +249,14 @@ def make_measure(
         amount_array = jnp.float32(amount)
         for first in range(0, num_samples, block):
             size = min(block, num_samples - first)
-            policies = draw_block(key, state, amount_array, first)
+            policies = draw_block(key, state, amount_array, first, size, progress)
             episodes, engine_state = programs.begin(key, policies, amount_array, np.uint32(first), np.int32(size))
             rounds = -(-env.episode_length // rollout.STEPS_PER_ROUND) // 10 + 1
             while (finished := int(engine_state.num_finished)) < size * near.episodes:
                 if progress is not None and finished:
                     so_far = float(engine_state.results.returns.sum()) / finished
-                    progress(first + finished // near.episodes, so_far)
+                    rolled_out = finished / near.episodes
+                    progress(first + int(drawing * size + (1.0 - drawing) * rolled_out), so_far)
                 engine_state = programs.advance(engine_state, episodes, amount_array, np.int32(rounds))
             parts.append(jax.tree.map(lambda x, n=size: np.asarray(x)[: n * near.episodes], engine_state.results))
             if progress is not None:

@@ -8,7 +8,7 @@ import shlex
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from landscapes import console, statistics, storage, tables
@@ -65,7 +65,14 @@ def commands(num_samples: int, max_steps: int) -> list[list[str]]:
     ]
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def in_process_of_its_own(command: Sequence[str]) -> int:
+    """Exit code of `python -m COMMAND`, run as a user would."""
+    return subprocess.run([sys.executable, "-m", *command], cwd=REPOSITORY, check=False).returncode
+
+
+def main(
+    arguments: Sequence[str] | None = None, run_command: Callable[[Sequence[str]], int] = in_process_of_its_own
+) -> int:
     """Runs the commands one after the other; returns the exit code of the first that fails, else 0."""
     parser = argparse.ArgumentParser(prog="python -m landscapes.quickstart", description=__doc__.splitlines()[0])
     parser.add_argument("--samples", type=int, default=150, help="samples per PURD (default: 150)")
@@ -74,8 +81,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     began = time.monotonic()
     for command in commands(chosen.samples, chosen.proposals):
         print(f"\n$ python -m {shlex.join(command)}", flush=True)
-        code = subprocess.run([sys.executable, "-m", *command], cwd=REPOSITORY, check=False).returncode
-        if code:
+        if code := run_command(command):
             return code
     report(chosen.samples)
     print(f"\nThe quickstart took {console.human_duration(time.monotonic() - began)}.")

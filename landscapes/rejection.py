@@ -95,9 +95,9 @@ class RejectionKeys(NamedTuple):
     fresh: Key
 
 
-def rejection_keys(seed: int) -> RejectionKeys:
-    """Everything an experiment with this seed draws from."""
-    return RejectionKeys(*jax.random.split(jax.random.key(seed), 3))
+def rejection_keys(random_seed: int, seed: int) -> RejectionKeys:
+    """Everything that walk `seed` of a job with this `random_seed` draws from."""
+    return RejectionKeys(*jax.random.split(jax.random.fold_in(jax.random.key(random_seed), seed), 3))
 
 
 def reject(

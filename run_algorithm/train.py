@@ -208,7 +208,9 @@ class _TrainingLoop:
                     parts.append((count, metrics))
                     done += count
                     self._store_full_ring(states, done)
-                    if self.seconds_per_iteration is not None:  # else it has only been compiled
+                    if self.seconds_per_iteration is None:  # it has only been compiled
+                        progress.begin_at(done * scale)
+                    else:
                         progress.advance_to(done * scale, self._latest())
                 if done % self.schedule.log_interval == 0 or done == total:
                     self._log_training(done * scale, parts)

@@ -210,6 +210,18 @@ def test_compiling_is_in_the_first_guess_and_in_no_later_one(clock):
     assert "in total" not in second
 
 
+def test_a_job_that_says_when_it_has_compiled_never_counts_that(clock):
+    stream = io.StringIO()
+    with console.Progress("training", 1000, stream=stream, clock=clock) as progress:
+        clock.now += 60.0
+        progress.begin_at(1)
+        assert stream.getvalue() == ""
+        clock.now += 1.0
+        progress.advance_to(11)
+    assert "10 steps/s" in stream.getvalue()
+    assert "left 1 min 39 s" in stream.getvalue()
+
+
 def test_the_rate_is_a_recent_one(clock):
     stream = io.StringIO()
     with console.Progress("training", 10_000, stream=stream, clock=clock) as progress:

@@ -79,11 +79,11 @@ def test_many_seeds_of_a_long_run_are_told_their_memory_first(
 ) -> None:
     """20 seeds of ant for 1 000 000 steps: 254 bytes a transition in all, before anything is allocated."""
 
-    class Reached(Exception):
+    class ReachedError(Exception):
         pass
 
     def allocate(*_: object) -> None:
-        raise Reached
+        raise ReachedError
 
     monkeypatch.setattr(training, "make_trainer", allocate)
     arguments = ["experiment.env_name=ant", "experiment.num_seeds=20", "use_wandb=false", f"results_dir={tmp_path}"]

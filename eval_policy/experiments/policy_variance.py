@@ -51,8 +51,8 @@ def run(job: Job) -> None:
                 for amount in s.noise_amounts:
                     measure = measures[neighborhood.amount_sets_rate(algorithm, s.noise_type, amount)]
 
-                    def show(samples: int, mean: float, before: int = done) -> None:
-                        progress.advance_to(before + samples, f"mean return {mean:.1f}")
+                    def show(samples: int, mean: float | None, before: int = done) -> None:
+                        progress.advance_to(before + samples, None if mean is None else f"mean return {mean:.1f}")
 
                     purd = measure.measure(jax.random.key(job.random_seed), state, float(amount), show)
                     done += s.eval_episodes
