@@ -10,6 +10,9 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
 
 from landscapes import console, statistics, storage, tables
 from landscapes.figures import purd_histograms
@@ -23,9 +26,8 @@ AMOUNT = 3e-4
 ALPHA = 0.1
 
 
-def commands(num_samples: int, max_steps: int) -> list[list[str]]:
-    """The command lines, as arguments after `python -m`."""
-    shared = ["overwrite=true", "wandb.mode=offline"]
+def train_and_measure(num_samples: int) -> list[list[str]]:
+    """The first two command lines, as arguments after `python -m`."""
     steps = ",".join(map(str, CHECKPOINTS))
     return [
         [
@@ -39,7 +41,8 @@ def commands(num_samples: int, max_steps: int) -> list[list[str]]:
             "experiment.start_training=1000",
             "experiment.eval_interval=2000",
             f"experiment.agent_log_starts=[{steps}]",
-            *shared,
+            "overwrite=true",
+            "wandb.mode=offline",
         ],
         [
             "eval_policy",
@@ -52,17 +55,49 @@ def commands(num_samples: int, max_steps: int) -> list[list[str]]:
             f"experiment.eval_episodes={num_samples}",
             "wandb.mode=offline",
         ],
-        [
-            "improve_ltp",
-            f"run_name={NAME}_improved",
-            f"experiment.root_policy_conf.run_name={NAME}",
-            f"experiment.root_policy_conf.ckpt={CHECKPOINTS[-1]}",
-            "experiment.root_policy_conf.seed=0",
-            f"experiment.max_steps={max_steps}",
-            f"experiment.eval_episodes={num_samples}",
-            *shared,
-        ],
     ]
+
+
+def improve(seed: int, step: int, num_samples: int, max_steps: int) -> list[str]:
+    """The third command line, from the checkpoint that was found to be the noisiest."""
+    return [
+        "improve_ltp",
+        f"run_name={NAME}_improved",
+        f"experiment.root_policy_conf.run_name={NAME}",
+        f"experiment.root_policy_conf.ckpt={step}",
+        f"experiment.root_policy_conf.seed={seed}",
+        f"experiment.max_steps={max_steps}",
+        f"experiment.eval_episodes={num_samples}",
+        "overwrite=true",
+        "wandb.mode=offline",
+    ]
+
+
+class Measured(NamedTuple):
+    """One measured checkpoint."""
+
+    seed: int
+    step: int
+    path: Path
+    dataset: str
+    returns: np.ndarray
+
+
+def measured(num_samples: int) -> list[Measured]:
+    """What the second command has stored."""
+    run = storage.open_run(storage.results_directory(None), NAME)
+    dataset = f"und_returns/{KIND}/{AMOUNT}/{num_samples}"
+    found = []
+    for seed in range(NUM_SEEDS):
+        for step in run.checkpoint_steps(seed):
+            path = run.returns_path(seed, step)
+            found.append(Measured(seed, step, path, dataset, storage.read_hdf5(path, "quickstart")[0][dataset]))
+    return found
+
+
+def noisiest(purds: Sequence[Measured]) -> Measured:
+    """The one whose returns spread the most."""
+    return max(purds, key=lambda purd: statistics.std(purd.returns))
 
 
 def in_process_of_its_own(command: Sequence[str]) -> int:
@@ -79,10 +114,18 @@ def main(
     parser.add_argument("--proposals", type=int, default=10, help="proposed updates of the rejection (default: 10)")
     chosen = parser.parse_args(arguments)
     began = time.monotonic()
-    for command in commands(chosen.samples, chosen.proposals):
+
+    def run(command: Sequence[str]) -> int:
         print(f"\n$ python -m {shlex.join(command)}", flush=True)
-        if code := run_command(command):
+        return run_command(command)
+
+    for command in train_and_measure(chosen.samples):
+        if code := run(command):
             return code
+    root = noisiest(measured(chosen.samples))
+    print(f"\nThe noisiest neighbourhood is that of seed {root.seed}, checkpoint {root.step}: away from there.")
+    if code := run(improve(root.seed, root.step, chosen.samples, chosen.proposals)):
+        return code
     report(chosen.samples)
     print(f"\nThe quickstart took {console.human_duration(time.monotonic() - began)}.")
     return 0
@@ -92,26 +135,19 @@ def report(num_samples: int) -> None:
     """The tables, the picture and the files of a finished quickstart."""
     results = storage.results_directory(None)
     run, improved = storage.open_run(results, NAME), storage.open_run(results, f"{NAME}_improved")
-    dataset = f"und_returns/{KIND}/{AMOUNT}/{num_samples}"
-    rows, panels = [], []
-    for seed in range(NUM_SEEDS):
-        for step in run.checkpoint_steps(seed):
-            path = run.returns_path(seed, step)
-            returns = storage.read_hdf5(path, "quickstart")[0][dataset]
-            rows.append([seed, step, *tables.purd_cells(statistics.summarize(returns, alpha=ALPHA))])
-            panels.append((f"seed {seed}", path, dataset))
+    purds = measured(num_samples)
+    panels = [(f"seed {purd.seed}", purd.path, purd.dataset) for purd in purds]
     picture = purd_histograms(panels, run.path / "purd.png", alpha=ALPHA)
+    rows = [[p.seed, p.step, *tables.purd_cells(statistics.summarize(p.returns, alpha=ALPHA))] for p in purds]
     print()
     title = f"Returns after one TD3 update, hopper (spring), {num_samples} samples each, 95 % intervals"
     console.print_table(title, ["seed", "checkpoint", *tables.purd_columns(ALPHA)], rows)
-    walk = run.rejection_path(0, CHECKPOINTS[-1])
-    datasets, _ = storage.read_hdf5(walk, "quickstart")
-    prefix = improved.record["rejection"]["group"]
-    rows = [
-        [name, *tables.purd_cells(statistics.summarize(datasets[f"{prefix}/fresh/{name}"], alpha=ALPHA))]
-        for name in ("root", "improved", "control")
-    ]
-    title = f"CVaR rejection from seed 0, checkpoint {CHECKPOINTS[-1]}: fresh PURDs (control: nothing refused)"
+    walk = improved.record["rejection"]
+    datasets, _ = storage.read_hdf5(Path(walk["file"]), "quickstart")
+    fresh = {name: datasets[f"{walk['group']}/fresh/{name}"] for name in ("root", "improved", "control")}
+    rows = [[name, *tables.purd_cells(statistics.summarize(x, alpha=ALPHA))] for name, x in fresh.items()]
+    root = noisiest(purds)
+    title = f"CVaR rejection from seed {root.seed}, checkpoint {root.step}: fresh PURDs (control: nothing refused)"
     console.print_table(title, ["policy", *tables.purd_columns(ALPHA)], rows)
     console.print_files([picture, *_files(run.path), *_files(improved.path)])
     print(f"Look at {picture} and {improved.path / 'rejection.png'}.")

@@ -4,7 +4,7 @@ Knows its own config, state, losses and updates; knows nothing of seeds, files o
 """
 
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
