@@ -17,7 +17,8 @@ from landscapes.config.job import Job
 from landscapes.config.schemas import RejectLtp
 from landscapes.errors import UserError
 from landscapes.figures import rejection_figure
-from landscapes.tracking import Tracker, make_tracker
+from landscapes.job_tracker import job_tracker
+from landscapes.tracking import Tracker
 from landscapes.types import Algorithm, Environment, TrainState
 
 SCHEMA_VERSION = 1
@@ -57,7 +58,7 @@ def walk(job: Job) -> None:
     state = door.load_state(parent, root.seed, root.ckpt, algorithm, rows + s.max_steps)
     child = _make_child(job, s, results, parent)
     _print_plan(s, parent, child, env, algorithm, kind, samples.program_shape)
-    tracker = _tracker(job, child)
+    tracker = job_tracker(job, child, child.name, "reject_ltp", group=parent.name)
     child = child.write_record(wandb_id=tracker.run_id)
 
     def measure(key: jax.Array, state: TrainState, progress: neighborhood.Progress | None = None) -> np.ndarray:
@@ -130,22 +131,6 @@ def _print_plan(
             "side by side": f"{shape['block']} policies, {shape['lanes']} roll-outs on {shape['device']}",
             "time": "shown as soon as it is compiled and has run a little",
         },
-    )
-
-
-def _tracker(job: Job, child: storage.Run) -> Tracker:
-    config = {**job.resolved, "result_dir": str(child.path), "versions": child.record["versions"]}
-    return make_tracker(
-        job.use_wandb,
-        job.wandb.mode,
-        job.wandb.project_name,
-        job.wandb.entity_name,
-        child.name,
-        child.record["parent"]["run"],
-        config,
-        child.path,
-        None,
-        "reject_ltp",
     )
 
 
@@ -309,7 +294,7 @@ class _Walk:
             "child_run": self.child.name,
             "config": self.job.resolved,
             "program_shape": self.program_shape,
-            "keys": "advance, measure, fresh = split(fold_in(key(random_seed), experiment.seed), 3); fold_in(measure, p)",
+            "keys": "advance, measure, fresh = split(fold_in(key(random_seed), seed), 3); fold_in(measure, proposal)",
         }
         conf = self.s.root_policy_conf
         attributes = {

@@ -16,10 +16,12 @@ from landscapes import console, replay, statistics, storage, training
 from landscapes.algorithms import make_algorithm
 from landscapes.config.job import Job
 from landscapes.config.schemas import algorithm_settings
-from landscapes.console import human_bytes, human_count
 from landscapes.envs import make_environment
-from landscapes.tracking import Tracker, make_tracker
+from landscapes.job_tracker import job_tracker
+from landscapes.tracking import Tracker
 from landscapes.types import Algorithm, Environment, TrainState
+from run_algorithm.curves import Curves
+from run_algorithm.plan import print_plan
 from run_algorithm.schedule import Schedule
 
 SECONDS_PER_CALL = 2.0
@@ -38,49 +40,6 @@ class EvaluationSettings:
 
     episodes: int
     episode_length: int
-
-
-class Curves:
-    """What a run looks like over time, all seeds; `path` is `curves.h5`."""
-
-    def __init__(self, run: storage.Run, num_seeds: int) -> None:
-        self.run = run
-        self.num_seeds = num_seeds
-        self.steps: list[int] = []
-        self.returns: list[np.ndarray] = []
-        self.training_steps: list[int] = []
-        self.training: dict[str, list[np.ndarray]] = {}
-        self.saved_at = time.monotonic()
-
-    def add_evaluation(self, step: int, returns: np.ndarray) -> None:
-        self.steps.append(step)
-        self.returns.append(returns)
-
-    def add_training(self, step: int, metrics: dict[str, np.ndarray]) -> None:
-        blank = np.full(self.num_seeds, np.nan)
-        for name in metrics:
-            self.training.setdefault(name, [blank] * len(self.training_steps))
-        self.training_steps.append(step)
-        for name, values in self.training.items():
-            values.append(metrics.get(name, blank))
-
-    def save(self) -> Path:
-        """Writes `steps` [n], `returns` [n, num_seeds] (means), `episode_returns` [n, num_seeds, episodes], and
-        `training/steps` [m] with `training/{metric}` [m, num_seeds] (means since the step before)."""
-        datasets = {"steps": np.array(self.steps, np.int64)}
-        if self.returns:
-            datasets["episode_returns"] = np.stack(self.returns).astype(np.float32)
-            datasets["returns"] = np.stack(self.returns).mean(axis=2, dtype=np.float64).astype(np.float32)
-        datasets["training/steps"] = np.array(self.training_steps, np.int64)
-        datasets |= {f"training/{name}": np.stack(values) for name, values in self.training.items()}
-        attributes = {
-            **self.run.provenance(),
-            "schema_version": 1,
-            "axes": "evaluation (or training log point), seed, episode",
-            "units": "undiscounted return of one episode; steps are environment steps of one seed",
-        }
-        self.saved_at = time.monotonic()
-        return storage.write_hdf5(self.run.curves_path, datasets, attributes)
 
 
 def train(
@@ -123,19 +82,8 @@ def train(
         "status": "running",
     }
     run = storage.create_run(results, run_name, record, job.overwrite)
-    _print_plan(run, env, algorithm, backend, num_seeds, schedule)
-    tracker = make_tracker(
-        job.use_wandb,
-        job.wandb.mode,
-        job.wandb.project_name,
-        job.wandb.entity_name,
-        run_name,
-        None,
-        {**job.resolved, "result_dir": str(run.path), "versions": record["versions"], "run_host": job.run_host},
-        run.path,
-        None,
-        "train",
-    )
+    print_plan(run, env, algorithm, backend, num_seeds, schedule)
+    tracker = job_tracker(job, run, run_name, "train")
     run = run.write_record(wandb_id=tracker.run_id)
     loop = _TrainingLoop(run, tracker, env, algorithm, schedule, evaluation, num_seeds, seed, show_progress)
     status = "stopped"
@@ -335,53 +283,6 @@ class _TrainingLoop:
                 seen = replay.without_rows(member, self.rows_stored)
                 state = state._replace(experience=state.experience._replace(log=seen))
             self.files.append(storage.save_checkpoint(self.run, seed, step, state, {"iteration": iteration}))
-
-
-def _print_plan(
-    run: storage.Run, env: Environment, algorithm: Algorithm, backend: str, num_seeds: int, schedule: Schedule
-) -> None:
-    state = jax.eval_shape(algorithm.init, jax.random.key(0))
-    per_seed = _num_bytes(state)
-    steps = schedule.total * schedule.env_steps
-    log = _num_bytes(state.experience.log)
-    small = _num_bytes(state.learner) + _num_bytes(state.experience.snapshot)
-    rows = max(schedule.checkpoints, default=0)
-    capacity = state.experience.log.data.reward.shape[0] if log else 1
-    disk = num_seeds * (len(schedule.checkpoints) * small + (log // capacity) * rows)
-    memory = num_seeds * per_seed
-    free = _free_memory()
-    device = jax.devices()[0]
-    tight = f" (the machine has {human_bytes(free)} free)" if free is not None and device.platform == "cpu" else ""
-    console.print_plan(
-        f"{algorithm.name} on {env.name} ({backend})",
-        {
-            "run": str(run.path),
-            "seeds": f"{num_seeds}, in one program",
-            "environment steps": f"{human_count(steps)} per seed, {human_count(steps * num_seeds)} in all",
-            "evaluations": str(len(schedule.evaluations)),
-            "checkpoints": f"{len(schedule.checkpoints)} per seed, about {human_bytes(disk)} on disk"
-            if schedule.checkpoints
-            else "none: no checkpoint lies within these steps",
-            "memory": f"{human_bytes(memory)}, of which replay logs {human_bytes(num_seeds * log)}{tight}",
-            "device": f"{device.device_kind} ({device.platform})",
-            "time": "shown as soon as it is compiled and has run a little",
-        },
-    )
-    if tight and free is not None and memory > free:
-        print("warning: that is more than there is; fewer seeds or a smaller replay_buffer_size need less", flush=True)
-
-
-def _num_bytes(tree: Any) -> int:
-    return sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(tree))
-
-
-def _free_memory() -> int | None:
-    """Bytes the system could hand out, where it says so."""
-    try:
-        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-    except OSError:
-        return None
-    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable")), None)
 
 
 def _print_results(loop: _TrainingLoop) -> None:

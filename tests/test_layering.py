@@ -69,6 +69,7 @@ HOUSE = (
     Room("door", ("landscapes", "landscapes.door"), only=DOOR),
     Room("config", ("landscapes.config", "landscapes.config.*"), only=frozenset({"errors", "storage"})),
     Room("figures", ("landscapes.figures", "landscapes.figures.*"), only=FIGURES, without=SIMULATORS | ARRAYS),
+    Room("job tracker", ("landscapes.job_tracker",), never=LEARNING),
     Room("run_algorithm", ("run_algorithm", "run_algorithm.*"), never=MATHS),
     Room("eval_policy", ("eval_policy", "eval_policy.*"), never=MATHS | {"run_algorithm"}),
     Room("improve_ltp", ("improve_ltp", "improve_ltp.*"), never=MATHS | {"run_algorithm", "eval_policy"}),

@@ -14,7 +14,8 @@ from landscapes import console, door, neighborhood, statistics, storage, tables
 from landscapes.config.job import Job
 from landscapes.config.schemas import PolicyVariance
 from landscapes.figures import purd_histograms
-from landscapes.tracking import Tracker, make_tracker
+from landscapes.job_tracker import job_tracker
+from landscapes.tracking import Tracker
 
 SCHEMA_VERSION = 1
 
@@ -39,7 +40,8 @@ def run(job: Job) -> None:
             )
     rows = max(door.stored_rows(stored, s.seed, step) for step in s.ckpt_indexes)
     _print_plan(stored, s, next(iter(measures.values())).program_shape)
-    tracker = _tracker(job, stored, s)
+    name = job.member_name or f"{stored.name}-s{s.seed}-{s.noise_type}"
+    tracker = job_tracker(job, stored, name, "policy_variance", group=stored.name)
     table: list[Sequence[object]] = []
     files: list[Path] = []
     try:
@@ -91,22 +93,6 @@ def _print_plan(stored: storage.Run, s: PolicyVariance, shape: dict[str, Any]) -
             "device": str(shape["device"]),
             "time": "shown as soon as it is compiled and has run a little",
         },
-    )
-
-
-def _tracker(job: Job, stored: storage.Run, s: PolicyVariance) -> Tracker:
-    config = {**job.resolved, "result_dir": str(stored.path), "versions": storage.environment_record()["versions"]}
-    return make_tracker(
-        job.use_wandb,
-        job.wandb.mode,
-        job.wandb.project_name,
-        job.wandb.entity_name,
-        job.member_name or f"{stored.name}-s{s.seed}-{s.noise_type}",
-        stored.name,
-        config,
-        stored.path,
-        None,
-        "policy_variance",
     )
 
 
