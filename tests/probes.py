@@ -37,7 +37,7 @@ Advance = Callable[[ProbeState, jax.Array], tuple[jax.Array, jax.Array, bool | j
 
 
 def _make(name: str, start: Start, advance: Advance, sizes: tuple[int, int], episode_length: int) -> Environment:
-    """An environment from `start(key, start_noise) -> obs` and `advance(state, action) -> (obs, reward, terminated)`."""
+    """An environment from `start(key, noise) -> obs` and `advance(state, action) -> (obs, reward, terminated)`."""
 
     def reset(key: Key, start_noise: float | jax.Array = 1.0) -> tuple[ProbeState, TimeStep]:
         obs = start(key, start_noise)

@@ -20,10 +20,21 @@ from landscapes.types import Algorithm, Environment, TrainState
 
 KEY = jax.random.key(0)
 
+# The same functions each time, so that what is compiled for one test serves the next.
+bowl, changes, line = map(functools.cache, (probes.bowl, probes.changes, probes.line))
+
 
 def quadratic(env: Environment, **settings: Any) -> tuple[Algorithm, TrainState]:
     algorithm = probes.quadratic(probes.Config(**settings), env)
     return algorithm, algorithm.init(jax.random.key(9))
+
+
+@functools.cache
+def compiled(
+    env: Environment, kind: str, num_samples: int, batch_size: int, sets_rate: bool, settings: tuple[Any, ...]
+) -> neighborhood.Measure:
+    algorithm, _ = quadratic(env, **dict(settings))
+    return neighborhood.make_measure(env, algorithm, kind, num_samples, batch_size, 0.9, sets_rate)
 
 
 def purd(
@@ -39,23 +50,16 @@ def purd(
     algorithm, state = quadratic(env, **settings)
     if sets_rate is None:
         sets_rate = neighborhood.amount_sets_rate(algorithm, kind, amount)
-    made = neighborhood.make_measure(env, algorithm, kind, num_samples, batch_size, 0.9, sets_rate)
+    made = compiled(env, kind, num_samples, batch_size, sets_rate, tuple(settings.items()))
     return made.measure(key, state, amount)
 
 
-@functools.cache
-def bowl_measure(num_samples: int = 20, batch_size: int = 1000) -> neighborhood.Measure:
-    """One update on the bowl with one axis: a sample's return is -θ'²."""
-    env = probes.bowl(num_axes=1)
-    return neighborhood.make_measure(
-        env, quadratic(env)[0], "quadratic_optimization", num_samples, batch_size, amount_sets_rate=True
-    )
-
-
-def points(start: float, rate: float, key: Any = KEY, **sizes: int) -> np.ndarray:
-    """θ' of each sample, which stay positive here."""
-    state = quadratic(probes.bowl(num_axes=1), start=start)[1]
-    return np.sqrt(-bowl_measure(**sizes).measure(key, state, rate).returns.astype(float))
+def points(start: float, rate: float, key: Any = KEY, num_samples: int = 20) -> np.ndarray:
+    """θ' of each sample after one update on the bowl with one axis, where the return is -θ'² (they stay positive)."""
+    env = bowl(num_axes=1)
+    made = compiled(env, "quadratic_optimization", num_samples, 1000, True, ())
+    state = quadratic(env, start=start)[1]
+    return np.sqrt(-made.measure(key, state, rate).returns.astype(float))
 
 
 # --- the distribution
@@ -73,7 +77,7 @@ def assert_distributed(returns: np.ndarray, centre: float, scale: float, num_axe
 
 def test_one_update_of_a_quadratic_is_distributed_as_it_must_be():
     # θ' ~ N(θ - rate (θ - mean), (rate · std)² / 4) with θ = 0.2, mean 0.1, std 1 and rate 0.1.
-    result = purd(probes.bowl(num_axes=3), "quadratic_optimization", 0.1, num_samples=2000)
+    result = purd(bowl(num_axes=3), "quadratic_optimization", 0.1, num_samples=2000)
     assert_distributed(result.returns, centre=0.19, scale=0.05, num_axes=3)
     assert_array_equal(result.lengths, 1)
     assert_array_equal(result.discounted_returns, result.returns)
@@ -82,15 +86,15 @@ def test_one_update_of_a_quadratic_is_distributed_as_it_must_be():
 
 @pytest.mark.parametrize("kind", ["action", "parameter", "init_parameter"])
 def test_noise_on_the_bowl_is_distributed_as_it_must_be(kind):
-    result = purd(probes.bowl(num_axes=3), kind, 0.05, num_samples=2000)
+    result = purd(bowl(num_axes=3), kind, 0.05, num_samples=2000)
     assert_distributed(result.returns, centre=0.2, scale=0.05, num_axes=3)
 
 
 def test_a_label_leaves_the_learning_rate_unless_it_is_positive():
-    env = probes.bowl(num_axes=3)
-    own = purd(env, "quadratic_label", 0.0, learning_rate=0.1)
-    assert_array_equal(own.returns, purd(env, "quadratic_optimization", 0.1).returns)
-    assert_array_equal(purd(env, "quadratic_label", 0.3).returns, purd(env, "quadratic_optimization", 0.3).returns)
+    env = bowl(num_axes=1)
+    for label, rate in [(0.0, 0.1), (0.3, 0.3)]:  # the run's own rate is 0.1
+        expected = purd(env, "quadratic_optimization", rate)
+        assert_allclose(purd(env, "quadratic_label", label).returns, expected.returns, rtol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -107,7 +111,7 @@ def test_a_label_leaves_the_learning_rate_unless_it_is_positive():
     ],
 )
 def test_when_an_amount_is_the_learning_rate(kind, amount, expected):
-    assert neighborhood.amount_sets_rate(quadratic(probes.bowl())[0], kind, amount) is expected
+    assert neighborhood.amount_sets_rate(quadratic(bowl())[0], kind, amount) is expected
 
 
 # --- common random numbers
@@ -138,12 +142,19 @@ def test_a_sample_does_not_depend_on_how_many_there_are():
 # --- sizes
 
 
-@pytest.mark.parametrize("batch_size", [1, 7, 19, 100])
-@pytest.mark.parametrize("kind", ["quadratic_optimization", "parameter"])
+@pytest.mark.parametrize(
+    "kind, batch_size",
+    [
+        ("quadratic_optimization", 1),
+        ("quadratic_optimization", 7),
+        ("quadratic_optimization", 100),
+        ("parameter", 7),
+    ],
+)
 def test_any_batch_size_gives_the_same_samples(kind, batch_size):
-    """To rounding; bit for bit is promised for one shape of the program only. Seven divides neither 20 nor the chunk."""
-    env = probes.line(limit=2.0)
-    expected = purd(env, kind, 0.3, batch_size=20, start=0.5, updates_per_chunk=4)
+    """To rounding; bit for bit is promised for one shape of the program only. Of 20 samples; 7 and 19 divide neither that nor the chunk."""
+    env = line(limit=2.0)
+    expected = purd(env, kind, 0.3, batch_size=19, start=0.5, updates_per_chunk=4)
     assert len(np.unique(expected.lengths)) > 1
     found = purd(env, kind, 0.3, batch_size=batch_size, start=0.5, updates_per_chunk=4)
     assert_array_equal(found.lengths, expected.lengths)
@@ -153,18 +164,18 @@ def test_any_batch_size_gives_the_same_samples(kind, batch_size):
 
 @pytest.mark.parametrize("kind", ["quadratic_optimization", "action"])
 def test_a_single_sample(kind):
-    result = purd(probes.bowl(), kind, 0.1, num_samples=1)
+    result = purd(bowl(), kind, 0.1, num_samples=1)
     assert [x.shape for x in result] == [(1,)] * 3 and np.isfinite(result.returns).all()
 
 
 def test_the_shape_of_the_program_is_told():
-    shape = bowl_measure(num_samples=20, batch_size=7).program_shape
+    shape = compiled(bowl(), "quadratic_optimization", 20, 7, True, ()).program_shape
     assert (shape["block"], shape["lanes"], shape["updates_per_chunk"]) == (7, 7, 7)
     assert shape["device"] == jax.default_backend()
 
 
 def test_nothing_is_compiled_twice():
-    env, calls = probes.counted(probes.line())
+    env, calls = probes.counted(line())
     algorithm, state = quadratic(env)
     _, other = quadratic(env, start=0.4)
     made = neighborhood.make_measure(env, algorithm, "quadratic_optimization", 9, 4, amount_sets_rate=True)
@@ -179,12 +190,12 @@ def test_nothing_is_compiled_twice():
 def test_progress_rises_to_the_number_of_samples():
     env = probes.truncating(episode_length=200)
     algorithm, state = quadratic(env)
-    told: list[tuple[int, float]] = []
+    told: list[tuple[int, float | None]] = []
     made = neighborhood.make_measure(env, algorithm, "quadratic_optimization", 10, 4)
     made.measure(KEY, state, 0.0, lambda done, mean: told.append((done, mean)))
     done = [number for number, _ in told]
     assert done == sorted(done) and done[-1] == 10 and len(done) >= 3
-    assert {mean for _, mean in told} == {200.0}
+    assert {mean for _, mean in told} == {None, 200.0}  # None while policies are drawn
 
 
 # --- kinds
@@ -192,25 +203,25 @@ def test_progress_rises_to_the_number_of_samples():
 
 def test_noise_on_actions_is_drawn_every_step():
     # The return is the sum of three squared changes of the action, each of variance 2σ².
-    still = purd(probes.changes(), "action", 0.0)
+    still = purd(changes(), "action", 0.0, num_samples=1000)
     assert_array_equal(still.returns, 0.0)
-    noisy = purd(probes.changes(), "action", 0.1, num_samples=1000).returns
+    noisy = purd(changes(), "action", 0.1, num_samples=1000).returns
     assert_allclose(noisy.mean(), 3 * 2 * 0.1**2, rtol=0.1)
 
 
 def test_noise_on_parameters_is_drawn_every_step_or_once_an_episode():
-    every_step = purd(probes.changes(), "parameter", 0.1, num_samples=1000).returns
+    every_step = purd(changes(), "parameter", 0.1, num_samples=1000).returns
     assert_allclose(every_step.mean(), 3 * 2 * 0.1**2, rtol=0.1)
-    once = purd(probes.changes(), "init_parameter", 0.1)
+    once = purd(changes(), "init_parameter", 0.1)
     assert_array_equal(once.returns, 0.0)
-    assert len(np.unique(purd(probes.bowl(), "init_parameter", 0.1).returns)) == 20
+    assert len(np.unique(purd(bowl(num_axes=3), "init_parameter", 0.05, num_samples=2000).returns)) > 1990
 
 
-def test_noise_zero_is_the_policy_itself():
-    env = probes.line(num_axes=1)
-    returned, discounted, length = probes.line_episode(np.zeros(1), np.array([0.2]), 0.9)
+def test_noise_zero_is_the_policy_itself_from_the_fixed_start():
+    env = line(num_axes=1, limit=1e6)
+    returned, discounted, length = probes.line_episode(np.zeros(1), np.array([0.2]), 0.9, limit=1e6)
     for kind in ("action", "parameter", "init_parameter", "init_state", "quadratic_optimization"):
-        result = purd(env, kind, 0.0, num_samples=3)
+        result = purd(env, kind, 0.0, num_samples=20)
         assert_allclose(result.returns, returned, rtol=1e-5)
         assert_allclose(result.discounted_returns, discounted, rtol=1e-5)
         assert_array_equal(result.lengths, length)
@@ -218,21 +229,15 @@ def test_noise_zero_is_the_policy_itself():
 
 def test_the_start_noise_is_scaled():
     # Without a limit ten steps of 0.2 from p return 10 p + 55 · 0.2.
-    env = probes.line(num_axes=1, limit=1e6)
+    env = line(num_axes=1, limit=1e6)
     starts = {amount: (purd(env, "init_state", amount).returns - 11.0) / 10.0 for amount in (0.5, 1.0, 2.0)}
     assert len(np.unique(starts[1.0])) == 20 and np.abs(starts[1.0]).max() <= 1.0
     assert_allclose(starts[2.0], 2.0 * starts[1.0], atol=1e-5)
     assert_allclose(starts[0.5], 0.5 * starts[1.0], atol=1e-5)
 
 
-def test_other_kinds_start_from_one_fixed_state():
-    env = probes.line(num_axes=1)
-    for kind in ("quadratic_optimization", "action"):
-        assert len(np.unique(purd(env, kind, 0.0).returns)) == 1
-
-
 def test_a_start_that_cannot_be_scaled_is_refused():
-    env = probes.line()._replace(scales_start_noise=False)
+    env = line()._replace(scales_start_noise=False)
     algorithm = quadratic(env)[0]
     assert "init_state" not in neighborhood.kinds_of(env, algorithm)
     with pytest.raises(UserError, match=r"experiment\.noise_type=init_state: does not fit quadratic on line; .*action"):
@@ -240,7 +245,7 @@ def test_a_start_that_cannot_be_scaled_is_refused():
 
 
 def test_a_kind_of_another_algorithm_is_refused():
-    env = probes.line()
+    env = line()
     with pytest.raises(UserError) as error:
         neighborhood.make_measure(env, quadratic(env)[0], "td3_optimization", 5, 5)
     assert error.value.key == "experiment.noise_type"
@@ -250,8 +255,8 @@ def test_a_kind_of_another_algorithm_is_refused():
 
 def test_ten_noisy_episodes_are_averaged():
     # At rate 0 nothing but the action noise varies: a mean of ten has a tenth of the variance.
-    one = purd(probes.changes(), "action", 0.1, num_samples=1000).returns
-    ten = purd(probes.changes(), "quadratic_with_action", 0.0, num_samples=1000, learning_rate=0.0).returns
+    one = purd(changes(), "action", 0.1, num_samples=1000).returns
+    ten = purd(changes(), "quadratic_with_action", 0.0, num_samples=1000, learning_rate=0.0).returns
     assert_allclose(ten.mean(), one.mean(), rtol=0.1)
     assert_allclose(one.var() / ten.var(), 10.0, rtol=0.3)
 
@@ -259,14 +264,14 @@ def test_ten_noisy_episodes_are_averaged():
 def test_the_ten_episodes_may_be_spread_over_batches():
     # To rounding: 3 samples of 10 episodes in lanes of 4.
     sizes = {"num_samples": 7, "learning_rate": 0.1}
-    expected = purd(probes.changes(), "quadratic_with_action", 0.0, batch_size=100, **sizes)
-    found = purd(probes.changes(), "quadratic_with_action", 0.0, batch_size=3, **sizes)
+    expected = purd(changes(), "quadratic_with_action", 0.0, batch_size=100, **sizes)
+    found = purd(changes(), "quadratic_with_action", 0.0, batch_size=3, **sizes)
     assert_allclose(found.returns, expected.returns, rtol=1e-5)
 
 
 @pytest.mark.parametrize("name", ["td3", "sac", "ppo"])
 def test_published_names_of_updates(name):
-    kinds = make_algorithm(name, {}, probes.line()).update_kinds
+    kinds = make_algorithm(name, {}, line()).update_kinds
     if name == "td3":
         assert set(kinds) == {"td3_optimization", "td3_opt_with_action"}
         assert kinds["td3_optimization"].amount == "learning_rate"
@@ -284,7 +289,7 @@ def test_published_names_of_updates(name):
 )
 def test_a_sample_is_the_update_that_training_makes(name, amount):
     """`sample_batch`, one `policy_update` from the state's own moments, one roll-out from the fixed start, by hand."""
-    env = probes.line(episode_length=5)
+    env = line(episode_length=5)
     small = {"hidden_dims": [8]}
     settings: dict[str, dict[str, Any]] = {
         "td3": small | {"actor_batch_size": 4, "critic_batch_size": 4, "learning_starts": 4, "replay_capacity": 16},
@@ -328,9 +333,9 @@ def test_a_sample_is_the_update_that_training_makes(name, amount):
 
 
 def test_a_policy_of_nan_gives_returns_of_nan():
-    env = probes.line()
+    env = line()
     algorithm, state = quadratic(env, start=math.nan)
-    for kind in ("quadratic_optimization", "action"):
-        result = neighborhood.make_measure(env, algorithm, kind, 5, 2).measure(KEY, state, 0.0)
-        assert np.isnan(result.returns).all() and np.isnan(result.discounted_returns).all()
-        assert_array_equal(result.lengths, env.episode_length)
+    made = neighborhood.make_measure(env, algorithm, "quadratic_optimization", 5, 2)
+    result = made.measure(KEY, state, 0.0)
+    assert np.isnan(result.returns).all() and np.isnan(result.discounted_returns).all()
+    assert_array_equal(result.lengths, env.episode_length)

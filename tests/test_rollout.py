@@ -108,7 +108,7 @@ def test_fresh_starts_differ(line_steps):
 
 def test_the_lane_stands_where_the_unroll_ended():
     env, action = probes.line(), np.array([0.5, 0.0])
-    lane, steps, extras = unrolled(env, action, 3)
+    lane, steps, _extras = unrolled(env, action, 3)
     assert_array_equal(lane.timestep.obs, steps.next_obs[-1])
     assert lane.memory == 3 and lane.env_state.num_steps == 3
     lane, steps, _ = unrolled(probes.truncating(4), np.zeros(1), 4)
