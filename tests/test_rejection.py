@@ -314,7 +314,7 @@ def test_a_walk_that_refuses_nothing_is_the_control_bit_for_bit():
     advance = rejection.make_advance(algorithm)
 
     def measure(key: Any, state: Any) -> np.ndarray:
-        return -np.asarray(state.learner.policy.params["point"]) ** 2
+        return -(np.asarray(state.learner.policy.params["point"]) ** 2)
 
     walk = list(
         rejection.reject(
