@@ -112,6 +112,26 @@ def truncating(episode_length: int = 4, backend: str = "probe") -> Environment:
     )
 
 
+def any_of_six(which: jax.Array) -> Environment:
+    """One of the five, or `truncating`, by a number that may be traced: all are learned in one compiled program."""
+    all_six = (
+        constant_reward(),
+        value_from_observation(),
+        discounting(),
+        action_matters(),
+        action_depends_on_observation(),
+        truncating(),
+    )
+
+    def reset(key: Key, start_noise: float | jax.Array = 1.0) -> tuple[PyTree, TimeStep]:
+        return jax.lax.switch(which, [env.reset for env in all_six], key, start_noise)
+
+    def step(state: PyTree, action: jax.Array) -> tuple[PyTree, TimeStep]:
+        return jax.lax.switch(which, [env.step for env in all_six], state, action)
+
+    return Environment("any_of_six", "probe", reset, step, 1, 1, 4)
+
+
 def terminating(num_steps: int = 3, episode_length: int = 10) -> Environment:
     """Observation t; step t (from 0) has reward t + 1, and step `num_steps - 1` terminates; then reward 1000 a step."""
 

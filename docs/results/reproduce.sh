@@ -37,6 +37,8 @@ purd() { # run, kind, amount, checkpoints
 
 purd td3_hopper td3_optimization 3e-4 "$(steps 8000 $TD3_STEPS)"
 purd sac_hopper sac_optimization 3e-4 "$(steps 5000 $SAC_STEPS)"
+# One PPO sample takes a fresh unroll of 32 768 steps before its roll-out: fewer of them.
+SAMPLES=40 purd ppo_hopper ppo_optimization 0 1540096,3899392
 
 # Rejection from ten roots, each beside its control, all measured afresh.
 $PY -m improve_ltp --multirun experiment.root_policy_conf.run_name=td3_hopper \

@@ -9,13 +9,14 @@ import itertools
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from landscapes import statistics, storage, tables
-from landscapes.figures import learning_curves, purd_histograms
+from landscapes.figures import learning_curves, purd_histograms, rejection_figure
 
 HERE = Path(__file__).resolve().parent
 ALPHA = 0.1
@@ -25,7 +26,13 @@ CURVES = {
     "pendulum": ("td3_pendulum", "sac_pendulum"),
     "pendulum_ppo": ("ppo_pendulum",),
 }
-PURDS = {"td3_hopper": "td3_optimization", "sac_hopper": "sac_optimization"}
+PURDS = {"td3_hopper": "td3_optimization", "sac_hopper": "sac_optimization", "ppo_hopper": "ppo_optimization"}
+JUDGED = {
+    "LTP": statistics.left_tail_probability,
+    "CVaR": partial(statistics.cvar, alpha=ALPHA),
+    "mean": statistics.mean,
+    "std": statistics.std,
+}
 LIKE_MEANS = 0.05
 """Two means are alike if they differ by at most this share of the larger one."""
 
@@ -129,7 +136,9 @@ def pair_text(purds: Sequence[Measured]) -> str:
 
 def rejection_table(results: Path) -> str:
     """Every walk on fresh measurements, beside its root and its control."""
-    rows, lowered, raised = [], 0, 0
+    rows: list[list[object]] = []
+    counts = {(name, other): [0, 0] for name in JUDGED for other in ("root", "control")}
+    gains: list[tuple[float, Path, str]] = []
     children = [storage.open_run(results, name) for name in storage.run_names(results)]
     for child in children:
         if "rejection" not in child.record and not child.record.get("parent"):
@@ -148,11 +157,10 @@ def rejection_table(results: Path) -> str:
         cvars = {name: statistics.cvar(x, ALPHA) for name, x in fresh.items()}
         against_root = tables.difference_cells(fresh["root"], fresh["improved"], ALPHA)
         against_control = tables.difference_cells(fresh["control"], fresh["improved"], ALPHA)
-        low, high = statistics.paired_bootstrap_interval(
-            fresh["root"], fresh["improved"], statistics.left_tail_probability
-        )
-        lowered += high < 0
-        raised += low > 0
+        for (name, other), (lower, higher) in counts.items():
+            low, high = statistics.paired_bootstrap_interval(fresh[other], fresh["improved"], JUDGED[name])
+            counts[name, other] = [lower + (high < 0), higher + (low > 0)]
+        gains.append((cvars["improved"] - cvars["root"], path, group))
         accepted = datasets[f"{group}/accepted"][1:]
         rows.append(
             [
@@ -174,11 +182,18 @@ def rejection_table(results: Path) -> str:
         "CVaR root / improved / control",
         "CVaR improved - root",
     ]
-    verdict = (
-        f"Of {len(rows)} roots, the left-tail probability was lowered in {lowered} and raised in {raised} "
-        "(paired 95 % interval clear of zero); in the others the interval contains zero.\n"
+    if gains:
+        _, path, group = max(gains)
+        rejection_figure(path, group, HERE / "rejection.png", alpha=ALPHA)
+    verdict = markdown(
+        ["improved beside", "lower", "higher", "neither"],
+        [
+            [f"{name}, {other}", lower, higher, len(rows) - lower - higher]
+            for (name, other), (lower, higher) in counts.items()
+        ],
     )
-    return markdown(columns, rows) + "\n" + verdict
+    counted = f"Counts of the {len(rows)} roots; lower or higher: the paired 95 % interval is clear of zero.\n"
+    return markdown(columns, rows) + "\n" + counted + "\n" + verdict
 
 
 def main(arguments: Sequence[str]) -> None:
