@@ -59,7 +59,7 @@ def test_a_misspelt_name_is_told_its_neighbour():
         make_environment("hoper")
     with pytest.raises(UserError, match=r"algo=td4: must be one of td3, sac, ppo, .*did you mean td3\?"):
         make_algorithm("td4", {}, probes.bowl())
-    with pytest.raises(UserError, match="experiment.env_name=qqq: must be one of") as error:
+    with pytest.raises(UserError, match=r"experiment\.env_name=qqq: must be one of") as error:
         make_environment("qqq", key="experiment.env_name")
     assert "did you mean" not in str(error.value)
 
