@@ -5,12 +5,43 @@ Knows arrays and parameter trees; knows no algorithm, no environment and no opti
 
 import math
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
 SQRT2 = math.sqrt(2.0)
+
+
+def orthonormal_columns(a: jax.Array) -> jax.Array:
+    """The Q `[n, m]`, n ≥ m, of A = QR with a positive diagonal of R: Gram-Schmidt, each column orthogonalised twice.
+
+    Of a Gaussian A it is uniform over all such Q. Twice is enough for float32 (Giraud et al., 2005).
+    """
+
+    def column(j: jax.Array, q: jax.Array) -> jax.Array:
+        v = a[:, j]
+        for _ in range(2):
+            v = v - q @ (q.T @ v)  # columns from j on are still zero
+        return q.at[:, j].set(v / jnp.linalg.norm(v))
+
+    return jax.lax.fori_loop(0, a.shape[1], column, jnp.zeros_like(a))
+
+
+def orthogonal(scale: float) -> Callable[..., jax.Array]:
+    """An initializer of uniformly random (semi-)orthogonal matrices times `scale`.
+
+    flax's own factorises with LAPACK, whose calls from XLA's thread pool can wait for each other for ever where there
+    are few cores (seen on two, jaxlib 0.10.2); this one has no such call.
+    """
+
+    def init(key: jax.Array, shape: Sequence[int], dtype: Any = jnp.float32) -> jax.Array:
+        rows, columns = shape
+        q = orthonormal_columns(jax.random.normal(key, (max(rows, columns), min(rows, columns)), dtype))
+        return scale * (q if rows >= columns else q.T)
+
+    return init
 
 
 class MLP(nn.Module):
@@ -24,8 +55,8 @@ class MLP(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         for width in self.hidden_dims:
-            x = self.activation(nn.Dense(width, kernel_init=nn.initializers.orthogonal(SQRT2))(x))
-        return nn.Dense(self.out_dim, kernel_init=nn.initializers.orthogonal(self.out_scale))(x)
+            x = self.activation(nn.Dense(width, kernel_init=orthogonal(SQRT2))(x))
+        return nn.Dense(self.out_dim, kernel_init=orthogonal(self.out_scale))(x)
 
 
 class DeterministicActor(nn.Module):
@@ -53,7 +84,7 @@ class TanhGaussianActor(nn.Module):
     @nn.compact
     def __call__(self, obs: jax.Array) -> tuple[jax.Array, jax.Array]:
         features = nn.relu(MLP(self.hidden_dims[:-1], self.hidden_dims[-1])(obs))
-        dense = [nn.Dense(self.action_size, kernel_init=nn.initializers.orthogonal(SQRT2)) for _ in range(2)]
+        dense = [nn.Dense(self.action_size, kernel_init=orthogonal(SQRT2)) for _ in range(2)]
         mean, log_std = dense[0](features), jnp.tanh(dense[1](features))
         return mean, self.log_std_min + 0.5 * (self.log_std_max - self.log_std_min) * (log_std + 1.0)
 

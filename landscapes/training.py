@@ -119,9 +119,7 @@ def make_trainer(algorithm: Algorithm) -> Trainer:
         leaves = jax.tree.leaves(states.learner.policy)
         return jnp.stack([jnp.isfinite(x).reshape(x.shape[0], -1).all(1) for x in leaves]).all(0)
 
-    # One member after the other: batched QR (orthogonal weights) can deadlock XLA's thread pool on two cores.
-    init = jax.jit(lambda keys: jax.lax.map(algorithm.init, keys))
-    return Trainer(init, advance, lambda states: np.asarray(finite(states)))
+    return Trainer(jax.jit(jax.vmap(algorithm.init)), advance, lambda states: np.asarray(finite(states)))
 
 
 def make_evaluator(

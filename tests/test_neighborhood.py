@@ -152,7 +152,10 @@ def test_a_sample_does_not_depend_on_how_many_there_are():
     ],
 )
 def test_any_batch_size_gives_the_same_samples(kind, batch_size):
-    """To rounding; bit for bit is promised for one shape of the program only. Of 20 samples; 7 and 19 divide neither that nor the chunk."""
+    """To rounding; bit for bit is promised for one shape of the program only.
+
+    Of 20 samples; 7 and 19 divide neither that nor the chunk.
+    """
     env = line(limit=2.0)
     expected = purd(env, kind, 0.3, batch_size=19, start=0.5, updates_per_chunk=4)
     assert len(np.unique(expected.lengths)) > 1

@@ -43,11 +43,7 @@ class Script:
     def measure(self, key: Any, state: Any) -> np.ndarray:
         self.measured.append(state[0])
         self.measure_keys.append(numbers(key))
-        if callable(self.worths):
-            worth = self.worths(state[0], key)
-        else:
-            worth = self.worths[len(self.measured) - 1]
-        return np.full(10, worth)
+        return np.full(10, self.worths(state[0], key) if callable(self.worths) else self.worths[len(self.measured) - 1])
 
     def walk(self, root: Any = None, **changes: Any) -> list[rejection.Proposal]:
         settings: dict[str, Any] = {"max_steps": 4, "check_interval": 1, "heuristic": "cvar", "alpha": 0.1}
