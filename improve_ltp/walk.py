@@ -41,6 +41,13 @@ def group(s: RejectLtp) -> str:
     return f"{heuristic_id(s)}/{s.check_interval}check/{s.max_steps}steps/seed{s.seed}"
 
 
+def num_measurements(s: RejectLtp) -> int:
+    """How many PURDs a walk takes: of the root, of the proposals, and the fresh ones at its end."""
+    proposals = -(-s.max_steps // s.check_interval)
+    again = s.remeasure_incumbent and not s.common_random_numbers
+    return 1 + proposals * (2 if again else 1) + s.fresh_purds * (3 if s.control else 2)
+
+
 def walk(job: Job) -> None:
     """Runs the whole experiment."""
     s = job.settings
@@ -118,7 +125,7 @@ def _print_plan(
 ) -> None:
     root = s.root_policy_conf
     proposals = -(-s.max_steps // s.check_interval)
-    measurements = 1 + proposals * (2 if s.remeasure_incumbent else 1) + 3 * s.fresh_purds
+    measurements = num_measurements(s)
     steps = measurements * s.eval_episodes * s.episode_length
     console.print_plan(
         f"Rejection ({heuristic_id(s)}) from {parent.name}, seed {root.seed}, checkpoint {root.ckpt}",
@@ -169,9 +176,7 @@ class _Walk:
         if self.rows:
             storage.link_prefix(self.parent, conf.seed, self.child, CHILD_SEED, self.rows)
         self._store(rejection.Accepted(self.root, rejection.Score(0, 0, 0), 0))
-        proposals = 1 + -(-s.max_steps // s.check_interval)
-        per_proposal = s.eval_episodes * (2 if s.remeasure_incumbent else 1)
-        total = s.eval_episodes + (proposals - 1) * per_proposal + 3 * s.fresh_purds * s.eval_episodes
+        total = num_measurements(s) * s.eval_episodes
         with console.Progress("rejection", total, s.tqdm, unit="samples") as progress:
             done = 0
 

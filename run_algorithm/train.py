@@ -141,7 +141,7 @@ class _TrainingLoop:
 
     def go(self) -> None:
         states = self.trainer.init(self.keys.init)
-        done, total, scale = 0, self.schedule.total, self.schedule.env_steps
+        done, total, scale, compiled = 0, self.schedule.total, self.schedule.env_steps, False
         description = f"{self.algorithm.name}, {self.num_seeds} seed{'s' if self.num_seeds > 1 else ''}"
         with console.Progress(description, total * scale, self.show_progress) as progress:
             self._look(states, done)
@@ -152,14 +152,16 @@ class _TrainingLoop:
                     count = min(stop - done, self._iterations_per_call(), self._room(done))
                     began = time.monotonic()
                     states, metrics = self.trainer.advance(self.keys.train, states, done, done + count)
-                    self._note_speed((time.monotonic() - began) / count)
+                    seconds = (time.monotonic() - began) / count
                     parts.append((count, metrics))
                     done += count
                     self._store_full_ring(states, done)
-                    if self.seconds_per_iteration is None:  # it has only been compiled
-                        progress.begin_at(done * scale)
-                    else:
+                    if compiled:
+                        self.seconds_per_iteration = seconds
                         progress.advance_to(done * scale, self._latest())
+                    else:  # the first call compiles; it says nothing about the second
+                        compiled = True
+                        progress.begin_at(done * scale)
                 if done % self.schedule.log_interval == 0 or done == total:
                     self._log_training(done * scale, parts)
                     parts = []
@@ -183,10 +185,6 @@ class _TrainingLoop:
         if self.seconds_per_iteration is None:
             return 1
         return max(1, int(SECONDS_PER_CALL / max(self.seconds_per_iteration, 1e-6)))
-
-    def _note_speed(self, seconds: float) -> None:
-        # The first call compiles; it says nothing about the second.
-        self.seconds_per_iteration = None if self.seconds_per_iteration is None and seconds > 1.0 else seconds
 
     def _latest(self) -> str | None:
         if not self.curves.returns:
