@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install quickstart test test-slow check format clean
+.PHONY: help install quickstart bench test test-slow check format clean
 
 # The first of these that is Python 3.11 to 3.13 makes the environment.
 PYTHON ?= python3.11 python3.12 python3.13 python3
@@ -17,9 +17,11 @@ PIP := $(PY) -m pip --disable-pip-version-check install -qq --progress-bar off
 CPU_STAMP  := $(VENV)/.installed
 GPU_STAMP  := $(VENV)/.installed-gpu
 TEST_STAMP := $(VENV)/.installed-test
+PEER_VENV  := .venv-peer
+PEER_STAMP := $(PEER_VENV)/.installed
 INSTALLED  := $(CPU_STAMP) $(if $(filter-out 0 false no,$(GPU)),$(GPU_STAMP))
 
-CODE := $(wildcard landscapes run_algorithm eval_policy improve_ltp)
+CODE := $(wildcard landscapes run_algorithm eval_policy improve_ltp benchmarks)
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -29,6 +31,10 @@ install: $(INSTALLED)  ## the pinned packages, in .venv (GPU=1: with JAX for CUD
 
 quickstart: $(INSTALLED)  ## train, measure and draw something small
 	@$(PY) -m landscapes.quickstart $(ARGS)
+
+bench: $(INSTALLED)  ## how fast everything is (ARGS="training --repeats 5": one of it)
+	@$(MAKE) --no-print-directory $(PEER_STAMP) || echo "rejax, the peer, cannot be installed; the rest is measured" >&2
+	@$(PY) -m benchmarks $(ARGS)
 
 test: $(INSTALLED) $(TEST_STAMP)  ## the fast tests (ARGS="-k name": some of them)
 	@$(PY) -m pytest -n $(JOBS) --dist worksteal -q -rfEs $(ARGS)
@@ -47,8 +53,8 @@ format: $(TEST_STAMP)  ## lay the code out, and mend what lint can mend
 	@$(PY) -m ruff check --quiet --fix-only .
 	@$(PY) -m ruff format .
 
-clean:  ## remove .venv, caches and build output; results stay
-	rm -rf $(VENV) .cache .mypy_cache .pytest_cache .ruff_cache build dist *.egg-info
+clean:  ## remove .venv, .venv-peer, caches and build output; results stay
+	rm -rf $(VENV) $(PEER_VENV) .cache .mypy_cache .pytest_cache .ruff_cache build dist *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(PY):
@@ -76,4 +82,11 @@ $(GPU_STAMP): $(CPU_STAMP)
 $(TEST_STAMP): test_requirements.txt constraints.txt | $(PY)
 	@echo "Installing test_requirements.txt into $(VENV)"
 	@$(PIP) -r test_requirements.txt
+	@touch $@
+
+# An environment that is only half made is none.
+$(PEER_STAMP): benchmarks/peer_requirements.txt constraints.txt | $(PY)
+	@echo "Installing the peer of the benchmarks into $(PEER_VENV)"
+	@$(PY) -m venv $(PEER_VENV) && $(PEER_VENV)/bin/python -m pip --disable-pip-version-check install -qq \
+	    --progress-bar off -r benchmarks/peer_requirements.txt || { rm -rf $(PEER_VENV); exit 1; }
 	@touch $@

@@ -12,7 +12,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from landscapes import console, door, neighborhood, rejection, replay, statistics, storage, tables
+from landscapes import console, door, neighborhood, rejection, replay, sequential, statistics, storage, tables
 from landscapes.config.job import Job
 from landscapes.config.schemas import RejectLtp
 from landscapes.errors import UserError
@@ -33,7 +33,8 @@ CHILD_SEED = 0
 def heuristic_id(s: RejectLtp) -> str:
     """The heuristic with everything that changes its decisions, as it stands in paths and names: published spelling."""
     name = {"cvar": f"{s.cvar_alpha}cvar", "none": "noreject"}.get(str(s.heuristic), str(s.heuristic))
-    return name + "_crn" * s.common_random_numbers + "_remeasured" * s.remeasure_incumbent
+    options = "_crn" * s.common_random_numbers + "_remeasured" * s.remeasure_incumbent
+    return name + options + ("" if s.sequential_error is None else f"_seq{s.sequential_error}")
 
 
 def group(s: RejectLtp) -> str:
@@ -42,7 +43,7 @@ def group(s: RejectLtp) -> str:
 
 
 def num_measurements(s: RejectLtp) -> int:
-    """How many PURDs a walk takes: of the root, of the proposals, and the fresh ones at its end."""
+    """How many PURDs a walk takes at most: of the root, of the proposals, and the fresh ones at its end."""
     proposals = -(-s.max_steps // s.check_interval)
     again = s.remeasure_incumbent and not s.common_random_numbers
     return 1 + proposals * (2 if again else 1) + s.fresh_purds * (3 if s.control else 2)
@@ -68,8 +69,10 @@ def walk(job: Job) -> None:
     tracker = job_tracker(job, child, child.name, "reject_ltp", group=parent.name)
     child = child.write_record(wandb_id=tracker.run_id)
 
-    def measure(key: jax.Array, state: TrainState, progress: neighborhood.Progress | None = None) -> np.ndarray:
-        return samples.measure(key, state, 0.0 if s.lr is None else s.lr, progress).returns
+    def measure(
+        key: jax.Array, state: TrainState, progress: neighborhood.Progress, first: int, count: int
+    ) -> np.ndarray:
+        return samples.measure(key, state, 0.0 if s.lr is None else s.lr, progress, first, count).returns
 
     job_of_walk = _Walk(job, s, parent, child, algorithm, tracker, measure, state, samples.program_shape)
     status = "stopped"
@@ -127,6 +130,11 @@ def _print_plan(
     proposals = -(-s.max_steps // s.check_interval)
     measurements = num_measurements(s)
     steps = measurements * s.eval_episodes * s.episode_length
+    early = {}
+    if s.sequential_error is not None:
+        looks = ", ".join(map(str, sequential.look_sizes(s.eval_episodes)))
+        when = f"after {looks} samples, error at most {s.sequential_error}" if looks else "never, with so few samples"
+        early = {"refused early": when}
     console.print_plan(
         f"Rejection ({heuristic_id(s)}) from {parent.name}, seed {root.seed}, checkpoint {root.ckpt}",
         {
@@ -134,8 +142,9 @@ def _print_plan(
             "policy": f"{algorithm.name} on {env.name} ({env.backend})",
             "proposals": f"{proposals}, each of {s.check_interval} update(s)",
             "measurements": f"{measurements} PURDs of {s.eval_episodes} samples ({kind})",
+            **early,
             "environment steps": f"at most {console.human_count(steps)} in roll-outs",
-            "side by side": f"{shape['block']} policies, {shape['lanes']} roll-outs on {shape['device']}",
+            "side by side": neighborhood.side_by_side(shape),
             "time": "shown as soon as it is compiled and has run a little",
         },
     )
@@ -180,16 +189,16 @@ class _Walk:
         with console.Progress("rejection", total, s.tqdm, unit="samples") as progress:
             done = 0
 
-            def measured(key: jax.Array, state: TrainState) -> np.ndarray:
+            def measured(key: jax.Array, state: TrainState, first: int = 0, count: int | None = None) -> np.ndarray:
                 nonlocal done
-                before = done
+                before = done - first
 
                 def show(samples: int, mean: float | None) -> None:
                     told = "" if mean is None else f", mean return {mean:.1f}"
                     progress.advance_to(before + samples, f"{self._tally()}{told}")
 
-                returns = self.measure(key, state, show)
-                done += s.eval_episodes
+                returns = self.measure(key, state, show, first, s.eval_episodes if count is None else count)
+                done += len(returns)
                 return returns
 
             walk = rejection.reject(
@@ -204,9 +213,13 @@ class _Walk:
                 alpha=s.cvar_alpha,
                 common_random_numbers=s.common_random_numbers,
                 remeasure_incumbent=s.remeasure_incumbent,
+                early=self._early_refusal(),
             )
             try:
                 for proposal in walk:
+                    if saved := s.eval_episodes - len(proposal.returns):
+                        done += saved
+                        progress.advance_to(done)
                     self._note(proposal)
             finally:
                 self._store(self.proposals[-1].standing if self.proposals else None)
@@ -216,6 +229,13 @@ class _Walk:
         self.files.append(
             rejection_figure(self.files[0], group(self.s), self.child.path / "rejection.png", alpha=self.s.cvar_alpha)
         )
+
+    def _early_refusal(self) -> rejection.EarlyRefusal | None:
+        s = self.s
+        if s.sequential_error is None:
+            return None
+        seeds = (self.job.random_seed, s.seed)
+        return rejection.make_early_refusal(s.cvar_alpha, s.eval_episodes, s.sequential_error, seeds)
 
     def _tally(self) -> str:
         tried = self.proposals[1:]
@@ -290,11 +310,15 @@ class _Walk:
             "incumbent_cvars": np.array([x.incumbent.cvar for x in p]),
             "accepted": np.array([x.accepted for x in p]),
             "num_updates": np.array([x.standing.num_updates for x in p], np.int64),
-            "purds": np.stack([x.returns for x in p]).astype(np.float32),
+            "purds": np.stack([_padded(x.returns, self.s.eval_episodes) for x in p]),
         }
+        staged = self.s.sequential_error is not None
+        if staged:
+            datasets["num_samples"] = np.array([len(x.returns) for x in p], np.int64)
         datasets |= {f"fresh/{name}": values.astype(np.float32) for name, values in self.fresh.items()}
+        beyond = "; purds are nan beyond num_samples" * staged
         about = {
-            "axes": "proposal (0: the root itself), sample; fresh: sample",
+            "axes": f"proposal (0: the root itself), sample; fresh: sample{beyond}",
             "units": "undiscounted return; ltps as published, of non-positive modes too",
             "child_run": self.child.name,
             "config": self.job.resolved,
@@ -318,6 +342,11 @@ class _Walk:
         tried = self.proposals[1:]
         updates = self.proposals[-1].standing.num_updates
         print(f"{sum(p.accepted for p in tried)} of {len(tried)} proposals accepted, {updates} updates applied")
+        if s.sequential_error is not None:
+            taken, whole = sum(len(p.returns) for p in tried), len(tried) * s.eval_episodes
+            early = sum(len(p.returns) < s.eval_episodes for p in tried)
+            share = f"{100.0 * (1.0 - taken / whole):.0f} %"
+            print(f"{early} refused early: {taken:,} of {whole:,} samples of proposals taken, {share} saved")
         if not self.fresh:
             return
         alpha = s.cvar_alpha
@@ -334,3 +363,10 @@ class _Walk:
         ]
         title = "Paired differences on common random numbers, 95 % intervals"
         console.print_table(title, ["", *tables.purd_columns(alpha)], differences)
+
+
+def _padded(returns: np.ndarray, size: int) -> np.ndarray:
+    """Returns `[n]` as float32 `[size]`, nan behind them."""
+    row = np.full(size, np.nan, np.float32)
+    row[: len(returns)] = returns
+    return row

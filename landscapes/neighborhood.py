@@ -10,18 +10,19 @@ kind of device only.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from landscapes import rollout
+from landscapes import devices, rollout
 from landscapes.errors import UserError
 from landscapes.types import Act, Algorithm, Environment, Key, Policy, PyTree, TimeStep, TrainState
 
-MAX_LANES = {"cpu": 64}
-"""Episodes side by side: on a CPU the weights of more lanes fall out of the cache. Elsewhere `DEFAULT_MAX_LANES`."""
+MAX_LANES = {"cpu": 32}
+"""Episodes side by side on a device: on a CPU, where each core is one, the weights of more lanes fall out of the cache.
+Elsewhere `DEFAULT_MAX_LANES`."""
 
 DEFAULT_MAX_LANES = 1024
 
@@ -55,8 +56,17 @@ class Purd(NamedTuple):
     lengths: np.ndarray
 
 
+def side_by_side(program_shape: dict[str, int | str]) -> str:
+    """The shape of a program in words."""
+    num = program_shape["devices"]
+    where = f"each of {num} {program_shape['device']} devices" if num != 1 else f"the {program_shape['device']}"
+    return f"{program_shape['block']} policies, {program_shape['lanes']} roll-outs on {where}"
+
+
 class Measure(NamedTuple):
-    """`measure(key, state, amount, progress=None) -> Purd`, compiled once, and the shape of its program."""
+    """`measure(key, state, amount, progress=None, first=0, count=None) -> Purd`, compiled once, and the shape of its
+    program. `first` and `count` ask for some of the samples only: they draw what they draw in the whole, and where they
+    are rolled out elsewhere differ from it by rounding."""
 
     measure: Callable[..., Purd]
     program_shape: dict[str, int | str]
@@ -149,37 +159,67 @@ class _Programs(NamedTuple):
     advance: Callable[..., rollout.EngineState]
 
 
-def _compile(
-    env: Environment, algorithm: Algorithm, near: Neighborhood, block: int, lanes: int, gamma: float
-) -> _Programs:
-    """The jitted parts of one measurement, for blocks of `block` samples."""
-    chunk = min(near.chunk, block)
+class _Shape(NamedTuple):
+    """The shape of one measurement's programs: numbers of devices, and on each of samples a block, of updates drawn per
+    call, of lanes."""
+
+    devices: int
+    share: int
+    chunk: int
+    lanes: int
+
+
+def _compile(env: Environment, algorithm: Algorithm, near: Neighborhood, shape: _Shape, gamma: float) -> _Programs:
+    """The jitted parts of one measurement. What a device holds of its own has a leading axis of length 1 on it.
+
+    Device d works on samples `first + d * stride`, ... of the block that starts at `first`.
+    """
 
     def sample_keys(key: Key, index: jax.Array) -> Key:
         """Keys to draw, to start and to roll out sample `index`, `[3]`."""
         return jax.random.split(jax.random.fold_in(key, index), 3)
 
-    @jax.jit
-    def draw(key: Key, state: TrainState, amount: jax.Array, first: jax.Array) -> Policy:
+    def own(tree: PyTree) -> PyTree:
+        return jax.tree.map(lambda x: x[0], tree)
+
+    def alone(tree: PyTree) -> PyTree:
+        return jax.tree.map(lambda x: x[None], tree)
+
+    def draw(
+        device: jax.Array, key: Key, state: TrainState, amount: jax.Array, first: jax.Array, stride: jax.Array
+    ) -> Any:
         assert near.draw is not None
         one = near.draw
-        index = first + jnp.arange(chunk, dtype=jnp.uint32)
-        return jax.vmap(lambda i: one(sample_keys(key, i)[0], state, amount))(index)
+        index = first + device[0] * stride + jnp.arange(shape.chunk, dtype=jnp.uint32)
+
+        def drawn(i: jax.Array) -> Policy:
+            return one(sample_keys(key, i)[0], state, amount)
+
+        return alone(jax.lax.map(drawn, index) if devices.one_by_one() else jax.vmap(drawn)(index))
 
     def put(policies: Policy, drawn: Policy, offset: jax.Array) -> Policy:
-        return jax.tree.map(lambda x, y: jax.lax.dynamic_update_slice_in_dim(x, y, offset, 0), policies, drawn)
+        return jax.tree.map(lambda x, y: jax.lax.dynamic_update_slice_in_dim(x, y, offset, 1), policies, drawn)
 
     def engine(amount: jax.Array) -> rollout.Engine:
         return rollout.make_engine(
-            env, near.act(amount), algorithm.init_memory, lanes, gamma, shared_policy=near.draw is None
+            env, near.act(amount), algorithm.init_memory, shape.lanes, gamma, shared_policy=near.draw is None
         )
 
-    @jax.jit
     def begin(
-        key: Key, policies: Policy, amount: jax.Array, first: jax.Array, num_samples: jax.Array
-    ) -> tuple[rollout.Episodes, rollout.EngineState]:
-        keys = jax.vmap(lambda i: sample_keys(key, i))(first + jnp.arange(block, dtype=jnp.uint32))
-        sample, episode = jnp.divmod(jnp.arange(block * near.episodes), near.episodes)
+        device: jax.Array,
+        policies: Policy,
+        key: Key,
+        amount: jax.Array,
+        first: jax.Array,
+        stride: jax.Array,
+        size: jax.Array,
+    ) -> Any:
+        index = first + device[0] * stride + jnp.arange(shape.share, dtype=jnp.uint32)
+        num_samples = jnp.clip(
+            size - device[0].astype(jnp.int32) * stride.astype(jnp.int32), 0, stride.astype(jnp.int32)
+        )
+        keys = jax.vmap(lambda i: sample_keys(key, i))(index)
+        sample, episode = jnp.divmod(jnp.arange(shape.share * near.episodes), near.episodes)
         roll_keys = jax.vmap(jax.random.fold_in)(keys[sample, 2], episode)
         if near.start_noise is None:
             starts = jax.tree.map(lambda x: x[None], env.reset(jax.random.key(0), start_noise=0.0))
@@ -189,19 +229,34 @@ def _compile(
             starts = jax.vmap(lambda k: env.reset(k, start_noise=noise))(keys[:, 1])
             start_index = sample
         policy_index = jnp.zeros_like(sample) if near.draw is None else sample
-        episodes = rollout.Episodes(policies, policy_index, starts, start_index, roll_keys, num_samples * near.episodes)
-        return episodes, engine(amount).begin(episodes)
+        count = num_samples * near.episodes
+        episodes = rollout.Episodes(own(policies), policy_index, starts, start_index, roll_keys, count)
+        without = episodes._replace(policies=())  # type: ignore[arg-type]  # they lie apart already
+        return alone((without, engine(amount).begin(episodes)))
 
     def advance(
-        state: rollout.EngineState, episodes: rollout.Episodes, amount: jax.Array, num_rounds: jax.Array
+        state: rollout.EngineState,
+        episodes: rollout.Episodes,
+        policies: Policy,
+        amount: jax.Array,
+        num_rounds: jax.Array,
     ) -> rollout.EngineState:
-        return engine(amount).advance(state, episodes, num_rounds)
+        mine = own(episodes)._replace(policies=own(policies))
+        return alone(engine(amount).advance(own(state), mine, num_rounds))
 
-    return _Programs(draw, jax.jit(put, donate_argnums=0), begin, jax.jit(advance, donate_argnums=0))
+    num = shape.devices
+    # A short unroll or a sampled minibatch: products decide how fast updates are drawn. A long one: the simulator.
+    options = devices.for_products() if algorithm.env_steps == 1 else None
+    return _Programs(
+        jax.jit(devices.spread(draw, num, (0, None, None, None, None, None)), compiler_options=options),
+        jax.jit(put, donate_argnums=0),
+        jax.jit(devices.spread(begin, num, (0, 0, None, None, None, None, None))),
+        jax.jit(devices.spread(advance, num, (0, 0, 0, None, None)), donate_argnums=0),
+    )
 
 
 def max_lanes() -> int:
-    """Episodes side by side on this kind of device."""
+    """Episodes side by side on one device of this kind."""
     return MAX_LANES.get(jax.default_backend(), DEFAULT_MAX_LANES)
 
 
@@ -213,17 +268,27 @@ def make_measure(
     batch_size: int,
     gamma: float = 0.99,
     amount_sets_rate: bool = False,
+    lanes: int | None = None,
 ) -> Measure:
     """The PURD of any state of `algorithm` under `kind`: `num_samples` neighbours, at most `batch_size` at once.
 
-    Deterministic policy, one fixed start (reset noise 0) unless the kind says otherwise. The same arguments give the
-    same numbers, bit for bit, on the same kind of device.
+    Deterministic policy, one fixed start (reset noise 0) unless the kind says otherwise. Samples are spread over the
+    local devices, `lanes` episodes side by side on each (None: what suits this kind of device). The same arguments give
+    the same numbers, bit for bit, on the same kind of device and the same number of them.
     """
     near = make_neighborhood(env, algorithm, kind, amount_sets_rate)
     block = min(num_samples, batch_size)
-    chunk = min(near.chunk, block)
-    lanes = min(block * near.episodes, batch_size, max_lanes())
-    programs = _compile(env, algorithm, near, block, lanes, gamma)
+    num = devices.num_devices(block)
+    share = -(-block // num)
+    at_once = max(1, batch_size // num)
+    s = _Shape(
+        devices=num,
+        share=share,
+        chunk=min(near.chunk, share),
+        lanes=min(share * near.episodes, at_once, max_lanes() if lanes is None else lanes),
+    )
+    programs = _compile(env, algorithm, near, s, gamma)
+    ranks = np.arange(num, dtype=np.uint32)
 
     # Of the work on one sample, the share that goes into drawing it: a whole roll-out for on-policy updates.
     drawing = algorithm.env_steps / (algorithm.env_steps + env.episode_length) if near.draw is not None else 0.0
@@ -231,46 +296,73 @@ def make_measure(
     def draw_block(
         key: Key, state: TrainState, amount: jax.Array, first: int, size: int, progress: Progress | None
     ) -> Policy:
-        """Policies `[block, ...]` (a little more where the chunk does not divide it); `[1, ...]` if not drawn."""
+        """Policies `[devices, share, ...]` (a little more where the chunk does not divide it), of which those of the
+        first `size` samples are drawn; `[devices, 1, ...]` if there is nothing to draw."""
+        policy = state.learner.policy
         if near.draw is None:
-            return jax.tree.map(lambda x: jnp.asarray(x)[None], state.learner.policy)
-        rows = -(-block // chunk) * chunk
-        policies = jax.tree.map(lambda x: jnp.zeros((rows, *x.shape), x.dtype), state.learner.policy)
-        for offset in range(0, rows, chunk):
-            drawn = programs.draw(key, state, amount, np.uint32(first + offset))
+            return jax.tree.map(lambda x: jnp.broadcast_to(x, (num, 1, *x.shape)), policy)
+        stride = -(-size // num)
+        rows = -(-share // s.chunk) * s.chunk
+        shapes = jax.tree.map(lambda x: jax.ShapeDtypeStruct((num, rows, *x.shape), x.dtype), policy)
+        policies = devices.zeros(shapes, num)
+        for offset in range(0, stride, s.chunk):
+            drawn = programs.draw(ranks, key, state, amount, np.uint32(first + offset), np.uint32(stride))
             policies = programs.put(policies, drawn, np.int32(offset))
             if progress is not None:
                 jax.block_until_ready(policies)
-                progress(first + int(drawing * min(offset + chunk, size)), None)
+                progress(first + int(drawing * min(num * (offset + s.chunk), size)), None)
         return policies
 
-    def measure(key: Key, state: TrainState, amount: float, progress: Progress | None = None) -> Purd:
+    def measure_block(
+        key: Key, state: TrainState, amount: jax.Array, first: int, size: int, progress: Progress | None
+    ) -> rollout.EpisodeResult:
+        """Results `[size * episodes]` of samples first .. first + size - 1."""
+        policies = draw_block(key, state, amount, first, size, progress)
+        stride = -(-size // num)
+        episodes, running = programs.begin(
+            ranks, policies, key, amount, np.uint32(first), np.uint32(stride), np.int32(size)
+        )
+        rounds = np.int32(-(-env.episode_length // rollout.STEPS_PER_ROUND) // 10 + 1)
+        while (finished := int(np.asarray(running.num_finished).sum())) < size * near.episodes:
+            if progress is not None and finished:
+                so_far = float(np.asarray(running.results.returns).sum()) / finished
+                rolled_out = finished / near.episodes
+                progress(first + int(drawing * size + (1.0 - drawing) * rolled_out), so_far)
+            running = programs.advance(running, episodes, policies, amount, rounds)
+        counts = np.clip(size - stride * np.arange(num), 0, stride) * near.episodes
+        return jax.tree.map(
+            lambda x: np.concatenate([own[:count] for own, count in zip(np.asarray(x), counts, strict=True)]),
+            running.results,
+        )
+
+    def measure(
+        key: Key,
+        state: TrainState,
+        amount: float,
+        progress: Progress | None = None,
+        first: int = 0,
+        count: int | None = None,
+    ) -> Purd:
+        num_wanted = num_samples - first if count is None else count
+        end = first + num_wanted
+        state = devices.put_everywhere(state, num)
         parts: list[rollout.EpisodeResult] = []
-        amount_array = jnp.float32(amount)
-        for first in range(0, num_samples, block):
-            size = min(block, num_samples - first)
-            policies = draw_block(key, state, amount_array, first, size, progress)
-            episodes, engine_state = programs.begin(key, policies, amount_array, np.uint32(first), np.int32(size))
-            rounds = -(-env.episode_length // rollout.STEPS_PER_ROUND) // 10 + 1
-            while (finished := int(engine_state.num_finished)) < size * near.episodes:
-                if progress is not None and finished:
-                    so_far = float(engine_state.results.returns.sum()) / finished
-                    rolled_out = finished / near.episodes
-                    progress(first + int(drawing * size + (1.0 - drawing) * rolled_out), so_far)
-                engine_state = programs.advance(engine_state, episodes, amount_array, np.int32(rounds))
-            parts.append(jax.tree.map(lambda x, n=size: np.asarray(x)[: n * near.episodes], engine_state.results))
+        for start in range(first, end, block):
+            size = min(block, end - start)
+            parts.append(measure_block(key, state, jnp.float32(amount), start, size, progress))
             if progress is not None:
-                progress(first + size, float(np.mean(parts[-1].returns)))
-        joined = [np.concatenate(x).reshape(num_samples, near.episodes) for x in zip(*parts, strict=True)]
+                progress(start + size, float(np.mean(parts[-1].returns)))
+        joined = [np.concatenate(x).reshape(num_wanted, near.episodes) for x in zip(*parts, strict=True)]
         if near.episodes == 1:
             return Purd(*(x[:, 0] for x in joined))
         return Purd(*(x.mean(axis=1, dtype=np.float64).astype(np.float32) for x in joined))
 
-    shape: dict[str, int | str] = {
+    shape_of_program: dict[str, int | str] = {
         "block": block,
-        "updates_per_chunk": chunk,
-        "lanes": lanes,
+        "devices": num,
+        "updates_per_chunk": s.chunk,
+        "lanes": s.lanes,
         "steps_per_round": rollout.STEPS_PER_ROUND,
         "device": jax.default_backend(),
     }
-    return Measure(measure, shape)
+    return Measure(measure, shape_of_program)

@@ -6,13 +6,14 @@ keeping the accepted object.
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import jax
 import numpy as np
 
-from landscapes import statistics, training
+from landscapes import sequential, statistics, training
 from landscapes.types import Algorithm, Key, TrainState
 
 HEURISTICS = ("cvar", "ltp", "none")
@@ -35,7 +36,10 @@ class Accepted(NamedTuple):
 
 
 class Proposal(NamedTuple):
-    """One proposal: its PURD `[num_samples]`, its score, what it was compared with, and what came of it."""
+    """One proposal: its PURD `[num_samples]`, its score, what it was compared with, and what came of it.
+
+    A proposal that was refused early has fewer returns, and the score of those.
+    """
 
     number: int
     returns: np.ndarray
@@ -66,6 +70,46 @@ def accepts(heuristic: str, candidate: Score, incumbent: Score) -> bool:
     if math.isnan(old) or heuristic == "none":
         return True
     return bool(new >= old if heuristic == "cvar" else new <= old)
+
+
+class EarlyRefusal(NamedTuple):
+    """When the measurement of a proposal may end before its `num_samples`.
+
+    After each of `looks` (rising, below num_samples) `hopeless(proposal number, returns so far, incumbent)` says
+    whether it is refused there. No proposal is accepted before all its samples are taken.
+    """
+
+    num_samples: int
+    looks: tuple[int, ...]
+    hopeless: Callable[[int, np.ndarray, Score], bool]
+
+
+def make_early_refusal(alpha: float, num_samples: int, error: float, seeds: Sequence[int]) -> EarlyRefusal:
+    """For `cvar`: of proposals that all samples would accept, at most a share `error` is refused early.
+
+    The error is shared evenly among the looks (union bound); `sequential` says what it means. There is none for `ltp`:
+    one return that stretches the histogram can move the mode from one end to the other, so that no beginning tells.
+
+    Args: alpha at most 0.5 (above it the highest returns count as well, and no sample bounds those still to come).
+    Random: the completions, drawn from `seeds`, the proposal's number and the number of its samples alone.
+    """
+    if not 0.0 < alpha <= 0.5:
+        raise ValueError(f"alpha={alpha}: must be in (0, 0.5]")
+    looks = sequential.look_sizes(num_samples)
+    cvar = partial(statistics.cvar, alpha=alpha)
+
+    def hopeless(number: int, returns: np.ndarray, incumbent: Score) -> bool:
+        if not np.isfinite(returns).all():
+            return True  # the score is NaN, whatever is still to come
+        if math.isnan(incumbent.cvar):
+            return False
+        error_here = error / len(looks)
+        generator = np.random.default_rng([*seeds, number, len(returns)])
+        count = sequential.num_completions(error_here)
+        values = sequential.completed(cvar, returns, num_samples, count, generator)
+        return sequential.is_hopeless(values >= incumbent.cvar, error_here)
+
+    return EarlyRefusal(num_samples, looks, hopeless)
 
 
 Advance = Callable[[Key, TrainState, int, int], TrainState]
@@ -102,7 +146,7 @@ def rejection_keys(random_seed: int, seed: int) -> RejectionKeys:
 
 def reject(
     advance: Advance,
-    measure: Callable[[Key, TrainState], np.ndarray],
+    measure: Callable[..., np.ndarray],
     root: TrainState,
     keys: RejectionKeys,
     *,
@@ -113,13 +157,17 @@ def reject(
     alpha: float,
     common_random_numbers: bool = False,
     remeasure_incumbent: bool = False,
+    early: EarlyRefusal | None = None,
 ) -> Iterator[Proposal]:
     """Yields the root's own measurement (number 0, accepted) and then every proposal as it is decided.
 
     Each proposal is `check_interval` train steps from the accepted state (the last one fewer, if `max_steps` is no
     multiple). Proposal p is measured under `fold_in(measure key, p)`, or all under one key with
     `common_random_numbers`. As published the incumbent keeps the score it was accepted with, a maximum over noisy
-    numbers; `remeasure_incumbent` measures it again under the proposal's own key.
+    numbers; `remeasure_incumbent` measures it again under the proposal's own key, before the proposal.
+
+    `measure(key, state)` gives all returns of a PURD. With `early` proposals are measured in stages, by
+    `measure(key, state, first, count)`: the returns of samples first .. first + count - 1 of the same PURD.
     """
 
     def key_of(index: int) -> Key:
@@ -132,14 +180,31 @@ def reject(
         num_steps = min(check_interval, max_steps - first)
         key = jax.random.fold_in(keys.advance, index)
         state = advance(key, standing.state, root_iteration + standing.num_updates, num_steps)
-        returns = measure(key_of(index), state)
         if remeasure_incumbent and not common_random_numbers:
             standing = standing._replace(score=score(measure(key_of(index), standing.state), alpha))
-        candidate, incumbent = score(returns, alpha), standing.score
-        accepted = accepts(heuristic, candidate, incumbent)
+        incumbent = standing.score
+        if early is None:
+            returns, refused = measure(key_of(index), state), False
+        else:
+            returns, refused = _in_stages(partial(measure, key_of(index), state), early, index, incumbent)
+        candidate = score(returns, alpha)
+        accepted = not refused and accepts(heuristic, candidate, incumbent)
         if accepted:
             standing = Accepted(state, candidate, standing.num_updates + num_steps)
         yield Proposal(index, returns, candidate, incumbent, accepted, standing)
+
+
+def _in_stages(
+    sample: Callable[[int, int], np.ndarray], early: EarlyRefusal, number: int, incumbent: Score
+) -> tuple[np.ndarray, bool]:
+    """The returns of `sample(first, count)` up to where the proposal is hopeless, and whether it is."""
+    returns = np.zeros(0)
+    for end in (*early.looks, early.num_samples):
+        stage = sample(len(returns), end - len(returns))
+        returns = np.concatenate([returns, stage]) if len(returns) else stage
+        if end < early.num_samples and early.hopeless(number, returns, incumbent):
+            return returns, True
+    return returns, False
 
 
 def control(

@@ -132,7 +132,7 @@ def bootstrap_interval(
     statistic(sample)  # raises here, once, where its arguments are wrong
     if not _can_resample(sample):
         return np.nan, np.nan
-    found = [_of_rows(statistic, sample[indices]) for indices in _resamples(sample.size, num_resamples, seed)]
+    found = [of_rows(statistic, sample[indices]) for indices in _resamples(sample.size, num_resamples, seed)]
     return _percentile_interval(np.concatenate(found), confidence)
 
 
@@ -158,7 +158,7 @@ def paired_bootstrap_interval(
     if not (_can_resample(first) and _can_resample(second)):
         return np.nan, np.nan
     found = [
-        _of_rows(statistic, second[indices]) - _of_rows(statistic, first[indices])
+        of_rows(statistic, second[indices]) - of_rows(statistic, first[indices])
         for indices in _resamples(first.size, num_resamples, seed)
     ]
     return _percentile_interval(np.concatenate(found), confidence)
@@ -224,6 +224,18 @@ def summarize(
             summary[f"{name}_low"], summary[f"{name}_high"] = _percentile_interval(values, confidence)
     summary["num_samples"] = sample.size
     return summary
+
+
+def of_rows(statistic: Statistic, rows: ArrayLike) -> Floats:
+    """`statistic` `[m]` of each of rows `[m, n]` of finite returns, many at once where it is one of this module's.
+
+    Each entry equals the statistic of that row alone, to the last bit.
+    """
+    table = np.asarray(rows, np.float64)
+    rows_statistic = _on_sorted_rows(statistic)
+    if rows_statistic is None:
+        return np.array([float(statistic(row)) for row in table], np.float64)
+    return rows_statistic(np.sort(table, axis=1))
 
 
 # Every statistic is defined once, below, on sorted finite rows `[m, n]` -> `[m]`, so that a point and its interval
@@ -316,14 +328,6 @@ def _on_sorted_rows(statistic: Statistic) -> Callable[[Floats], Floats] | None:
         known = _ROWS.get(statistic.func) if not statistic.args else None
         return known and partial(known, **statistic.keywords)
     return _ROWS.get(statistic)
-
-
-def _of_rows(statistic: Statistic, rows: Floats) -> Floats:
-    """`statistic` of each of rows `[m, n]`, at once where it is one of this module's."""
-    rows_statistic = _on_sorted_rows(statistic)
-    if rows_statistic is None:
-        return np.array([float(statistic(row)) for row in rows], np.float64)
-    return rows_statistic(np.sort(rows, axis=1))
 
 
 def _resampled_values(sample: Floats, named: dict[str, Statistic], num_resamples: int, seed: int) -> dict[str, Floats]:

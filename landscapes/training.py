@@ -3,14 +3,16 @@
 Knows the algorithm record and the environment contract; knows no concrete algorithm, no file and no logger.
 """
 
-from collections.abc import Callable
+import functools
+import math
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from landscapes import rollout
+from landscapes import devices, rollout
 from landscapes.types import Algorithm, Environment, Key, Metrics, Policy, PyTree, TrainState
 
 
@@ -30,14 +32,48 @@ def member_keys(random_seed: int, num_seeds: int) -> MemberKeys:
     )
 
 
-class Trainer(NamedTuple):
-    """Compiled training of all members at once. States are `[num_seeds, ...]` and are given up to `advance`."""
+class Members(NamedTuple):
+    """The states of all members of a run, spread over the devices in rounds.
 
-    init: Callable[[Key], TrainState]
-    advance: Callable[[Key, TrainState, int, int], tuple[TrainState, dict[str, np.ndarray]]]
-    """`(keys, states, start, stop)`: iterations start..stop-1, and each metric's mean over those of them that report
+    Each round holds as many members as the devices work on at once, leaves `[members of a round, ...]`; the last one is
+    filled up with copies that nobody looks at.
+    """
+
+    rounds: tuple[TrainState, ...]
+    num_seeds: int
+
+    def member(self, seed: int) -> TrainState:
+        """The state of one member, as it lies on its device."""
+        return devices.own_part(*self._place(seed))
+
+    def policies(self) -> Policy:
+        """Copies of the policies `[num_seeds, ...]`, on the first device."""
+        return self._joined([state.learner.policy for state in self.rounds])
+
+    def joined(self) -> TrainState:
+        """Copies of the states `[num_seeds, ...]`, on the first device."""
+        return self._joined(self.rounds)
+
+    def _joined(self, rounds: Sequence[PyTree]) -> Any:
+        return jax.tree.map(
+            lambda *xs: jnp.asarray(np.concatenate([np.asarray(x) for x in xs])[: self.num_seeds]), *rounds
+        )
+
+    def _place(self, seed: int) -> tuple[TrainState, int]:
+        size = jax.tree.leaves(self.rounds[0])[0].shape[0]
+        return self.rounds[seed // size], seed % size
+
+
+class Trainer(NamedTuple):
+    """Compiled training of all members. Members are given up to `advance`."""
+
+    init: Callable[[Key], Members]
+    place: Callable[[Sequence[TrainState]], Members]
+    """Members from their states, one after the other (copies)."""
+    advance: Callable[[Key, Members, int, int], tuple[Members, dict[str, np.ndarray]]]
+    """`(keys, members, start, stop)`: iterations start..stop-1, and each metric's mean over those of them that report
     it, `[num_seeds]` (NaN if none does)."""
-    finite: Callable[[TrainState], np.ndarray]
+    finite: Callable[[Members], np.ndarray]
     """`[num_seeds]` bool: whether a member's policy is free of NaN and infinity."""
 
 
@@ -105,21 +141,77 @@ def iterate(algorithm: Algorithm, key: Key, state: TrainState, start: jax.Array,
 
 
 def make_trainer(algorithm: Algorithm) -> Trainer:
-    """Training compiled once, whatever lies between two saves or evaluations."""
-    loop = jax.jit(jax.vmap(lambda *args: iterate(algorithm, *args), in_axes=(0, 0, None, None)), donate_argnums=1)
+    """Training compiled once, whatever lies between two saves or evaluations.
 
-    def advance(keys: Key, states: TrainState, start: int, stop: int) -> tuple[TrainState, dict[str, np.ndarray]]:
-        states, sums, totals = loop(keys, states, np.uint32(start), np.uint32(stop))
+    Members are whole runs side by side: one per core on a CPU, where one program after the other is faster than
+    batched products; as many as there are, batched, on an accelerator.
+    """
+    # Few environment steps an update: the products decide. Many: the simulator does.
+    options = devices.for_products() if algorithm.env_steps == 1 else None
+
+    def layout(num_seeds: int) -> tuple[int, int]:
+        """Devices, and members side by side on each."""
+        num = devices.num_devices(num_seeds)
+        return num, 1 if devices.one_by_one() else -(-num_seeds // num)
+
+    def mapped(f: Callable[..., Any], width: int, in_axes: tuple[int | None, ...]) -> Callable[..., Any]:
+        """`f` of one member over the `width` members of a device; without a batch where there is but one."""
+        if width > 1:
+            return jax.vmap(f, in_axes)
+
+        def single(*args: Any) -> Any:
+            own = [
+                x if axis is None else jax.tree.map(lambda y: y[0], x) for x, axis in zip(args, in_axes, strict=True)
+            ]
+            return jax.tree.map(lambda y: y[None], f(*own))
+
+        return single
+
+    @functools.cache
+    def programs(num: int, width: int) -> tuple[Callable[..., Any], Callable[..., Any]]:
+        axes = (0, 0, None, None)
+        loop = mapped(lambda *args: iterate(algorithm, *args), width, axes)
+        start = mapped(algorithm.init, width, (0,))
+        return (
+            jax.jit(devices.spread(start, num, (0,))),
+            jax.jit(devices.spread(loop, num, axes), donate_argnums=1, compiler_options=options),
+        )
+
+    def in_rounds(num_seeds: int) -> np.ndarray:
+        """The members of each round, `[num_rounds, members of a round]`; what is too much repeats the last."""
+        size = math.prod(layout(num_seeds))
+        filled = np.minimum(np.arange(-(-num_seeds // size) * size), num_seeds - 1)
+        return filled.reshape(-1, size)
+
+    def init(keys: Key) -> Members:
+        start, _ = programs(*layout(keys.shape[0]))
+        return Members(tuple(start(keys[part]) for part in in_rounds(keys.shape[0])), keys.shape[0])
+
+    def place(states: Sequence[TrainState]) -> Members:
+        num, _ = layout(len(states))
+
+        def together(part: np.ndarray) -> TrainState:
+            return jax.tree.map(lambda *xs: np.stack([np.asarray(x) for x in xs]), *(states[i] for i in part))
+
+        return Members(tuple(devices.put_apart(together(part), num) for part in in_rounds(len(states))), len(states))
+
+    def advance(keys: Key, members: Members, start: int, stop: int) -> tuple[Members, dict[str, np.ndarray]]:
+        _, loop = programs(*layout(members.num_seeds))
+        parts = zip(in_rounds(members.num_seeds), members.rounds, strict=True)
+        done = [loop(keys[part], states, np.uint32(start), np.uint32(stop)) for part, states in parts]
+        sums, totals = (
+            {name: np.concatenate([np.asarray(x[i][name], np.float64) for x in done]) for name in sorted(done[0][1])}
+            for i in (1, 2)
+        )
         with np.errstate(invalid="ignore"):
-            means = {k: np.asarray(sums[k], np.float64) / np.asarray(totals[k], np.float64) for k in sorted(sums)}
-        return states, means
+            means = {name: (sums[name] / totals[name])[: members.num_seeds] for name in sums}
+        return members._replace(rounds=tuple(states for states, _, _ in done)), means
 
-    @jax.jit
-    def finite(states: TrainState) -> jax.Array:
-        leaves = jax.tree.leaves(states.learner.policy)
-        return jnp.stack([jnp.isfinite(x).reshape(x.shape[0], -1).all(1) for x in leaves]).all(0)
+    def finite(members: Members) -> np.ndarray:
+        leaves = [np.asarray(x) for x in jax.tree.leaves(members.policies())]
+        return np.logical_and.reduce([np.isfinite(x).reshape(x.shape[0], -1).all(1) for x in leaves])
 
-    return Trainer(jax.jit(jax.vmap(algorithm.init)), advance, lambda states: np.asarray(finite(states)))
+    return Trainer(init, place, advance, finite)
 
 
 def make_evaluator(

@@ -19,7 +19,7 @@ from landscapes.config.schemas import algorithm_settings
 from landscapes.envs import make_environment
 from landscapes.job_tracker import job_tracker
 from landscapes.tracking import Tracker
-from landscapes.types import Algorithm, Environment, TrainState
+from landscapes.types import Algorithm, Environment
 from run_algorithm.curves import Curves
 from run_algorithm.plan import print_plan
 from run_algorithm.schedule import Schedule
@@ -140,22 +140,22 @@ class _TrainingLoop:
         self.seconds_per_iteration: float | None = None
 
     def go(self) -> None:
-        states = self.trainer.init(self.keys.init)
+        members = self.trainer.init(self.keys.init)
         done, total, scale, compiled = 0, self.schedule.total, self.schedule.env_steps, False
         description = f"{self.algorithm.name}, {self.num_seeds} seed{'s' if self.num_seeds > 1 else ''}"
         with console.Progress(description, total * scale, self.show_progress) as progress:
-            self._look(states, done)
+            self._look(members, done)
             parts: list[tuple[int, dict[str, np.ndarray]]] = []
             while done < total:
                 stop = self.schedule.next_stop(done)
                 while done < stop:
                     count = min(stop - done, self._iterations_per_call(), self._room(done))
                     began = time.monotonic()
-                    states, metrics = self.trainer.advance(self.keys.train, states, done, done + count)
+                    members, metrics = self.trainer.advance(self.keys.train, members, done, done + count)
                     seconds = (time.monotonic() - began) / count
                     parts.append((count, metrics))
                     done += count
-                    self._store_full_ring(states, done)
+                    self._store_full_ring(members, done)
                     if compiled:
                         self.seconds_per_iteration = seconds
                         progress.advance_to(done * scale, self._latest())
@@ -165,7 +165,7 @@ class _TrainingLoop:
                 if done % self.schedule.log_interval == 0 or done == total:
                     self._log_training(done * scale, parts)
                     parts = []
-                self._look(states, done)
+                self._look(members, done)
             progress.advance_to(done * scale, self._latest())
 
     def finish(self, status: str) -> list[Path]:
@@ -192,21 +192,21 @@ class _TrainingLoop:
         means = self.curves.returns[-1].mean(axis=1)[self.healthy]
         return f"return {means.mean():.1f}" if len(means) else "every seed has diverged"
 
-    def _look(self, states: TrainState, done: int) -> None:
+    def _look(self, members: training.Members, done: int) -> None:
         """Evaluates and stores where the schedule says so, and notes seeds that have diverged."""
         step = done * self.schedule.env_steps
-        self._note_divergence(states, step)
+        self._note_divergence(members, step)
         if done in self.schedule.evaluations:
-            returns = self.evaluate(self.keys.evaluate, states.learner.policy, done)
+            returns = self.evaluate(self.keys.evaluate, members.policies(), done)
             self.curves.add_evaluation(step, returns)
             self._log_evaluation(step, returns.mean(axis=1))
         if done in self.schedule.checkpoints:
-            self._store(states, step, done)
+            self._store(members, step, done)
         if time.monotonic() - self.curves.saved_at > SECONDS_PER_SAVE:
             self.curves.save()
 
-    def _note_divergence(self, states: TrainState, step: int) -> None:
-        finite = self.trainer.finite(states)
+    def _note_divergence(self, members: training.Members, step: int) -> None:
+        finite = self.trainer.finite(members)
         for seed in self.healthy:
             if not finite[seed]:
                 self.diverged[seed] = step
@@ -249,37 +249,37 @@ class _TrainingLoop:
         rows = self.rows_stored + min(self.log_capacity, ROWS_PER_SEGMENT) - done * self.schedule.env_steps
         return max(1, rows // self.schedule.env_steps)
 
-    def _store_full_ring(self, states: TrainState, done: int) -> None:
+    def _store_full_ring(self, members: training.Members, done: int) -> None:
         if self.log_capacity is None or done >= self._last_checkpoint():
             return
         unstored = done * self.schedule.env_steps - self.rows_stored
         if unstored + self.schedule.env_steps > min(self.log_capacity, ROWS_PER_SEGMENT):
-            self._store_log(states)
+            self._store_log(members)
 
-    def _store_log(self, states: TrainState) -> None:
+    def _store_log(self, members: training.Members) -> None:
         """Appends the rows that are not yet stored, for every seed."""
-        log = states.experience.log
-        if not isinstance(log, replay.Replay):
+        if self.log_capacity is None:
             return
-        end = int(np.asarray(log.count)[0])  # members insert in step
+        end = int(members.member(0).experience.log.count)  # members insert in step
         if end == self.rows_stored:
             return
         for seed in range(self.num_seeds):
-            rows = replay.rows(jax.tree.map(lambda x, seed=seed: np.asarray(x[seed]), log), self.rows_stored, end)
+            log = jax.tree.map(np.asarray, members.member(seed).experience.log)
+            rows = replay.rows(log, self.rows_stored, end)
             self.files.append(storage.append_segment(self.run, seed, self.rows_stored, rows))
         self.rows_stored = end
 
-    def _store(self, states: TrainState, step: int, iteration: int) -> None:
+    def _store(self, members: training.Members, step: int, iteration: int) -> None:
         """One checkpoint of every seed that has not diverged, after the data it has seen."""
-        self._store_log(states)
-        log = states.experience.log
-        without_log = states._replace(experience=states.experience._replace(log=()))
+        self._store_log(members)
         for seed in self.healthy:
-            state = jax.tree.map(lambda x, seed=seed: np.asarray(x[seed]), without_log)
+            state = members.member(seed)
+            log = state.experience.log
             if isinstance(log, replay.Replay):
-                member = jax.eval_shape(lambda log: jax.tree.map(lambda x: x[0], log), log)
-                seen = replay.without_rows(member, self.rows_stored)
-                state = state._replace(experience=state.experience._replace(log=seen))
+                log = replay.without_rows(log, self.rows_stored)
+            state = state._replace(experience=state.experience._replace(log=()))
+            state = jax.tree.map(np.asarray, state)
+            state = state._replace(experience=state.experience._replace(log=log))
             self.files.append(storage.save_checkpoint(self.run, seed, step, state, {"iteration": iteration}))
 
 

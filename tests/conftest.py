@@ -26,7 +26,8 @@ STRICT = {
 DEFAULTS = {
     "JAX_PLATFORMS": "cpu",
     # XLA's newer fusions on CPUs take markedly longer to compile, and tests compile more than they compute.
-    "XLA_FLAGS": "--xla_cpu_use_fusion_emitters=false",
+    # Two devices, whatever the machine has: what is spread over devices is tested as such.
+    "XLA_FLAGS": "--xla_cpu_use_fusion_emitters=false --xla_force_host_platform_device_count=2",
     # The second run on a machine, and the other test processes of the first, find most programs compiled.
     "JAX_COMPILATION_CACHE_DIR": str(CACHE / "jax"),
     "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.3",

@@ -68,12 +68,17 @@ class Case(NamedTuple):
     policy_update: Callable[..., Any]
 
     def advance(self, state: TrainState, start: int, stop: int) -> TrainState:
-        return self.trainer.advance(self.keys.train, trees.copied(state), start, stop)[0]
+        return self.trainer.advance(self.keys.train, placed(self.trainer, state), start, stop)[0].joined()
 
     @property
     def member(self) -> TrainState:
         """A member in the middle of its training."""
         return trees.row(self.later, 1)
+
+
+def placed(trainer: training.Trainer, states: TrainState) -> training.Members:
+    """Members from states `[NUM_SEEDS, ...]`."""
+    return trainer.place([trees.row(states, i) for i in range(NUM_SEEDS)])
 
 
 @functools.cache
@@ -82,9 +87,10 @@ def make_case(name: str) -> Case:
     algorithm = make_algorithm(name, SETTINGS[name], env)
     trainer = training.make_trainer(algorithm)
     keys = training.member_keys(0, NUM_SEEDS)
-    first = trainer.init(keys.init)
-    state, _ = trainer.advance(keys.train, trees.copied(first), 0, WARM_UP)
-    later, metrics = trainer.advance(keys.train, state, WARM_UP, 20)
+    first = trainer.init(keys.init).joined()
+    members, _ = trainer.advance(keys.train, placed(trainer, first), 0, WARM_UP)
+    members, metrics = trainer.advance(keys.train, members, WARM_UP, 20)
+    later = members.joined()
     policy_update = jax.jit(algorithm.policy_update)
     return Case(name, env, calls, algorithm, trainer, keys, first, later, metrics, policy_update)
 
@@ -124,19 +130,20 @@ def test_states_hold_no_keys_and_policies_only_floats(case):
 
 
 def test_everything_stays_finite(case):
-    assert case.trainer.finite(case.later).tolist() == [True] * NUM_SEEDS
+    assert case.trainer.finite(placed(case.trainer, case.later)).tolist() == [True] * NUM_SEEDS
     broken = jax.tree.map(lambda x: x.at[1].set(jnp.nan), case.later.learner.policy)
     broken = case.later._replace(learner=case.later.learner._replace(policy=broken))
-    assert case.trainer.finite(broken).tolist() == [True, False, True]
+    assert case.trainer.finite(placed(case.trainer, broken)).tolist() == [True, False, True]
 
 
 # --- keys
 
 
 def test_same_key_same_result(case):
-    trees.assert_same(case.trainer.init(case.keys.init), case.first)
+    trees.assert_same(case.trainer.init(case.keys.init).joined(), case.first)
     trees.assert_same(case.advance(case.first, 0, 20), case.later)
-    other = case.trainer.advance(training.member_keys(1, NUM_SEEDS).train, trees.copied(case.first), 0, 20)[0]
+    members = placed(case.trainer, case.first)
+    other = case.trainer.advance(training.member_keys(1, NUM_SEEDS).train, members, 0, 20)[0].joined()
     assert not trees.is_same(other.learner.policy, case.later.learner.policy)
 
 
@@ -193,7 +200,7 @@ def test_members_draw_their_own_rows():
 # --- seeds side by side
 
 
-def test_seeds_under_vmap_match_seeds_in_a_loop(case):
+def test_seeds_side_by_side_match_seeds_in_a_loop(case):
     """The compiled loop over all members against `warm_up` and `train_step` called one by one: to rounding."""
     stop = WARM_UP + 5
     together = case.advance(case.first, 0, stop)
@@ -393,14 +400,14 @@ def test_every_loss_term_is_reported(case):
 
 @with_a_log
 def test_metrics_are_means_over_the_iterations_that_report_them(case):
-    _, none = case.trainer.advance(case.keys.train, trees.copied(case.first), 0, WARM_UP)
+    _, none = case.trainer.advance(case.keys.train, placed(case.trainer, case.first), 0, WARM_UP)
     assert all(np.isnan(values).all() for values in none.values())
-    state = case.advance(case.first, 0, WARM_UP)
+    members = placed(case.trainer, case.advance(case.first, 0, WARM_UP))
     losses = []
     for i in range(WARM_UP, WARM_UP + 4):
-        state, metrics = case.trainer.advance(case.keys.train, state, i, i + 1)
+        members, metrics = case.trainer.advance(case.keys.train, members, i, i + 1)
         losses.append(metrics)
-    _, whole = case.trainer.advance(case.keys.train, trees.copied(case.first), 0, WARM_UP + 4)
+    _, whole = case.trainer.advance(case.keys.train, placed(case.trainer, case.first), 0, WARM_UP + 4)
     for name, mean in whole.items():
         np.testing.assert_allclose(mean, np.nanmean([x[name] for x in losses], axis=0), rtol=1e-5)
     reported = [not np.isnan(x["actor_loss"]).any() for x in losses]

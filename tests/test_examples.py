@@ -51,19 +51,20 @@ def test_example_algorithm_trains_and_is_measured(example: tuple[Environment, Al
     env, algorithm = example
     keys = training.member_keys(0, 2)
     trainer = training.make_trainer(algorithm)
-    before = trainer.init(keys.init)
-    shapes = jax.tree.map(lambda x: (x.shape, x.dtype), before)
-    weights = jax.tree.map(np.array, before.learner.policy.params)
-    after, metrics = trainer.advance(keys.train, before, 0, 20)
+    members = trainer.init(keys.init)
+    shapes = jax.tree.map(lambda x: (x.shape, x.dtype), members.joined())
+    weights = members.policies().params
+    members, metrics = trainer.advance(keys.train, members, 0, 20)
+    after = members.joined()
 
     assert jax.tree.map(lambda x: (x.shape, x.dtype), after) == shapes
     assert set(metrics) == {"reward", "actor_loss", "critic_loss"}
     assert all(np.isfinite(values).all() and values.shape == (2,) for values in metrics.values())
-    assert trainer.finite(after).all()
+    assert trainer.finite(members).all()
     moved = jax.tree.map(lambda x, y: not np.array_equal(x, y), weights, after.learner.policy.params)
     assert all(jax.tree.leaves(moved))
 
-    state = jax.tree.map(lambda x: x[0], after)
+    state = members.member(0)
     measure = neighborhood.make_measure(env, algorithm, KIND, 7, 3, amount_sets_rate=True).measure
     purd = measure(jax.random.key(0), state, 0.3)
     assert purd.returns.shape == purd.lengths.shape == (7,)

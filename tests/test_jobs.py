@@ -312,6 +312,22 @@ def test_walks_with_options_are_kept_apart(results: Path, option: str, label: st
         assert group["purds"].shape == (3, 6)  # the root, three updates, and the one that is left
 
 
+def test_a_walk_may_refuse_before_all_samples_are_taken(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    options = ["experiment.eval_episodes=90", "experiment.episode_length=4", "experiment.fresh_purds=0"]
+    assert walk(results, "td", *options, "experiment.sequential_error=0.1") == 0
+    out = capsys.readouterr().out
+    with h5py.File(results / "td" / "seed0" / "td3_reject_ltp_60.h5") as file:
+        group = file["0.1cvar_seq0.1/1check/4steps/seed0"]
+        purds, taken, accepted = group["purds"][:], group["num_samples"][:], group["accepted"][:]
+        assert "nan beyond num_samples" in group["purds"].attrs["axes"]
+    assert purds.shape == (5, 90) and {*taken} <= {64, 90}
+    np.testing.assert_array_equal(np.isfinite(purds).sum(axis=1), taken)
+    assert taken[0] == 90 and (taken[accepted] == 90).all()
+    assert "after 64 samples, error at most 0.1" in out
+    assert f"{int((taken < 90).sum())} refused early: {int(taken[1:].sum())} of 360 samples" in out
+    assert "450/450 samples (100.0 %)" in out
+
+
 # The Python door
 
 

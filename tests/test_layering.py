@@ -13,7 +13,7 @@ from typing import NamedTuple
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-PACKAGES = ("landscapes", "run_algorithm", "eval_policy", "improve_ltp")
+PACKAGES = ("landscapes", "run_algorithm", "eval_policy", "improve_ltp", "benchmarks")
 
 SIMULATORS = frozenset({"brax", "mujoco", "jaxopt"})
 SHELL = frozenset({"hydra", "omegaconf", "submitit", "wandb", "h5py", "matplotlib", "rich"})
@@ -48,11 +48,13 @@ HOUSE = (
     Room("errors", ("landscapes.errors",), without=CORE | ARRAYS),
     Room("types", ("landscapes.types",), without=CORE),
     Room("statistics", ("landscapes.statistics",), only=frozenset({"errors"}), without=CORE),
+    Room("sequential", ("landscapes.sequential",), only=frozenset({"statistics"}), without=CORE | ARRAYS),
     Room("envs", ("landscapes.envs", "landscapes.envs.*"), without=SHELL),
     Room("networks", ("landscapes.networks",), never=frozenset({"envs"}), without=CORE),
     Room("optimizers", ("landscapes.optimizers",), never=frozenset({"envs", "networks"}), without=CORE),
     Room("replay", ("landscapes.replay",), never=frozenset({"envs", "networks", "optimizers"}), without=CORE),
     Room("losses", ("landscapes.losses",), never=frozenset({"envs", "networks", "optimizers"}), without=CORE),
+    Room("devices", ("landscapes.devices",), only=frozenset({"types"}), without=CORE),
     Room("rollout", ("landscapes.rollout",), never=frozenset({"networks", "optimizers", "losses"}), without=CORE),
     Room("algorithm parts", ("landscapes.algorithms.checks",), only=frozenset({"errors", "types"}), without=CORE),
     # Every other file of the package is an algorithm, and no algorithm imports another.
@@ -74,6 +76,7 @@ HOUSE = (
     Room("eval_policy", ("eval_policy", "eval_policy.*"), never=MATHS | {"run_algorithm"}),
     Room("improve_ltp", ("improve_ltp", "improve_ltp.*"), never=MATHS | {"run_algorithm", "eval_policy"}),
     Room("quickstart", ("landscapes.quickstart",), never=MATHS),
+    Room("benchmarks", ("benchmarks", "benchmarks.*"), never=MATHS),
 )
 
 SOURCES = {

@@ -173,7 +173,8 @@ def test_a_single_sample(kind):
 
 def test_the_shape_of_the_program_is_told():
     shape = compiled(bowl(), "quadratic_optimization", 20, 7, True, ()).program_shape
-    assert (shape["block"], shape["lanes"], shape["updates_per_chunk"]) == (7, 7, 7)
+    assert (shape["block"], shape["devices"]) == (7, 2)
+    assert (shape["lanes"], shape["updates_per_chunk"]) == (3, 4)  # of each device: never more than 7 side by side
     assert shape["device"] == jax.default_backend()
 
 

@@ -197,9 +197,9 @@ def test_common_random_numbers_are_one_key():
 
 
 def test_a_remeasured_incumbent_shares_the_proposals_key():
-    script = Script([5.0, 6.0, 7.0, 8.0, 5.0])  # root; proposal 6 against 7: no; proposal 8 against 5: yes
+    script = Script([5.0, 7.0, 6.0, 5.0, 8.0])  # root; proposal 6 against 7: no; proposal 8 against 5: yes
     walk = script.walk(max_steps=2, remeasure_incumbent=True)
-    assert script.measured == ["root", "root>1", "root", "root>2", "root"]
+    assert script.measured == ["root", "root", "root>1", "root", "root>2"]
     assert script.measure_keys == [key_at(i) for i in (0, 1, 1, 2, 2)]
     assert [proposal.incumbent.cvar for proposal in walk] == [5.0, 7.0, 5.0]
     assert [proposal.accepted for proposal in walk] == [True, False, True]
@@ -224,6 +224,88 @@ def test_decisions_never_use_a_fresh_key():
 def test_walks_share_no_keys():
     walks = [rejection.rejection_keys(random_seed, seed) for random_seed in (0, 1) for seed in (0, 1)]
     assert len({numbers(key) for walk in walks for key in walk}) == 12
+
+
+# --- refusing early
+
+
+class StagedScript(Script):
+    """A script whose proposals are measured in stages; every sample of a state is worth the same."""
+
+    def __init__(self, worths: Callable[[str, Any], float]) -> None:
+        super().__init__(worths)
+        self.stages: list[tuple[str, int, int]] = []
+
+    def measure(self, key: Any, state: Any, first: int = 0, count: int = 10) -> np.ndarray:
+        self.stages.append((state[0], first, count))
+        return super().measure(key, state).repeat(10)[:count]
+
+
+def early(hopeless: Callable[[int, np.ndarray, Score], bool], *looks: int) -> rejection.EarlyRefusal:
+    return rejection.EarlyRefusal(10, looks, hopeless)
+
+
+def test_a_proposal_is_sampled_until_it_is_hopeless():
+    seen: list[tuple[int, int, float]] = []
+
+    def hopeless(number: int, returns: np.ndarray, incumbent: Score) -> bool:
+        seen.append((number, len(returns), incumbent.cvar))
+        return (number, len(returns)) in {(1, 2), (2, 5)}
+
+    script = StagedScript(lambda state, key: 5.0)
+    walk = script.walk(max_steps=3, early=early(hopeless, 2, 5))
+    assert [len(proposal.returns) for proposal in walk] == [10, 2, 5, 10]
+    # A proposal refused early stays refused, though what was seen of it would do; the last one was seen whole.
+    assert [proposal.accepted for proposal in walk] == [True, False, False, True]
+    assert seen == [(1, 2, 5.0), (2, 2, 5.0), (2, 5, 5.0), (3, 2, 5.0), (3, 5, 5.0)]
+    assert script.stages == [
+        ("root", 0, 10),
+        *[("root>1", 0, 2)],
+        *[("root>2", 0, 2), ("root>2", 2, 3)],
+        *[("root>3", 0, 2), ("root>3", 2, 3), ("root>3", 5, 5)],
+    ]
+    assert script.measure_keys[1:] == [key_at(i) for i in (1, 2, 2, 3, 3, 3)]
+
+
+def test_where_nothing_is_hopeless_decisions_are_those_of_all_samples():
+    def worth(state: str, key: Any) -> float:
+        return float(sum(numbers(key)) % 7)
+
+    whole = Script(worth).walk(max_steps=30)
+    staged = StagedScript(worth).walk(max_steps=30, early=early(lambda *_: False, 3, 7))
+    unlooked = StagedScript(worth).walk(max_steps=30, early=early(lambda *_: True))
+    for other in (staged, unlooked):
+        assert [p.accepted for p in other] == [p.accepted for p in whole]
+        assert [p.score for p in other] == [p.score for p in whole]
+
+
+def test_a_remeasured_incumbent_is_measured_whole_and_first():
+    script = StagedScript(lambda state, key: 5.0)
+    script.walk(max_steps=1, remeasure_incumbent=True, early=early(lambda *_: True, 4))
+    assert script.stages == [("root", 0, 10), ("root", 0, 10), ("root>1", 0, 4)]
+
+
+def test_a_walk_that_refuses_early_decides_as_the_whole_one():
+    """Normal returns, of proposals far better and far worse than what stands: the rule takes fewer samples only."""
+
+    def make(stages: list[int]) -> Callable[..., np.ndarray]:
+        def measure(key: Any, state: Any, first: int = 0, count: int = 200) -> np.ndarray:
+            stages.append(count)
+            random = np.random.default_rng(numbers(key))
+            worth = 50.0 * random.integers(-2, 3) if ">" in state[0] else 0.0
+            return random.normal(worth, 10.0, 200)[first : first + count]
+
+        return measure
+
+    settings: dict[str, Any] = {"max_steps": 20, "check_interval": 1, "heuristic": "cvar", "alpha": 0.1}
+    decisions, taken = [], []
+    for rule in (None, rejection.make_early_refusal(0.1, 200, 0.05, (0, 0))):
+        script, stages = Script([]), []
+        walk = rejection.reject(script.advance, make(stages), ["root"], KEYS, root_iteration=0, early=rule, **settings)
+        decisions.append([proposal.accepted for proposal in walk])
+        taken.append(sum(stages))
+    assert decisions[0] == decisions[1]
+    assert taken[1] < 0.7 * taken[0] == 0.7 * 21 * 200
 
 
 # --- the ratchet

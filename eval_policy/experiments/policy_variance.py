@@ -89,8 +89,7 @@ def _print_plan(stored: storage.Run, s: PolicyVariance, shape: dict[str, Any]) -
             "checkpoints": ", ".join(map(str, s.ckpt_indexes)),
             "samples": f"{s.eval_episodes} each, {console.human_count(samples)} in all",
             "environment steps": f"at most {console.human_count(samples * s.episode_length)} in roll-outs",
-            "side by side": f"{shape['block']} policies, {shape['lanes']} roll-outs",
-            "device": str(shape["device"]),
+            "side by side": neighborhood.side_by_side(shape),
             "time": "shown as soon as it is compiled and has run a little",
         },
     )

@@ -38,6 +38,11 @@ def above(bound: float) -> Check:
     return Check(lambda value: value > bound, f"above {bound}")
 
 
+def below(bound: float) -> Check:
+    """Less than `bound`."""
+    return Check(lambda value: value < bound, f"below {bound}")
+
+
 def at_most(maximum: float) -> Check:
     """`maximum` or less."""
     return Check(lambda value: value <= maximum, f"at most {maximum}")

@@ -9,7 +9,7 @@ from operator import attrgetter
 from types import MappingProxyType
 from typing import Annotated, Any, ClassVar
 
-from landscapes.config.fields import NOT_EMPTY, Check, above, at_least, at_most, one_of, shown, within
+from landscapes.config.fields import NOT_EMPTY, Check, above, at_least, at_most, below, one_of, shown, within
 from landscapes.errors import UserError
 
 Count = Annotated[int, at_least(1)]
@@ -19,6 +19,7 @@ NonNegative = Annotated[float, at_least(0)]
 Positive = Annotated[float, above(0)]
 Share = Annotated[float, within(0, 1)]
 PositiveShare = Annotated[float, above(0), at_most(1)]
+ErrorRate = Annotated[float, above(0), below(0.5)]
 Text = Annotated[str, NOT_EMPTY]
 Widths = Annotated[list[Count], NOT_EMPTY]
 
@@ -263,6 +264,7 @@ class RejectLtp:
     cvar_alpha: PositiveShare
     common_random_numbers: bool  # the same keys for every proposal
     remeasure_incumbent: bool  # measure the accepted policy anew beside every proposal
+    sequential_error: ErrorRate | None  # at which a proposal is refused before all samples are taken; null: never
     control: bool  # also walk without refusing, from the same root and for as long
     fresh_purds: Index  # at the end, distributions of root, improved and control on keys that no decision used
     start_noise: NonNegative  # of training's resets, times the environment's own range
@@ -275,6 +277,9 @@ class RejectLtp:
         if self.check_interval > self.max_steps:
             allowed = f"must be at most experiment.max_steps={self.max_steps}"
             raise UserError("experiment.check_interval", shown(self.check_interval), allowed)
+        if self.sequential_error is not None and (self.heuristic != "cvar" or self.cvar_alpha > 0.5):
+            allowed = "must be null unless experiment.heuristic=cvar and experiment.cvar_alpha is at most 0.5"
+            raise UserError("experiment.sequential_error", shown(self.sequential_error), allowed)
 
 
 @dataclass

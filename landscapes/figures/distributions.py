@@ -145,7 +145,8 @@ def _draw_traces(figure: Any, data: dict[str, NDArray[Any]]) -> None:
             label=f"refused ({num_proposed - num_accepted})",
         ),
     ]
-    title = f"{num_proposed} proposals, {data['purds'].shape[1]:,} samples each"
+    at_most = "at most " if "num_samples" in data else ""
+    title = f"{num_proposed} proposals, {at_most}{data['purds'].shape[1]:,} samples each"
     figure.legend(handles=handles, loc="outside upper center", ncols=2, title=title, title_fontsize=7.0)
 
 

@@ -11,7 +11,8 @@ from omegaconf import OmegaConf
 from landscapes.config.compose import CONF, compose_job, compose_sweep, hydra_loader, load
 from landscapes.config.job import Job
 from landscapes.config.launch import run_entry_point
-from landscapes.config.schemas import EXPERIMENTS, TrainJaxrl, TrainPpo, algorithm_settings, published_key
+from landscapes.config.schemas import EXPERIMENTS, RejectLtp, TrainJaxrl, TrainPpo, algorithm_settings, published_key
+from landscapes.errors import UserError
 
 RUN = {"policy_variance": ["experiment.run_name=calm"]}
 ROOT = ["experiment.root_policy_conf.run_name=calm"]
@@ -207,6 +208,7 @@ SET: dict[str, dict[str, tuple[str, Any]]] = {
         "cvar_alpha": ("1", 1.0),
         "common_random_numbers": ("true", True),
         "remeasure_incumbent": ("true", True),
+        "sequential_error": ("null", None),  # acts with heuristic=cvar only: tried apart
         "control": ("false", False),
         "fresh_purds": ("0", 0),
         "start_noise": ("0", 0.0),
@@ -259,6 +261,18 @@ def test_every_key_acts(entry_point: str, name: str) -> None:
     schema = EXPERIMENTS[entry_point][name]
     keys = {key for key in get_type_hints(schema) if key != "inner_names"}
     assert keys == {key.partition(".")[0] for key in SET[name]}, "a key is not tried here"
+
+
+def test_early_refusal_acts_with_cvar_of_a_lower_tail_only() -> None:
+    arguments = ["experiment=reject_ltp", *ROOT, "experiment.sequential_error=0.05"]
+    settings = compose_job("improve_ltp", arguments).settings
+    assert isinstance(settings, RejectLtp) and settings.sequential_error == 0.05
+    for other in ("heuristic=ltp", "heuristic=none", "cvar_alpha=0.6"):
+        with pytest.raises(UserError, match=r"^experiment.sequential_error=0.05: must be null unless"):
+            compose_job("improve_ltp", [*arguments, f"experiment.{other}"])
+    for wrong in ("0", "0.5", "-0.1", "true"):
+        with pytest.raises(UserError, match=r"must be a number, above 0, below 0.5, or null$"):
+            compose_job("improve_ltp", [*arguments[:-1], f"experiment.sequential_error={wrong}"])
 
 
 def test_integers_among_amounts_stay_integers() -> None:

@@ -1,0 +1,100 @@
+"""Measured neighbourhoods beside the bare simulator.
+
+Knows the sizes: a thousand neighbours of a TD3 policy, one update away, of a thousand steps each. So that every sample
+has the same work, hopper's terminations are taken away; in one line most episodes end early instead, and what counts is
+the time for a step lived.
+"""
+
+from benchmarks import harness
+from benchmarks.harness import Job
+from benchmarks.plan import Plan
+from benchmarks.suites import raw
+from benchmarks.timing import Comparison, Measurement, Record, compare_rates, ratio
+
+SHARE_SAME_BATCH = 0.65
+SHARE_BEST_BATCH = 0.5
+SHARE_HALFCHEETAH = 0.9
+SHARE_PPO = 0.85
+EARLY_OVER_FULL = 1.3
+
+
+def td3_settings(plan: Plan, environment: str, ends: str = "never", samples: int = 1000) -> dict[str, object]:
+    """A measurement after one TD3 update."""
+    return {
+        "algorithm": "td3",
+        "config": {"replay_capacity": plan.size(100_000, 512)},
+        "environment": environment,
+        "backend": "spring",
+        "kind": "td3_optimization",
+        "amount": 3e-4,
+        "samples": plan.size(samples, 4),
+        "batch_size": 1000,
+        "episode_length": plan.size(1000, 20),
+        "ends": ends,
+    }
+
+
+def lanes(job: Job) -> int:
+    """How many episodes its measurement runs side by side, on all devices together."""
+    details = harness.details(job)
+    return int(details["lanes"]) * int(details["devices"])
+
+
+def run(plan: Plan) -> Record:
+    """Hopper (full-length and mostly short episodes), halfcheetah, and PPO's updates on halfcheetah."""
+    hopper, halfcheetah = plan.size(("hopper", "halfcheetah"), ("inverted_pendulum",) * 2)
+    comparisons: list[Comparison] = []
+    measurements: list[Measurement] = []
+
+    full = plan.ours("PURD hopper", "purd.measurement", td3_settings(plan, hopper))
+    early = plan.ours("PURD hopper, most episodes end early", "purd.measurement", td3_settings(plan, hopper, "early"))
+    batch = lanes(full)
+    found = plan.take_turns([full, early, *raw.simulator_jobs(plan, hopper, "spring", _batches(plan, batch))])
+    measurements += found.values()
+    mine, short = found[full.name], found[early.name]
+    same, best = raw.simulator(found, hopper, batch), raw.simulator(found, hopper)
+    what = "PURD after TD3 updates, hopper"
+    comparisons += [
+        compare_rates(what, mine, same, f"simulator, same batch ({batch})", SHARE_SAME_BATCH),
+        compare_rates(what, mine, best, f"simulator, {_batch_of(best)}", SHARE_BEST_BATCH),
+        Comparison(
+            f"{what}: a step when most episodes end early",
+            short.seconds_per_unit.median * 1e6,
+            "µs",
+            "a step of full-length episodes",
+            mine.seconds_per_unit.median * 1e6,
+            ratio(mine.rates, short.rates),
+            EARLY_OVER_FULL,
+            at_most=True,
+        ),
+    ]
+
+    td3 = plan.ours("PURD halfcheetah", "purd.measurement", td3_settings(plan, halfcheetah))
+    ppo_settings: dict[str, object] = {
+        **td3_settings(plan, halfcheetah, samples=32),
+        "algorithm": "ppo",
+        "config": {"num_envs": plan.size(2048, 4), "unroll_length": 16},
+        "kind": "ppo_optimization",
+    }
+    ppo = plan.ours("PURD halfcheetah, PPO", "purd.measurement", ppo_settings)
+    batch = lanes(td3)
+    batches = [*_batches(plan, batch), *plan.size([2048], [])]
+    found = plan.take_turns([td3, ppo, *raw.simulator_jobs(plan, halfcheetah, "spring", batches)])
+    measurements += found.values()
+    best = raw.simulator(found, halfcheetah)
+    label = f"simulator, {_batch_of(best)}"
+    comparisons += [
+        compare_rates("PURD after TD3 updates, halfcheetah", found[td3.name], best, label, SHARE_HALFCHEETAH),
+        compare_rates("PURD after PPO updates, halfcheetah", found[ppo.name], best, label, SHARE_PPO),
+    ]
+    notes = ["Steps of PPO's measurement are those of the roll-outs and of the unrolls that its updates learn from."]
+    return Record("purd", comparisons, measurements, notes)
+
+
+def _batches(plan: Plan, batch: int) -> list[int]:
+    batches: list[int] = plan.size([batch, 256, 1024], [batch])
+    return batches
+
+
+def _batch_of(measurement: Measurement) -> str:
+    return measurement.name.rpartition(", ")[2]

@@ -1,0 +1,68 @@
+"""The machine's limits as others compare with them: products, and the bare simulator.
+
+Knows which workers measure them and which of their numbers is the limit.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from benchmarks.harness import Job
+from benchmarks.plan import Plan, compiler_flags, num_cores, with_devices
+from benchmarks.timing import Measurement
+
+_WAYS = ("one device", "a device per core")
+
+
+def _variables(way: str) -> dict[str, str]:
+    return {"XLA_FLAGS": with_devices(compiler_flags(), 1 if way == "one device" else num_cores())}
+
+
+def simulator_jobs(
+    plan: Plan, environment: str, backend: str, batches: Sequence[int], ways: Sequence[str] = _WAYS
+) -> list[Job]:
+    """Workers that step the simulator at each batch: on one device, and divided among the cores."""
+    return [
+        plan.ours(
+            f"simulator {environment} ({backend}), {way}",
+            "limits.simulator",
+            {
+                "environment": environment,
+                "backend": backend,
+                "batches": sorted(set(batches)),
+                "devices": "one" if way == "one device" else "all",
+            },
+            _variables(way),
+            seconds=1.5,
+        )
+        for way in ways
+    ]
+
+
+def product_jobs(plan: Plan, ways: Sequence[str] = _WAYS, sizes: Sequence[int] = (1024, 2048)) -> list[Job]:
+    """Workers that multiply square matrices."""
+    return [
+        plan.ours(
+            f"products, {way}",
+            "limits.products",
+            {"sizes": plan.size(list(sizes), [128]), "devices": "one" if way == "one device" else "all"},
+            _variables(way),
+            seconds=1.5,
+        )
+        for way in ways
+    ]
+
+
+def fastest(measurements: Iterable[Measurement]) -> Measurement:
+    """The one with the highest median rate."""
+    return max(measurements, key=lambda measurement: measurement.rate.median)
+
+
+def simulator(measurements: Mapping[str, Measurement], environment: str, batch: int | None = None) -> Measurement:
+    """The fastest way to step this task, at this batch or at any."""
+    suffix = "" if batch is None else f"batch {batch}"
+    found = [m for name, m in measurements.items() if name.startswith(f"simulator {environment} ")]
+    return fastest(m for m in found if m.name.endswith(suffix))
+
+
+def products(measurements: Mapping[str, Measurement]) -> Measurement:
+    """The fastest way to multiply."""
+    return fastest(m for name, m in measurements.items() if name.startswith("products"))

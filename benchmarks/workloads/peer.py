@@ -1,0 +1,69 @@
+"""rejax, trained its own way: the loop over `train_iteration` that its `train` runs, mapped over seeds and jitted.
+
+Knows rejax and imports nothing of the suite but the record of a workload.
+
+Its steady state: no evaluations, the buffer full of random rows, the step counter behind the warm-up, and the state
+given up to each call, so that no buffer is copied between calls. Widths that its settings do not reach (those of TD3)
+are set on its networks.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import rejax
+
+from benchmarks.workload import Case, Workload
+
+
+def _filled(states: Any) -> Any:
+    """The states with every row of their buffers random, and the step counter behind the warm-up."""
+    buffer = states.replay_buffer
+    data = jax.tree.map(
+        lambda x: jnp.zeros_like(x) if x.dtype == bool else jax.random.normal(jax.random.key(0), x.shape, x.dtype),
+        buffer.data,
+    )
+    full = buffer.replace(data=data, full=jnp.ones_like(jnp.asarray(buffer.full), dtype=bool))
+    return states.replace(replay_buffer=full, global_step=jnp.full_like(jnp.asarray(states.global_step), 1 << 20))
+
+
+def trainer(
+    algorithm: str, config: Mapping[str, Any], environment: str, backend: str, seeds: int, hidden: list[int]
+) -> Workload:
+    """Environment steps with their updates, of all seeds together."""
+    config = dict(config)
+    if algorithm == "sac":
+        config["hidden_layer_sizes"] = tuple(hidden)
+    if algorithm == "ppo":
+        config["agent_kwargs"] = {"hidden_layer_sizes": tuple(hidden), "activation": "tanh"}
+    if algorithm == "td3":
+        config |= {"actor_kwargs": {"activation": "relu"}, "critic_kwargs": {"activation": "relu"}}
+        # TD3 names hidden_layer_sizes twice if it is given one.
+    made = rejax.get_algo(algorithm).create(
+        env=f"brax/{environment}", env_params={"backend": backend}, skip_initial_evaluation=True, **config
+    )
+    if algorithm == "td3":
+        widths = tuple(hidden)
+        made = made.replace(
+            actor=made.actor.clone(hidden_layer_sizes=widths), critic=made.critic.clone(hidden_layer_sizes=widths)
+        )
+    within = {"td3": "policy_delay", "ppo": "num_steps"}.get(algorithm)
+    per_iteration = made.num_envs * (int(getattr(made, within)) if within else 1)
+    states = jax.jit(jax.vmap(made.init_state))(jax.random.split(jax.random.PRNGKey(0), seeds))
+    if algorithm != "ppo":
+        states = jax.jit(_filled)(states)
+
+    def loop(state: Any, amount: jax.Array) -> Any:
+        return jax.lax.fori_loop(0, amount, lambda _, x: made.train_iteration(x), state)
+
+    train = jax.jit(jax.vmap(loop, in_axes=(0, None)), donate_argnums=0)
+    held = [states]
+    del states
+
+    def run(amount: int) -> float:
+        held.append(jax.block_until_ready(train(held.pop(), amount)))
+        return float(amount * seeds * per_iteration)
+
+    details = {"devices": 1, "seeds": seeds}
+    return Workload("step" if algorithm == "ppo" else "seed-step", {"only": Case(run)}, details)

@@ -1,0 +1,90 @@
+"""Training in its steady state: iterations after the warm-up, from a full replay log.
+
+Knows the algorithm record and the trainer; knows no algorithm from inside.
+
+Weights are fresh and the log is filled with random rows: neither changes what a step costs.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from benchmarks.harness import ALONE
+from benchmarks.workload import Case, Workload
+from benchmarks.workloads import environments
+from landscapes import training
+from landscapes.algorithms.registry import make_algorithm
+from landscapes.replay import Replay
+from landscapes.types import Algorithm, Environment, PyTree, TrainState
+
+
+def make_agent(
+    algorithm: str, config: Mapping[str, Any], environment: str, backend: str, episode_length: int, ends: str
+) -> tuple[Environment, Algorithm]:
+    """An algorithm of the suite on a task of the suite."""
+    env = environments.make(environment, backend, episode_length, ends)
+    return env, make_algorithm(algorithm, config, env)
+
+
+def with_full_log(states: TrainState) -> TrainState:
+    """The same states with every row of their logs random, and counted as many times around as there are rows."""
+    log = states.experience.log
+    if not isinstance(log, Replay):
+        return states
+
+    def filled(path: Any, rows: jax.Array) -> jax.Array:
+        if rows.dtype == bool:
+            return rows
+        key = jax.random.key(len(jax.tree_util.keystr(path)))
+        return jax.device_put(jax.random.normal(key, rows.shape, rows.dtype), rows.sharding)
+
+    rows = jax.tree_util.tree_map_with_path(filled, log.data)
+    capacity = jax.tree.leaves(jax.tree.map(lambda x: x.shape[log.count.ndim], log.data))[0]
+    count = jnp.full_like(log.count, capacity)
+    return states._replace(experience=states.experience._replace(log=log._replace(data=rows, count=count)))
+
+
+def bytes_of(tree: PyTree) -> int:
+    """Memory of its arrays."""
+    return sum(leaf.nbytes for leaf in jax.tree.leaves(tree))
+
+
+def trainer(
+    algorithm: str, config: Mapping[str, Any], environment: str, backend: str, seeds: int, ends: str = "natural"
+) -> Workload:
+    """Environment steps with their updates, of all seeds together."""
+    _, agent = make_agent(algorithm, config, environment, backend, 1000, ends)
+    keys = training.member_keys(0, seeds)
+    made = training.make_trainer(agent)
+    members = made.init(keys.init)
+    held = [members._replace(rounds=tuple(with_full_log(states) for states in members.rounds))]
+    del members
+    state_bytes = bytes_of(held[0].rounds)
+    done = [agent.warm_up_steps]
+
+    def run(amount: int) -> float:
+        after, _ = made.advance(keys.train, held.pop(), done[0], done[0] + amount)
+        held.append(jax.block_until_ready(after))
+        done[0] += amount
+        return float(amount * seeds * agent.env_steps)
+
+    details = {"devices": jax.local_device_count(), "state_bytes": state_bytes, "seeds": seeds}
+    return Workload("seed-step" if agent.env_steps == 1 else "step", {ALONE: Case(run)}, details)
+
+
+def update_only(agent: Algorithm, state: TrainState) -> Case:
+    """Iterations of one member that has trained already."""
+    made = training.make_trainer(agent)
+    keys = training.member_keys(0, 1)
+    held = [made.place([state])]
+    done = [agent.warm_up_steps]
+
+    def run(amount: int) -> float:
+        after, _ = made.advance(keys.train, held.pop(), done[0], done[0] + amount)
+        held.append(jax.block_until_ready(after))
+        done[0] += amount
+        return float(amount)
+
+    return Case(run)

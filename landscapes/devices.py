@@ -1,0 +1,79 @@
+"""The local devices as one axis that independent work is spread over.
+
+Knows JAX's devices and its compilers' options; knows no state and no algorithm. On a CPU every core is a device of its
+own (`config.runtime` asks for that): a simulator's many small operations use one core each, so that two programs side
+by side are twice as fast as one of twice the size. No device ever waits for another inside a program.
+"""
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+
+from landscapes.types import PyTree
+
+AXIS = "device"
+
+
+def num_devices(num_items: int) -> int:
+    """How many local devices so many independent items can keep busy."""
+    return max(1, min(jax.local_device_count(), num_items))
+
+
+def one_by_one() -> bool:
+    """Whether a device is faster with independent products one after the other than batched: on CPUs, whose caches
+    hold one set of weights and whose batched products are slower."""
+    return jax.default_backend() == "cpu"
+
+
+def for_products() -> dict[str, Any] | None:
+    """Compiler options of programs bound by products and element-wise work, not by a simulator.
+
+    XLA's fusion emitters for CPUs vectorise element-wise loops (Adam: seven times faster on two x86 cores), but slow
+    the simulators, so that they are off elsewhere.
+    """
+    return {"xla_cpu_use_fusion_emitters": True} if jax.default_backend() == "cpu" else None
+
+
+@functools.cache
+def _mesh(num: int) -> Mesh:
+    return Mesh(jax.local_devices()[:num], (AXIS,), axis_types=(AxisType.Auto,))
+
+
+def spread(f: Callable[..., Any], num: int, in_axes: Sequence[int | None]) -> Callable[..., Any]:
+    """`f` on `num` devices: each gets its equal part `[n / num, ...]` of the arguments whose axis is 0, and the whole
+    of those whose axis is None; what the devices return is joined along axis 0."""
+    specs = tuple(PartitionSpec() if axis is None else PartitionSpec(AXIS) for axis in in_axes)
+    return jax.shard_map(f, mesh=_mesh(num), in_specs=specs, out_specs=PartitionSpec(AXIS), check_vma=False)
+
+
+def put_everywhere(tree: PyTree, num: int) -> PyTree:
+    """`tree` with a copy on each of `num` devices."""
+    return jax.device_put(tree, NamedSharding(_mesh(num), PartitionSpec()))
+
+
+def put_apart(tree: PyTree, num: int) -> PyTree:
+    """`tree` spread over `num` devices along axis 0."""
+    return jax.device_put(tree, NamedSharding(_mesh(num), PartitionSpec(AXIS)))
+
+
+def zeros(shapes: PyTree, num: int) -> PyTree:
+    """Zeros of the shapes and dtypes in `shapes` (`jax.ShapeDtypeStruct`), spread over `num` devices along axis 0."""
+    sharding = NamedSharding(_mesh(num), PartitionSpec(AXIS))
+    return jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype, device=sharding), shapes)
+
+
+def own_part(tree: PyTree, index: int) -> PyTree:
+    """Row `index` of arrays `[n, ...]` that were spread, as it lies on its device."""
+
+    def row(x: jax.Array) -> jax.Array:
+        for shard in x.addressable_shards:
+            start, stop, _ = shard.index[0].indices(x.shape[0])
+            if start <= index < stop:
+                return shard.data[index - start]
+        raise IndexError(index)
+
+    return jax.tree.map(row, tree)
