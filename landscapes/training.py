@@ -64,6 +64,19 @@ class Members(NamedTuple):
         return self.rounds[seed // size], seed % size
 
 
+def layout(num_seeds: int) -> tuple[int, int]:
+    """How many devices train so many members, and how many members each of them has side by side."""
+    num = devices.num_devices(num_seeds)
+    return num, 1 if devices.one_by_one() else -(-num_seeds // num)
+
+
+def places(num_seeds: int) -> np.ndarray:
+    """The members of each round, `[num_rounds, members of a round]`; what is too much repeats the last."""
+    size = math.prod(layout(num_seeds))
+    filled = np.minimum(np.arange(-(-num_seeds // size) * size), num_seeds - 1)
+    return filled.reshape(-1, size)
+
+
 class Trainer(NamedTuple):
     """Compiled training of all members. Members are given up to `advance`."""
 
@@ -149,11 +162,6 @@ def make_trainer(algorithm: Algorithm) -> Trainer:
     # Few environment steps an update: the products decide. Many: the simulator does.
     options = devices.for_products() if algorithm.env_steps == 1 else None
 
-    def layout(num_seeds: int) -> tuple[int, int]:
-        """Devices, and members side by side on each."""
-        num = devices.num_devices(num_seeds)
-        return num, 1 if devices.one_by_one() else -(-num_seeds // num)
-
     def mapped(f: Callable[..., Any], width: int, in_axes: tuple[int | None, ...]) -> Callable[..., Any]:
         """`f` of one member over the `width` members of a device; without a batch where there is but one."""
         if width > 1:
@@ -177,15 +185,9 @@ def make_trainer(algorithm: Algorithm) -> Trainer:
             jax.jit(devices.spread(loop, num, axes), donate_argnums=1, compiler_options=options),
         )
 
-    def in_rounds(num_seeds: int) -> np.ndarray:
-        """The members of each round, `[num_rounds, members of a round]`; what is too much repeats the last."""
-        size = math.prod(layout(num_seeds))
-        filled = np.minimum(np.arange(-(-num_seeds // size) * size), num_seeds - 1)
-        return filled.reshape(-1, size)
-
     def init(keys: Key) -> Members:
         start, _ = programs(*layout(keys.shape[0]))
-        return Members(tuple(start(keys[part]) for part in in_rounds(keys.shape[0])), keys.shape[0])
+        return Members(tuple(start(keys[part]) for part in places(keys.shape[0])), keys.shape[0])
 
     def place(states: Sequence[TrainState]) -> Members:
         num, _ = layout(len(states))
@@ -193,11 +195,11 @@ def make_trainer(algorithm: Algorithm) -> Trainer:
         def together(part: np.ndarray) -> TrainState:
             return jax.tree.map(lambda *xs: np.stack([np.asarray(x) for x in xs]), *(states[i] for i in part))
 
-        return Members(tuple(devices.put_apart(together(part), num) for part in in_rounds(len(states))), len(states))
+        return Members(tuple(devices.put_apart(together(part), num) for part in places(len(states))), len(states))
 
     def advance(keys: Key, members: Members, start: int, stop: int) -> tuple[Members, dict[str, np.ndarray]]:
         _, loop = programs(*layout(members.num_seeds))
-        parts = zip(in_rounds(members.num_seeds), members.rounds, strict=True)
+        parts = zip(places(members.num_seeds), members.rounds, strict=True)
         done = [loop(keys[part], states, np.uint32(start), np.uint32(stop)) for part, states in parts]
         sums, totals = (
             {name: np.concatenate([np.asarray(x[i][name], np.float64) for x in done]) for name in sorted(done[0][1])}

@@ -8,7 +8,7 @@ from typing import Any
 
 import jax
 
-from landscapes import console, storage
+from landscapes import console, storage, training
 from landscapes.console import human_bytes, human_count
 from landscapes.types import Algorithm, Environment
 from run_algorithm.schedule import Schedule
@@ -26,7 +26,9 @@ def print_plan(
     rows = max(schedule.checkpoints, default=0)
     capacity = state.experience.log.data.reward.shape[0] if log else 1
     disk = num_seeds * (len(schedule.checkpoints) * small + (log // capacity) * rows)
-    memory = num_seeds * per_seed
+    num, _ = training.layout(num_seeds)
+    members = training.places(num_seeds).size
+    memory = members * per_seed
     free = _free_memory()
     device = jax.devices()[0]
     tight = f" (the machine has {human_bytes(free)} free)" if free is not None and device.platform == "cpu" else ""
@@ -34,13 +36,13 @@ def print_plan(
         f"{algorithm.name} on {env.name} ({backend})",
         {
             "run": str(run.path),
-            "seeds": f"{num_seeds}, in one program",
+            "seeds": f"{num_seeds}, in one program on {num} device{'s' if num > 1 else ''}",
             "environment steps": f"{human_count(steps)} per seed, {human_count(steps * num_seeds)} in all",
             "evaluations": str(len(schedule.evaluations)),
             "checkpoints": f"{len(schedule.checkpoints)} per seed, about {human_bytes(disk)} on disk"
             if schedule.checkpoints
             else "none: no checkpoint lies within these steps",
-            "memory": f"{human_bytes(memory)}, of which replay logs {human_bytes(num_seeds * log)}{tight}",
+            "memory": f"{human_bytes(memory)}, of which replay logs {human_bytes(members * log)}{tight}",
             "device": f"{device.device_kind} ({device.platform})",
             "time": "shown as soon as it is compiled and has run a little",
         },

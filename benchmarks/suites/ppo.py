@@ -3,7 +3,7 @@
 Knows the sizes, which are the published ones.
 """
 
-from benchmarks.plan import Plan, with_best_peer
+from benchmarks.plan import Plan, num_cores, with_best_peer
 from benchmarks.suites import raw
 from benchmarks.timing import Comparison, Record, compare_rates, spread
 
@@ -19,7 +19,11 @@ def run(plan: Plan) -> Record:
     config = {"num_envs": num_envs, "unroll_length": 16, "num_minibatches": 2, "num_epochs": 4}
     theirs = {"num_envs": num_envs, "num_steps": 16, "num_minibatches": 2, "num_epochs": 4, "learning_rate": 2.6e-3}
     theirs |= {"ent_coef": 0.0, "vf_coef": 2.0}
-    jobs = [plan.ours("ours PPO", "training.trainer", {**task, "config": config})]
+    cores = num_cores()
+    jobs = [
+        plan.ours("ours PPO", "training.trainer", {**task, "config": config}),
+        plan.ours("ours PPO, a seed per core", "training.trainer", {**task, "config": config, "seeds": cores}),
+    ]
     if plan.peer_python:
         jobs += plan.peers("rejax PPO", "peer.trainer", {**task, "config": theirs, "hidden": [64, 64]})
     jobs += raw.simulator_jobs(plan, environment, "spring", plan.size([256, 1024, num_envs], [num_envs]))
@@ -30,10 +34,18 @@ def run(plan: Plan) -> Record:
     what = f"PPO {environment}, {num_envs} environments"
     compiling = mine.compile_seconds + float(mine.details["setup_compile_seconds"])
     ratio = spread([compiling / COMPILE_SECONDS])
+    one, best = (
+        raw.fastest(m for m in found.values() if m.name.startswith("simulator") and way in m.name)
+        for way in ("one device", "a device per core")
+    )
+    several = found["ours PPO, a seed per core"]
     comparisons = [
-        compare_rates(what, mine, raw.simulator(found, environment), "the bare simulator", SHARE_OF_SIMULATOR),
+        compare_rates(f"{what}, one seed", mine, one, "the bare simulator, one device", SHARE_OF_SIMULATOR),
+        compare_rates(
+            f"{what}, {cores} seeds", several, best, "the bare simulator, a device per core", SHARE_OF_SIMULATOR
+        ),
         Comparison(f"{what}: compiling", compiling, "s", "a fixed time", COMPILE_SECONDS, ratio, 1.0, at_most=True),
     ]
     if plan.peer_python:
-        comparisons.insert(1, compare_rates(what, mine, found["rejax PPO"], "rejax"))
+        comparisons.insert(2, compare_rates(f"{what}, one seed", mine, found["rejax PPO"], "rejax"))
     return Record("ppo", comparisons, list(found.values()))

@@ -9,7 +9,7 @@ from benchmarks.harness import Job
 from benchmarks.plan import Plan, compiler_flags, num_cores, with_devices
 from benchmarks.timing import Measurement
 
-_WAYS = ("one device", "a device per core")
+WAYS = ("one device", "a device per core")
 
 
 def _variables(way: str) -> dict[str, str]:
@@ -17,7 +17,7 @@ def _variables(way: str) -> dict[str, str]:
 
 
 def simulator_jobs(
-    plan: Plan, environment: str, backend: str, batches: Sequence[int], ways: Sequence[str] = _WAYS
+    plan: Plan, environment: str, backend: str, batches: Sequence[int], ways: Sequence[str] = WAYS
 ) -> list[Job]:
     """Workers that step the simulator at each batch: on one device, and divided among the cores."""
     return [
@@ -37,7 +37,7 @@ def simulator_jobs(
     ]
 
 
-def product_jobs(plan: Plan, ways: Sequence[str] = _WAYS, sizes: Sequence[int] = (1024, 2048)) -> list[Job]:
+def product_jobs(plan: Plan, ways: Sequence[str] = WAYS, sizes: Sequence[int] = (1024, 2048)) -> list[Job]:
     """Workers that multiply square matrices."""
     return [
         plan.ours(

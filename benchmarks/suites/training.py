@@ -61,7 +61,7 @@ def peers(algorithm: str, environment: str, seeds: int, rows: int) -> dict[str, 
 
 def run(plan: Plan) -> Record:
     """Every algorithm, task and number of seeds."""
-    best_flags: dict[tuple[str, int], str] = {}
+    best_flags: dict[str, str] = {}
     products = plan.take_turns(raw.product_jobs(plan))
     peak = raw.products(products)
     comparisons: list[Comparison] = []
@@ -75,12 +75,12 @@ def run(plan: Plan) -> Record:
         jobs = [plan.ours(f"ours {what}", "training.trainer", ours(algorithm, environment, seeds, rows))]
         if plan.peer_python:
             theirs = plan.peers(f"rejax {what}", "peer.trainer", peers(algorithm, environment, seeds, rows))
-            known = best_flags.get((algorithm, seeds))
+            known = best_flags.get(algorithm)
             jobs += [job for job in theirs if known is None or job.name.endswith(f", {known}")]
         found = plan.take_turns(jobs)
         if plan.peer_python:
             found = with_best_peer(found, f"rejax {what}")
-            best_flags[algorithm, seeds] = found[f"rejax {what}"].details["flags"]
+            best_flags[algorithm] = found[f"rejax {what}"].details["flags"]
         measurements += found.values()
         mine = found[f"ours {what}"]
         if plan.peer_python:
