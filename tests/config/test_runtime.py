@@ -26,6 +26,7 @@ def bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         monkeypatch.delenv(name)
     monkeypatch.setenv("LANDSCAPES_CACHE", str(tmp_path))
     monkeypatch.delitem(sys.modules, "jax", raising=False)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 3, 5}, raising=False)
 
 
 @pytest.mark.usefixtures("bare_environment")
@@ -36,7 +37,7 @@ def test_defaults(tmp_path: Path) -> None:
         str(compilation_cache()),
         "0.5",
         "highest",
-        "--xla_cpu_use_fusion_emitters=false",
+        "--xla_cpu_use_fusion_emitters=false --xla_force_host_platform_device_count=3",
         "2",
     ]
     assert compilation_cache().parent == tmp_path
@@ -49,11 +50,14 @@ def test_the_users_own_settings_stay(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XLA_FLAGS", "--xla_a=1")
     monkeypatch.setenv("JAX_DEFAULT_MATMUL_PRECISION", "float32")
     set_up_runtime()
-    assert os.environ["XLA_FLAGS"] == "--xla_a=1 --xla_cpu_use_fusion_emitters=false"
+    assert os.environ["XLA_FLAGS"] == (
+        "--xla_a=1 --xla_cpu_use_fusion_emitters=false --xla_force_host_platform_device_count=3"
+    )
     assert os.environ["JAX_DEFAULT_MATMUL_PRECISION"] == "float32"
-    monkeypatch.setenv("XLA_FLAGS", "--xla_cpu_use_fusion_emitters=true")
+    chosen = "--xla_force_host_platform_device_count=1 --xla_cpu_use_fusion_emitters=true"
+    monkeypatch.setenv("XLA_FLAGS", chosen)
     set_up_runtime()
-    assert os.environ["XLA_FLAGS"] == "--xla_cpu_use_fusion_emitters=true"
+    assert os.environ["XLA_FLAGS"] == chosen
 
 
 @pytest.mark.usefixtures("bare_environment")
