@@ -98,6 +98,13 @@ def compare_rates(
     return Comparison(what, ours.rate.median, f"{ours.unit}/s", label, beside.rate.median, pairs, target)
 
 
+def compare_times(what: str, ours: Measurement, beside: Measurement, label: str, target: float) -> Comparison:
+    """Our time for one unit of work over the other's, which should be at most `target`."""
+    one, other = ours.seconds_per_unit.median * 1e6, beside.seconds_per_unit.median * 1e6
+    pairs = ratio(beside.rates, ours.rates)
+    return Comparison(what, one, f"µs a {ours.unit}", label, other, pairs, target, at_most=True)
+
+
 def compare_with_number(
     what: str, ours: Measurement, value: float, label: str, target: float | None = None
 ) -> Comparison:

@@ -29,13 +29,14 @@ def one_by_one() -> bool:
     return jax.default_backend() == "cpu"
 
 
-def for_products() -> dict[str, Any] | None:
-    """Compiler options of programs bound by products and element-wise work, not by a simulator.
+def compiler_options(env_steps: int) -> dict[str, Any] | None:
+    """Compiler options of a program that computes one update per so many environment steps.
 
-    XLA's fusion emitters for CPUs vectorise element-wise loops (Adam: seven times faster on two x86 cores), but slow
-    the simulators, so that they are off elsewhere.
+    With a single step products and element-wise work decide how fast it is, with many the simulator. XLA's fusion
+    emitters for CPUs vectorise element-wise loops (Adam: seven times faster on two x86 cores), but slow the simulators,
+    so that they are off elsewhere.
     """
-    return {"xla_cpu_use_fusion_emitters": True} if jax.default_backend() == "cpu" else None
+    return {"xla_cpu_use_fusion_emitters": True} if env_steps == 1 and jax.default_backend() == "cpu" else None
 
 
 @functools.cache
@@ -64,6 +65,16 @@ def zeros(shapes: PyTree, num: int) -> PyTree:
     """Zeros of the shapes and dtypes in `shapes` (`jax.ShapeDtypeStruct`), spread over `num` devices along axis 0."""
     sharding = NamedSharding(_mesh(num), PartitionSpec(AXIS))
     return jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype, device=sharding), shapes)
+
+
+def own(tree: PyTree) -> PyTree:
+    """What a device holds one of, `[1, ...]`, without that axis."""
+    return jax.tree.map(lambda x: x[0], tree)
+
+
+def alone(tree: PyTree) -> PyTree:
+    """The way back: `tree` as the one `[1, ...]` that a device holds."""
+    return jax.tree.map(lambda x: x[None], tree)
 
 
 def own_part(tree: PyTree, index: int) -> PyTree:

@@ -179,12 +179,6 @@ def _compile(env: Environment, algorithm: Algorithm, near: Neighborhood, shape: 
         """Keys to draw, to start and to roll out sample `index`, `[3]`."""
         return jax.random.split(jax.random.fold_in(key, index), 3)
 
-    def own(tree: PyTree) -> PyTree:
-        return jax.tree.map(lambda x: x[0], tree)
-
-    def alone(tree: PyTree) -> PyTree:
-        return jax.tree.map(lambda x: x[None], tree)
-
     def draw(
         device: jax.Array, key: Key, state: TrainState, amount: jax.Array, first: jax.Array, stride: jax.Array
     ) -> Any:
@@ -195,7 +189,7 @@ def _compile(env: Environment, algorithm: Algorithm, near: Neighborhood, shape: 
         def drawn(i: jax.Array) -> Policy:
             return one(sample_keys(key, i)[0], state, amount)
 
-        return alone(jax.lax.map(drawn, index) if devices.one_by_one() else jax.vmap(drawn)(index))
+        return devices.alone(jax.lax.map(drawn, index) if devices.one_by_one() else jax.vmap(drawn)(index))
 
     def put(policies: Policy, drawn: Policy, offset: jax.Array) -> Policy:
         return jax.tree.map(lambda x, y: jax.lax.dynamic_update_slice_in_dim(x, y, offset, 1), policies, drawn)
@@ -230,9 +224,9 @@ def _compile(env: Environment, algorithm: Algorithm, near: Neighborhood, shape: 
             start_index = sample
         policy_index = jnp.zeros_like(sample) if near.draw is None else sample
         count = num_samples * near.episodes
-        episodes = rollout.Episodes(own(policies), policy_index, starts, start_index, roll_keys, count)
+        episodes = rollout.Episodes(devices.own(policies), policy_index, starts, start_index, roll_keys, count)
         without = episodes._replace(policies=())  # type: ignore[arg-type]  # they lie apart already
-        return alone((without, engine(amount).begin(episodes)))
+        return devices.alone((without, engine(amount).begin(episodes)))
 
     def advance(
         state: rollout.EngineState,
@@ -241,12 +235,11 @@ def _compile(env: Environment, algorithm: Algorithm, near: Neighborhood, shape: 
         amount: jax.Array,
         num_rounds: jax.Array,
     ) -> rollout.EngineState:
-        mine = own(episodes)._replace(policies=own(policies))
-        return alone(engine(amount).advance(own(state), mine, num_rounds))
+        mine = devices.own(episodes)._replace(policies=devices.own(policies))
+        return devices.alone(engine(amount).advance(devices.own(state), mine, num_rounds))
 
     num = shape.devices
-    # A short unroll or a sampled minibatch: products decide how fast updates are drawn. A long one: the simulator.
-    options = devices.for_products() if algorithm.env_steps == 1 else None
+    options = devices.compiler_options(algorithm.env_steps)
     return _Programs(
         jax.jit(devices.spread(draw, num, (0, None, None, None, None, None)), compiler_options=options),
         jax.jit(put, donate_argnums=0),

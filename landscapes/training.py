@@ -39,27 +39,29 @@ class Members(NamedTuple):
     filled up with copies that nobody looks at.
     """
 
-    rounds: tuple[TrainState, ...]
+    rounds: tuple[Any, ...]
     num_seeds: int
 
-    def member(self, seed: int) -> TrainState:
-        """The state of one member, as it lies on its device."""
+    def part(self, select: Callable[[Any], PyTree]) -> "Members":
+        """Of each state only what `select` takes of it, for those who want no copy of the rest."""
+        return self._replace(rounds=tuple(select(states) for states in self.rounds))
+
+    def member(self, seed: int) -> Any:
+        """A copy of the state of one member, on its device."""
         return devices.own_part(*self._place(seed))
+
+    def joined(self) -> Any:
+        """Copies of the states `[num_seeds, ...]`, on the first device."""
+        return jax.tree.map(
+            lambda *xs: jnp.asarray(np.concatenate([np.asarray(x) for x in xs])[: self.num_seeds]), *self.rounds
+        )
 
     def policies(self) -> Policy:
         """Copies of the policies `[num_seeds, ...]`, on the first device."""
-        return self._joined([state.learner.policy for state in self.rounds])
+        policies: Policy = self.part(lambda states: states.learner.policy).joined()
+        return policies
 
-    def joined(self) -> TrainState:
-        """Copies of the states `[num_seeds, ...]`, on the first device."""
-        return self._joined(self.rounds)
-
-    def _joined(self, rounds: Sequence[PyTree]) -> Any:
-        return jax.tree.map(
-            lambda *xs: jnp.asarray(np.concatenate([np.asarray(x) for x in xs])[: self.num_seeds]), *rounds
-        )
-
-    def _place(self, seed: int) -> tuple[TrainState, int]:
+    def _place(self, seed: int) -> tuple[Any, int]:
         size = jax.tree.leaves(self.rounds[0])[0].shape[0]
         return self.rounds[seed // size], seed % size
 
@@ -159,8 +161,7 @@ def make_trainer(algorithm: Algorithm) -> Trainer:
     Members are whole runs side by side: one per core on a CPU, where one program after the other is faster than
     batched products; as many as there are, batched, on an accelerator.
     """
-    # Few environment steps an update: the products decide. Many: the simulator does.
-    options = devices.for_products() if algorithm.env_steps == 1 else None
+    options = devices.compiler_options(algorithm.env_steps)
 
     def mapped(f: Callable[..., Any], width: int, in_axes: tuple[int | None, ...]) -> Callable[..., Any]:
         """`f` of one member over the `width` members of a device; without a batch where there is but one."""
@@ -168,10 +169,8 @@ def make_trainer(algorithm: Algorithm) -> Trainer:
             return jax.vmap(f, in_axes)
 
         def single(*args: Any) -> Any:
-            own = [
-                x if axis is None else jax.tree.map(lambda y: y[0], x) for x, axis in zip(args, in_axes, strict=True)
-            ]
-            return jax.tree.map(lambda y: y[None], f(*own))
+            own = [x if axis is None else devices.own(x) for x, axis in zip(args, in_axes, strict=True)]
+            return devices.alone(f(*own))
 
         return single
 

@@ -128,8 +128,8 @@ class _TrainingLoop:
         self.files: list[Path] = []
         self.diverged: dict[int, int] = {}
         self.rows_stored = 0
-        log = jax.eval_shape(algorithm.init, jax.random.key(0)).experience.log
-        self.log_capacity = log.data.reward.shape[0] if isinstance(log, replay.Replay) else None
+        self.log = jax.eval_shape(algorithm.init, jax.random.key(0)).experience.log
+        self.log_capacity = self.log.data.reward.shape[0] if isinstance(self.log, replay.Replay) else None
         self.keys = training.member_keys(seed, num_seeds)
         self.trainer = training.make_trainer(algorithm)
         measured = env._replace(episode_length=evaluation.episode_length)
@@ -260,26 +260,23 @@ class _TrainingLoop:
         """Appends the rows that are not yet stored, for every seed."""
         if self.log_capacity is None:
             return
-        end = int(members.member(0).experience.log.count)  # members insert in step
+        logs = members.part(lambda states: states.experience.log)
+        end = int(logs.part(lambda log: log.count).member(0))  # members insert in step
         if end == self.rows_stored:
             return
         for seed in range(self.num_seeds):
-            log = jax.tree.map(np.asarray, members.member(seed).experience.log)
-            rows = replay.rows(log, self.rows_stored, end)
+            rows = replay.rows(jax.tree.map(np.asarray, logs.member(seed)), self.rows_stored, end)
             self.files.append(storage.append_segment(self.run, seed, self.rows_stored, rows))
         self.rows_stored = end
 
     def _store(self, members: training.Members, step: int, iteration: int) -> None:
         """One checkpoint of every seed that has not diverged, after the data it has seen."""
         self._store_log(members)
+        seen = replay.without_rows(self.log, self.rows_stored) if isinstance(self.log, replay.Replay) else self.log
+        without_log = members.part(lambda s: s._replace(experience=s.experience._replace(log=())))
         for seed in self.healthy:
-            state = members.member(seed)
-            log = state.experience.log
-            if isinstance(log, replay.Replay):
-                log = replay.without_rows(log, self.rows_stored)
-            state = state._replace(experience=state.experience._replace(log=()))
-            state = jax.tree.map(np.asarray, state)
-            state = state._replace(experience=state.experience._replace(log=log))
+            state = jax.tree.map(np.asarray, without_log.member(seed))
+            state = state._replace(experience=state.experience._replace(log=seen))
             self.files.append(storage.save_checkpoint(self.run, seed, step, state, {"iteration": iteration}))
 
 

@@ -8,7 +8,7 @@ import statistics
 from benchmarks.plan import Plan
 from benchmarks.suites.purd import td3_settings
 from benchmarks.suites.training import ours
-from benchmarks.timing import Comparison, Measurement, Record, ratio, spread
+from benchmarks.timing import Comparison, Measurement, Record, compare_times, spread
 
 SAMPLES = (10, 100, 1000, 10_000)
 SEEDS = (1, 4, 8, 16)
@@ -39,16 +39,7 @@ def run(plan: Plan) -> Record:
     slope = statistics.linear_regression(seeds, [run.peak_bytes for run in runs]).slope / 1e6
     state = runs[-1].details["state_bytes"] / seeds[-1] / 1e6
     comparisons = [
-        Comparison(
-            f"{what}: time a sample",
-            many.seconds_per_unit.median * 1e6,
-            "µs a step",
-            "fewer samples",
-            fewer.seconds_per_unit.median * 1e6,
-            ratio(fewer.rates, many.rates),
-            WITHIN,
-            at_most=True,
-        ),
+        compare_times(f"{what}: time a sample", many, fewer, "fewer samples", WITHIN),
         Comparison(
             f"{what}: memory",
             many.peak_bytes / 1e6,

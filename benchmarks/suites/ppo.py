@@ -34,15 +34,12 @@ def run(plan: Plan) -> Record:
     what = f"PPO {environment}, {num_envs} environments"
     compiling = mine.compile_seconds + float(mine.details["setup_compile_seconds"])
     ratio = spread([compiling / COMPILE_SECONDS])
-    one, best = (
-        raw.fastest(m for m in found.values() if m.name.startswith("simulator") and way in m.name)
-        for way in ("one device", "a device per core")
-    )
+    one, best = (raw.simulator(found, environment, way=way) for way in raw.WAYS)
     several = found["ours PPO, a seed per core"]
     comparisons = [
-        compare_rates(f"{what}, one seed", mine, one, "the bare simulator, one device", SHARE_OF_SIMULATOR),
+        compare_rates(f"{what}, one seed", mine, one, f"the bare simulator, {raw.WAYS[0]}", SHARE_OF_SIMULATOR),
         compare_rates(
-            f"{what}, {cores} seeds", several, best, "the bare simulator, a device per core", SHARE_OF_SIMULATOR
+            f"{what}, {cores} seeds", several, best, f"the bare simulator, {raw.WAYS[1]}", SHARE_OF_SIMULATOR
         ),
         Comparison(f"{what}: compiling", compiling, "s", "a fixed time", COMPILE_SECONDS, ratio, 1.0, at_most=True),
     ]

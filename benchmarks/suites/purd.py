@@ -10,7 +10,7 @@ from benchmarks import harness
 from benchmarks.harness import Job
 from benchmarks.plan import Plan
 from benchmarks.suites import raw
-from benchmarks.timing import Comparison, Measurement, Record, compare_rates, ratio
+from benchmarks.timing import Comparison, Measurement, Record, compare_rates, compare_times
 
 SHARE_SAME_BATCH = 0.65
 SHARE_BEST_BATCH = 0.5
@@ -58,15 +58,12 @@ def run(plan: Plan) -> Record:
     comparisons += [
         compare_rates(what, mine, same, f"simulator, same batch ({batch})", SHARE_SAME_BATCH),
         compare_rates(what, mine, best, f"simulator, {_batch_of(best)}", SHARE_BEST_BATCH),
-        Comparison(
+        compare_times(
             f"{what}: a step when most episodes end early",
-            short.seconds_per_unit.median * 1e6,
-            "µs",
+            short,
+            mine,
             "a step of full-length episodes",
-            mine.seconds_per_unit.median * 1e6,
-            ratio(mine.rates, short.rates),
             EARLY_OVER_FULL,
-            at_most=True,
         ),
     ]
 

@@ -56,10 +56,12 @@ def fastest(measurements: Iterable[Measurement]) -> Measurement:
     return max(measurements, key=lambda measurement: measurement.rate.median)
 
 
-def simulator(measurements: Mapping[str, Measurement], environment: str, batch: int | None = None) -> Measurement:
-    """The fastest way to step this task, at this batch or at any."""
+def simulator(
+    measurements: Mapping[str, Measurement], environment: str, batch: int | None = None, way: str = ""
+) -> Measurement:
+    """The fastest way to step this task, at this batch or at any, in this of the `WAYS` or in any."""
     suffix = "" if batch is None else f"batch {batch}"
-    found = [m for name, m in measurements.items() if name.startswith(f"simulator {environment} ")]
+    found = [m for name, m in measurements.items() if name.startswith(f"simulator {environment} ") and way in name]
     return fastest(m for m in found if m.name.endswith(suffix))
 
 

@@ -25,20 +25,23 @@ def _state(agent: Algorithm) -> TrainState:
     return with_full_log(jax.jit(agent.init)(jax.random.key(0)))
 
 
-def _case(
+def _made(
     env: Environment,
     agent: Algorithm,
-    state: TrainState,
     kind: str,
     amount: float,
     samples: int,
     batch_size: int,
-    lanes: int | None,
-) -> tuple[Case, dict[str, Any], Callable[[], neighborhood.Purd]]:
-    """The measurement as a case, the shape of its program, and the measurement as it is."""
+    lanes: int | None = None,
+) -> neighborhood.Measure:
     sets_rate = neighborhood.amount_sets_rate(agent, kind, amount)
-    more = {} if lanes is None else {"lanes": lanes}
-    made = neighborhood.make_measure(env, agent, kind, samples, batch_size, GAMMA, sets_rate, **more)
+    return neighborhood.make_measure(env, agent, kind, samples, batch_size, GAMMA, sets_rate, lanes)
+
+
+def _case(
+    made: neighborhood.Measure, agent: Algorithm, state: TrainState, kind: str, amount: float, samples: int
+) -> tuple[Case, Callable[[], neighborhood.Purd]]:
+    """The measurement as a case, and as it is."""
     drawing = agent.env_steps if kind in agent.update_kinds and agent.env_steps > 1 else 0
     key = jax.random.key(1)
 
@@ -51,8 +54,7 @@ def _case(
     def smallest() -> None:
         made.measure(key, state, amount, None, 0, 1)
 
-    shape = {"devices": jax.local_device_count(), **made.program_shape}
-    return Case(run, 1, smallest), shape, measure
+    return Case(run, 1, smallest), measure
 
 
 def measurement(
@@ -77,12 +79,13 @@ def measurement(
     env, agent = make_agent(algorithm, config, environment, backend, episode_length, ends)
     if updates_per_chunk is not None:
         agent = agent._replace(updates_per_chunk=updates_per_chunk)
-    case, shape, measure = _case(env, agent, _state(agent), kind, amount, samples, batch_size, lanes)
+    made = _made(env, agent, kind, amount, samples, batch_size, lanes)
+    case, measure = _case(made, agent, _state(agent), kind, amount, samples)
 
     def findings() -> dict[str, Any]:
         return {"returns": measure().returns.tolist()} if keep_returns else {}
 
-    return Workload("step", {ALONE: case}, shape, findings)
+    return Workload("step", {ALONE: case}, dict(made.program_shape), findings)
 
 
 def stored(
@@ -100,8 +103,8 @@ def stored(
     found = storage.open_run(Path(results_dir), run)
     env, agent = door.rebuild(found, episode_length)
     state = door.load_state(found, seed, step, agent)
-    case, shape, _ = _case(env, agent, state, kind, amount, samples, batch_size, None)
-    return Workload("step", {ALONE: case}, shape)
+    made = _made(env, agent, kind, amount, samples, batch_size)
+    return Workload("step", {ALONE: _case(made, agent, state, kind, amount, samples)[0]}, dict(made.program_shape))
 
 
 def proposal(
@@ -118,10 +121,8 @@ def proposal(
     """Three cases: a proposal of the rejection procedure (advance, measure, decide), a bare measurement, an update."""
     env, agent = make_agent(algorithm, config, environment, backend, episode_length, "never")
     state = _state(agent)
-    case, shape, measure = _case(env, agent, state, kind, amount, samples, batch_size, None)
-    made = neighborhood.make_measure(
-        env, agent, kind, samples, batch_size, GAMMA, neighborhood.amount_sets_rate(agent, kind, amount)
-    )
+    made = _made(env, agent, kind, amount, samples, batch_size)
+    case, measure = _case(made, agent, state, kind, amount, samples)
     advance = rejection.make_advance(agent)
     incumbent = rejection.score(measure().returns, 0.1)
     number = [0]
@@ -146,4 +147,4 @@ def proposal(
         "measurement": Case(bare, 1, case.smallest),
         "update": update_only(agent, state),
     }
-    return Workload("piece", cases, shape)
+    return Workload("piece", cases, dict(made.program_shape))
