@@ -39,6 +39,11 @@ def compiler_options(env_steps: int) -> dict[str, Any] | None:
     return {"xla_cpu_use_fusion_emitters": True} if env_steps == 1 and jax.default_backend() == "cpu" else None
 
 
+def compiler_options_once() -> dict[str, Any] | None:
+    """Compiler options of a program that runs once: on CPUs compiling takes longer than running it."""
+    return {"xla_backend_optimization_level": 1} if jax.default_backend() == "cpu" else None
+
+
 @functools.cache
 def _mesh(num: int) -> Mesh:
     return Mesh(jax.local_devices()[:num], (AXIS,), axis_types=(AxisType.Auto,))

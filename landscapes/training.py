@@ -180,7 +180,7 @@ def make_trainer(algorithm: Algorithm) -> Trainer:
         loop = mapped(lambda *args: iterate(algorithm, *args), width, axes)
         start = mapped(algorithm.init, width, (0,))
         return (
-            jax.jit(devices.spread(start, num, (0,))),
+            jax.jit(devices.spread(start, num, (0,)), compiler_options=devices.compiler_options_once()),
             jax.jit(devices.spread(loop, num, axes), donate_argnums=1, compiler_options=options),
         )
 

@@ -116,6 +116,22 @@ def test_the_lane_stands_where_the_unroll_ended():
     assert (lane.memory, lane.env_state.num_steps, lane.timestep.reward) == (0, 0, 0.0)
 
 
+@pytest.mark.parametrize("num", [6, 7])  # 7 in chunks of 4 leaves a smaller one
+def test_many_are_unrolled_in_chunks_as_each_alone(num, monkeypatch):
+    env, policy = probes.line(), Policy(jnp.array([0.5, 0.0]), ())
+    monkeypatch.setitem(rollout.UNROLLS_AT_ONCE, "cpu", 4)
+    keys, starts = jax.vmap(lambda seed: jax.random.split(jax.random.key(seed)), out_axes=1)(jnp.arange(num))
+    lanes = jax.vmap(lambda key: rollout.start_lane(env, counting_memory, key, policy))(starts)
+
+    def alone(key: Key, lane: Any) -> Any:
+        return rollout.unroll(env, explore, counting_memory, key, policy, lane, 12)
+
+    def many(keys: Key, lanes: Any) -> Any:
+        return rollout.unroll_many(env, explore, counting_memory, keys, policy, lanes, 12)
+
+    trees.assert_same(jax.jit(many)(keys, lanes), jax.jit(jax.vmap(alone))(keys, lanes))
+
+
 @pytest.mark.parametrize("asked", [False, True])
 def test_uniform_actions_may_be_asked_for_by_a_traced_value(asked):
     def noisy(key: Key, policy: Policy, timestep: TimeStep, memory: Any) -> tuple[jax.Array, Any, Any]:

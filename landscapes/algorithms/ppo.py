@@ -141,10 +141,9 @@ def make(config: Config, env: Environment) -> Algorithm:
         """
         policy = state.learner.policy
         keys = jax.random.split(key, config.num_envs)
-        unroll = jax.vmap(
-            lambda key, lane: rollout.unroll(env, explore, no_memory, key, policy, lane, config.unroll_length)
+        lanes, steps, extras = rollout.unroll_many(
+            env, explore, no_memory, keys, policy, state.experience.snapshot.lanes, config.unroll_length
         )
-        lanes, steps, extras = unroll(keys, state.experience.snapshot.lanes)
         values = critic.apply(state.learner.critic, steps.obs)
         next_values = critic.apply(state.learner.critic, steps.next_obs)
         terminated = steps.terminated if config.bootstrap_truncated else steps.terminated | steps.truncated

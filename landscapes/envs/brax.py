@@ -79,8 +79,8 @@ def make(name: str, backend: str, episode_length: int) -> Environment:
     return Environment(
         name=name,
         backend=backend,
-        reset=reset,
-        step=step,
+        reset=jax.jit(reset),  # traced once, however often programs are composed of them
+        step=jax.jit(step),
         observation_size=observation_size,
         action_size=task.action_size,
         episode_length=episode_length,
