@@ -12,19 +12,28 @@ from typing import Any
 import jax
 import numpy as np
 
-from landscapes import console, door, neighborhood, rejection, replay, sequential, statistics, storage, tables
+from landscapes import (
+    console,
+    door,
+    neighborhood,
+    rejection,
+    replay,
+    sequential,
+    statistics,
+    stopping,
+    storage,
+    tables,
+)
 from landscapes.config.job import Job
 from landscapes.config.schemas import RejectLtp
 from landscapes.errors import UserError
 from landscapes.figures import rejection_figure
+from landscapes.job_run import continued, is_finished, open_or_create
 from landscapes.job_tracker import job_tracker
 from landscapes.tracking import Tracker
 from landscapes.types import Algorithm, Environment, TrainState
 
 SCHEMA_VERSION = 1
-
-SECONDS_PER_SAVE = 30.0
-"""The traces are written at least this often."""
 
 CHILD_SEED = 0
 """The one member of the run that a walk makes."""
@@ -64,10 +73,15 @@ def walk(job: Job) -> None:
     samples = neighborhood.make_measure(env, algorithm, kind, s.eval_episodes, s.batch_size, amount_sets_rate=sets_rate)
     rows = door.stored_rows(parent, root.seed, root.ckpt)
     state = door.load_state(parent, root.seed, root.ckpt, algorithm, rows + s.max_steps)
-    child = _make_child(job, s, results, parent)
+    record = _record(job, s, parent)
+    name = job.member_name or f"{parent.name}_s{root.seed}_c{root.ckpt}_{heuristic_id(s)}_{s.seed}"
+    child, _ = open_or_create(job, results, name, record)
+    if is_finished(child):
+        return
+    lock = storage.hold_run(child)
     _print_plan(s, parent, child, env, algorithm, kind, samples.program_shape)
-    tracker = job_tracker(job, child, child.name, "reject_ltp", group=parent.name)
-    child = child.write_record(wandb_id=tracker.run_id)
+    tracker = job_tracker(job, child, child.name, "reject_ltp", group=parent.name, run_id=child.record.get("wandb_id"))
+    child = child.write_record(**continued(record), wandb_id=tracker.run_id)
 
     def measure(
         key: jax.Array, state: TrainState, progress: neighborhood.Progress, first: int, count: int
@@ -83,6 +97,8 @@ def walk(job: Job) -> None:
         child = child.write_record(status=status)
         tracker.artifact(f"{child.name}-results", "rejection", [p for p in job_of_walk.files if p.exists()])
         tracker.finish(failed=status != "finished")
+        if lock is not None:
+            lock.release()
     job_of_walk.print_results()
     console.print_files([child.path / "run.json", *job_of_walk.files])
     if tracker.where:
@@ -98,10 +114,10 @@ def _update_kind(algorithm: Algorithm, job: Job) -> str:
     return plain[0]
 
 
-def _make_child(job: Job, s: RejectLtp, results: Path, parent: storage.Run) -> storage.Run:
+def _record(job: Job, s: RejectLtp, parent: storage.Run) -> dict[str, Any]:
+    """The record of the run that the walk makes."""
     root = s.root_policy_conf
-    name = job.member_name or f"{parent.name}_s{root.seed}_c{root.ckpt}_{heuristic_id(s)}_{s.seed}"
-    record = {
+    return {
         "experiment": job.experiment_name,
         "config": job.resolved,
         "environment": parent.record["environment"],
@@ -114,7 +130,6 @@ def _make_child(job: Job, s: RejectLtp, results: Path, parent: storage.Run) -> s
         "diverged": {},
         "status": "running",
     }
-    return storage.create_run(results, name, record, job.overwrite)
 
 
 def _print_plan(
@@ -177,16 +192,24 @@ class _Walk:
         self.files: list[Path] = [parent.rejection_path(conf.seed, conf.ckpt)]
         self.stored_rows = self.rows
         self.stored_updates: list[int] = []
+        self.measured: list[np.ndarray] = []
+        """Of each measurement so far the returns. They alone cost time: a walk goes on by walking again along them."""
+        self.num_restored = 0
         self.saved_at = time.monotonic()
 
     def go(self) -> None:
         s, conf = self.s, self.s.root_policy_conf
         keys = rejection.rejection_keys(self.job.random_seed, s.seed)
+        restored = self._restore()
         if self.rows:
             storage.link_prefix(self.parent, conf.seed, self.child, CHILD_SEED, self.rows)
         self._store(rejection.Accepted(self.root, rejection.Score(0, 0, 0), 0))
         total = num_measurements(s) * s.eval_episodes
-        with console.Progress("rejection", total, s.tqdm, unit="samples") as progress:
+        start = sum(map(len, restored))
+        with (
+            stopping.stop_requests() as stop,
+            console.Progress("rejection", total, s.tqdm, unit="samples", start=start) as progress,
+        ):
             done = 0
 
             def measured(key: jax.Array, state: TrainState, first: int = 0, count: int | None = None) -> np.ndarray:
@@ -194,11 +217,17 @@ class _Walk:
                 before = done - first
 
                 def show(samples: int, mean: float | None) -> None:
+                    stop.leave()
                     told = "" if mean is None else f", mean return {mean:.1f}"
                     progress.advance_to(before + samples, f"{self._tally()}{told}")
 
-                returns = self.measure(key, state, show, first, s.eval_episodes if count is None else count)
+                if len(self.measured) < len(restored):
+                    returns = restored[len(self.measured)]
+                else:
+                    returns = self.measure(key, state, show, first, s.eval_episodes if count is None else count)
+                self.measured.append(returns)
                 done += len(returns)
+                self._save_if_due()
                 return returns
 
             walk = rejection.reject(
@@ -221,11 +250,11 @@ class _Walk:
                         done += saved
                         progress.advance_to(done)
                     self._note(proposal)
+                self._store(self.proposals[-1].standing)
+                self._measure_fresh(measured, keys)
             finally:
                 self._store(self.proposals[-1].standing if self.proposals else None)
                 self._save()
-            self._measure_fresh(measured, keys)
-        self._save()
         self.files.append(
             rejection_figure(self.files[0], group(self.s), self.child.path / "rejection.png", alpha=self.s.cvar_alpha)
         )
@@ -249,14 +278,13 @@ class _Walk:
         self.proposals.append(proposal)
         names = {"mean": "PURD mean", "ltp": "PURD LTP", "cvar": "PURD CVaR"}
         metrics = {shown: getattr(proposal.score, name) for name, shown in names.items()}
-        self.tracker.log(metrics | {"accepted": float(proposal.accepted)}, proposal.number)
-        if np.isfinite(proposal.returns).all():
-            self.tracker.histogram("PURD", proposal.returns, proposal.number)
+        if len(self.measured) > self.num_restored:  # else it was told before
+            self.tracker.log(metrics | {"accepted": float(proposal.accepted)}, proposal.number)
+            if np.isfinite(proposal.returns).all():
+                self.tracker.histogram("PURD", proposal.returns, proposal.number)
         accepted = sum(p.accepted for p in self.proposals[1:])
         if proposal.accepted and proposal.number and self.s.store_every and accepted % self.s.store_every == 0:
             self._store(proposal.standing)
-        if time.monotonic() - self.saved_at > SECONDS_PER_SAVE:
-            self._save()
 
     def _store(self, accepted: rejection.Accepted | None) -> None:
         """The checkpoint of an accepted state, numbered by the updates that led to it, after its own rows."""
@@ -296,8 +324,27 @@ class _Walk:
             purds = [measure(jax.random.fold_in(keys.fresh, i), state) for i in range(self.s.fresh_purds)]
             self.fresh[name] = np.concatenate(purds)
 
+    def _restore(self) -> list[np.ndarray]:
+        """The returns measured before this job; what was stored since the root comes again as the walk passes there."""
+        save = storage.read_save(self.child)
+        if save is None:
+            return []
+        for step in self.child.checkpoint_steps(CHILD_SEED):
+            self.child.checkpoint_path(CHILD_SEED, step).unlink()
+        storage.discard_log(self.child, CHILD_SEED, self.rows)
+        self.num_restored = len(save.datasets)
+        print(f"goes on after {self.num_restored} of at most {num_measurements(self.s)} measurements", flush=True)
+        return [save.datasets[f"returns/{i}"] for i in range(self.num_restored)]
+
+    def _save_if_due(self) -> None:
+        if time.monotonic() - self.saved_at >= self.job.save_interval:
+            self._save()
+
     def _save(self) -> None:
-        """Writes the traces so far, whole."""
+        """Writes what was measured so far, and the traces, whole."""
+        self.saved_at = time.monotonic()
+        if len(self.measured) > self.num_restored:
+            storage.write_save(self.child, {f"returns/{i}": x for i, x in enumerate(self.measured)}, {})
         if not self.proposals:
             return
         p = self.proposals
@@ -334,7 +381,6 @@ class _Walk:
         }
         names = {f"{group(self.s)}/{name}": values for name, values in datasets.items()}
         storage.merge_hdf5(self.files[0], names, attributes, dict.fromkeys(names, about))
-        self.saved_at = time.monotonic()
 
     def print_results(self) -> None:
         """The walk in two tables: what was measured afresh, and the paired differences."""

@@ -11,6 +11,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from landscapes.types import PyTree
@@ -86,10 +87,27 @@ def own_part(tree: PyTree, index: int) -> PyTree:
     """Row `index` of arrays `[n, ...]` that were spread, as it lies on its device."""
 
     def row(x: jax.Array) -> jax.Array:
-        for shard in x.addressable_shards:
-            start, stop, _ = shard.index[0].indices(x.shape[0])
-            if start <= index < stop:
-                return shard.data[index - start]
-        raise IndexError(index)
+        data, place = _shard(x, index)
+        return data[place]
 
     return jax.tree.map(row, tree)
+
+
+def own_rows(tree: PyTree, index: int, rows: np.ndarray) -> PyTree:
+    """Rows `rows` of row `index` of arrays `[n, m, ...]` that were spread, as NumPy arrays."""
+
+    def some(x: jax.Array) -> np.ndarray:
+        data, place = _shard(x, index)
+        # A CPU's arrays are seen from NumPy without a copy; elsewhere only the rows asked for are brought over.
+        return np.asarray(data)[place][rows] if one_by_one() else np.asarray(data[place, rows])
+
+    return jax.tree.map(some, tree)
+
+
+def _shard(x: jax.Array, index: int) -> tuple[jax.Array, int]:
+    """The part of `x` that holds its row `index`, on its own device, and where in it that row is."""
+    for shard in x.addressable_shards:
+        start, stop, _ = shard.index[0].indices(x.shape[0])
+        if start <= index < stop:
+            return shard.data, index - start
+    raise IndexError(index)

@@ -8,8 +8,13 @@ from landscapes.config.job import Job
 from landscapes.tracking import Tracker, make_tracker
 
 
-def job_tracker(job: Job, run: storage.Run, name: str, job_type: str, group: str | None = None) -> Tracker:
-    """A tracker called `name` that writes below the folder of `run`; its config carries `result_dir` and versions."""
+def job_tracker(
+    job: Job, run: storage.Run, name: str, job_type: str, group: str | None = None, run_id: str | None = None
+) -> Tracker:
+    """A tracker called `name` that writes below the folder of `run`; its config carries `result_dir` and versions.
+
+    With `run_id` the tracked run of that id goes on.
+    """
     config = {
         **job.resolved,
         "result_dir": str(run.path),
@@ -24,6 +29,6 @@ def job_tracker(job: Job, run: storage.Run, name: str, job_type: str, group: str
         group,
         config,
         run.path,
-        None,
+        run_id,
         job_type,
     )

@@ -19,7 +19,7 @@ from landscapes.figures import purd_histograms
 from landscapes.storage.provenance import REPOSITORY
 
 NAME = "quickstart"
-NUM_SEEDS = 3
+NUM_SEEDS = 4
 CHECKPOINTS = (8000, 12000)
 KIND = "td3_optimization"
 AMOUNT = 3e-4

@@ -63,10 +63,17 @@ def without_rows(replay: Replay, count: int) -> Replay:
     return Replay(shapes, np.uint32(count))  # type: ignore[arg-type]  # NumPy stands for JAX
 
 
-def rows(replay: Replay, first: int, end: int) -> Transition:
-    """Rows first .. end - 1 of all ever inserted, `[end - first, ...]`; they must still lie in the ring."""
-    capacity = replay.data.reward.shape[0]
+def places(capacity: int, first: int, end: int) -> np.ndarray:
+    """Where in a ring of `capacity` rows the rows first .. end - 1 of all ever inserted lie, `[end - first]`.
+
+    Raises ValueError where they are none, or too many to lie in it at once.
+    """
     if not 0 < end - first <= capacity:
         raise ValueError(f"rows {first}..{end - 1} do not fit a ring of {capacity}")
-    index = np.arange(first, end) % capacity
+    return np.arange(first, end) % capacity
+
+
+def rows(replay: Replay, first: int, end: int) -> Transition:
+    """Rows first .. end - 1 of all ever inserted, `[end - first, ...]`; they must still lie in the ring."""
+    index = places(replay.data.reward.shape[0], first, end)
     return jax.tree.map(lambda x: x[index], replay.data)

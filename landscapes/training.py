@@ -50,11 +50,18 @@ class Members(NamedTuple):
         """A copy of the state of one member, on its device."""
         return devices.own_part(*self._place(seed))
 
+    def rows(self, seed: int, index: np.ndarray) -> Any:
+        """Rows `index` of every leaf of one member's state, as NumPy arrays, without a copy of the others."""
+        states, place = self._place(seed)
+        return devices.own_rows(states, place, index)
+
+    def arrays(self) -> Any:
+        """Copies of the states `[num_seeds, ...]`, as NumPy arrays."""
+        return jax.tree.map(lambda *xs: np.concatenate([np.asarray(x) for x in xs])[: self.num_seeds], *self.rounds)
+
     def joined(self) -> Any:
         """Copies of the states `[num_seeds, ...]`, on the first device."""
-        return jax.tree.map(
-            lambda *xs: jnp.asarray(np.concatenate([np.asarray(x) for x in xs])[: self.num_seeds]), *self.rounds
-        )
+        return jax.tree.map(jnp.asarray, self.arrays())
 
     def policies(self) -> Policy:
         """Copies of the policies `[num_seeds, ...]`, on the first device."""
@@ -79,15 +86,31 @@ def places(num_seeds: int) -> np.ndarray:
     return filled.reshape(-1, size)
 
 
+class Tally(NamedTuple):
+    """Of each metric the sum over the iterations that reported it, [] float32, and how many did."""
+
+    sums: Metrics
+    weights: Metrics
+
+
+def means(tallies: Members) -> dict[str, np.ndarray]:
+    """Each metric's mean over the iterations that reported it, `[num_seeds]` float64; NaN if none did."""
+    tally = tallies.arrays()
+    with np.errstate(invalid="ignore"):
+        return {name: tally.sums[name].astype(np.float64) / tally.weights[name] for name in sorted(tally.sums)}
+
+
 class Trainer(NamedTuple):
-    """Compiled training of all members. Members are given up to `advance`."""
+    """Compiled training of all members. Members and tallies are given up to `advance`."""
 
     init: Callable[[Key], Members]
-    place: Callable[[Sequence[TrainState]], Members]
-    """Members from their states, one after the other (copies)."""
-    advance: Callable[[Key, Members, int, int], tuple[Members, dict[str, np.ndarray]]]
-    """`(keys, members, start, stop)`: iterations start..stop-1, and each metric's mean over those of them that report
-    it, `[num_seeds]` (NaN if none does)."""
+    place: Callable[[Sequence[PyTree]], Members]
+    """Members from their states (or tallies), one after the other (copies)."""
+    blank: Callable[[int], Members]
+    """The tallies of so many members before anything was counted."""
+    advance: Callable[[Key, Members, Members, int, int], tuple[Members, Members]]
+    """`(keys, members, tallies, start, stop)`: iterations start..stop-1 of all members, and what they add to the
+    tallies. Where one call ends and the next begins changes no bit of either."""
     finite: Callable[[Members], np.ndarray]
     """`[num_seeds]` bool: whether a member's policy is free of NaN and infinity."""
 
@@ -138,21 +161,22 @@ def iteration(
     return state._replace(learner=learner), collected | metrics, weights
 
 
-def iterate(algorithm: Algorithm, key: Key, state: TrainState, start: jax.Array, stop: jax.Array) -> Any:
-    """Iterations start..stop-1 (traced) of one member: the state, the sums of its metrics and of their weights.
+def iterate(
+    algorithm: Algorithm, key: Key, state: TrainState, tally: Tally, start: jax.Array, stop: jax.Array
+) -> tuple[TrainState, Tally]:
+    """Iterations start..stop-1 (traced) of one member, and the tally with theirs.
 
     Iteration i draws from `fold_in(key, i)`, so that a resumed run draws what an unbroken one would have drawn, and
     where one stops to look does not change the program.
     """
 
-    def body(i: jax.Array, carry: tuple[TrainState, Metrics, Metrics]) -> tuple[TrainState, Metrics, Metrics]:
-        state, sums, totals = carry
+    def body(i: jax.Array, carry: tuple[TrainState, Tally]) -> tuple[TrainState, Tally]:
+        state, tally = carry
         state, metrics, weights = iteration(algorithm, jax.random.fold_in(key, i), state, i)
-        return state, jax.tree.map(jnp.add, sums, metrics), jax.tree.map(jnp.add, totals, weights)
+        return state, jax.tree.map(jnp.add, tally, Tally(metrics, weights))
 
-    _, metrics, weights = jax.eval_shape(lambda: iteration(algorithm, key, state, start))
-    zeros = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), (metrics, weights))
-    return jax.lax.fori_loop(start, stop, body, (state, *zeros))
+    done: tuple[TrainState, Tally] = jax.lax.fori_loop(start, stop, body, (state, tally))
+    return done
 
 
 def make_trainer(algorithm: Algorithm) -> Trainer:
@@ -176,43 +200,50 @@ def make_trainer(algorithm: Algorithm) -> Trainer:
 
     @functools.cache
     def programs(num: int, width: int) -> tuple[Callable[..., Any], Callable[..., Any]]:
-        axes = (0, 0, None, None)
+        axes = (0, 0, 0, None, None)
         loop = mapped(lambda *args: iterate(algorithm, *args), width, axes)
         start = mapped(algorithm.init, width, (0,))
         return (
             jax.jit(devices.spread(start, num, (0,)), compiler_options=devices.compiler_options_once()),
-            jax.jit(devices.spread(loop, num, axes), donate_argnums=1, compiler_options=options),
+            jax.jit(devices.spread(loop, num, axes), donate_argnums=(1, 2), compiler_options=options),
         )
 
     def init(keys: Key) -> Members:
         start, _ = programs(*layout(keys.shape[0]))
         return Members(tuple(start(keys[part]) for part in places(keys.shape[0])), keys.shape[0])
 
-    def place(states: Sequence[TrainState]) -> Members:
+    def place(states: Sequence[PyTree]) -> Members:
         num, _ = layout(len(states))
 
-        def together(part: np.ndarray) -> TrainState:
+        def together(part: np.ndarray) -> PyTree:
             return jax.tree.map(lambda *xs: np.stack([np.asarray(x) for x in xs]), *(states[i] for i in part))
 
         return Members(tuple(devices.put_apart(together(part), num) for part in places(len(states))), len(states))
 
-    def advance(keys: Key, members: Members, start: int, stop: int) -> tuple[Members, dict[str, np.ndarray]]:
+    @functools.cache
+    def blank_tally() -> Tally:
+        key = jax.random.key(0)
+        state = jax.eval_shape(algorithm.init, key)
+        _, *told = jax.eval_shape(functools.partial(iteration, algorithm), key, state, np.uint32(0))
+        return Tally(*jax.tree.map(lambda x: np.zeros(x.shape, x.dtype), told))
+
+    def blank(num_seeds: int) -> Members:
+        return place([blank_tally()] * num_seeds)
+
+    def advance(keys: Key, members: Members, tallies: Members, start: int, stop: int) -> tuple[Members, Members]:
         _, loop = programs(*layout(members.num_seeds))
-        parts = zip(places(members.num_seeds), members.rounds, strict=True)
-        done = [loop(keys[part], states, np.uint32(start), np.uint32(stop)) for part, states in parts]
-        sums, totals = (
-            {name: np.concatenate([np.asarray(x[i][name], np.float64) for x in done]) for name in sorted(done[0][1])}
-            for i in (1, 2)
+        parts = zip(places(members.num_seeds), members.rounds, tallies.rounds, strict=True)
+        done = [loop(keys[part], states, tally, np.uint32(start), np.uint32(stop)) for part, states, tally in parts]
+        return (
+            members._replace(rounds=tuple(states for states, _ in done)),
+            tallies._replace(rounds=tuple(tally for _, tally in done)),
         )
-        with np.errstate(invalid="ignore"):
-            means = {name: (sums[name] / totals[name])[: members.num_seeds] for name in sums}
-        return members._replace(rounds=tuple(states for states, _, _ in done)), means
 
     def finite(members: Members) -> np.ndarray:
         leaves = [np.asarray(x) for x in jax.tree.leaves(members.policies())]
         return np.logical_and.reduce([np.isfinite(x).reshape(x.shape[0], -1).all(1) for x in leaves])
 
-    return Trainer(init, place, advance, finite)
+    return Trainer(init, place, blank, advance, finite)
 
 
 def make_evaluator(

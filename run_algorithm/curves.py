@@ -3,7 +3,7 @@
 Knows the file `curves.h5`; knows nothing of how its numbers come about.
 """
 
-import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +21,6 @@ class Curves:
         self.returns: list[np.ndarray] = []
         self.training_steps: list[int] = []
         self.training: dict[str, list[np.ndarray]] = {}
-        self.saved_at = time.monotonic()
 
     def add_evaluation(self, step: int, returns: np.ndarray) -> None:
         self.steps.append(step)
@@ -35,20 +34,43 @@ class Curves:
         for name, values in self.training.items():
             values.append(metrics.get(name, blank))
 
-    def save(self) -> Path:
-        """Writes `steps` [n], `returns` [n, num_seeds] (means), `episode_returns` [n, num_seeds, episodes], and
-        `training/steps` [m] with `training/{metric}` [m, num_seeds] (means since the step before)."""
+    def datasets(self) -> dict[str, np.ndarray]:
+        """`steps` [n], `num_episodes` [n], `returns` [n, num_seeds] (means), `episode_returns` [n, num_seeds, episodes]
+        (NaN where an evaluation had fewer), and `training/steps` [m] with `training/{metric}` [m, num_seeds] (means
+        since the step before)."""
         datasets = {"steps": np.array(self.steps, np.int64)}
         if self.returns:
-            datasets["episode_returns"] = np.stack(self.returns).astype(np.float32)
-            datasets["returns"] = np.stack(self.returns).mean(axis=2, dtype=np.float64).astype(np.float32)
+            most = max(returns.shape[1] for returns in self.returns)
+            datasets["num_episodes"] = np.array([returns.shape[1] for returns in self.returns], np.int64)
+            datasets["episode_returns"] = np.stack([_filled(returns, most) for returns in self.returns])
+            means = [returns.mean(axis=1, dtype=np.float64) for returns in self.returns]
+            datasets["returns"] = np.stack(means).astype(np.float32)
         datasets["training/steps"] = np.array(self.training_steps, np.int64)
-        datasets |= {f"training/{name}": np.stack(values) for name, values in self.training.items()}
+        return datasets | {f"training/{name}": np.stack(values) for name, values in self.training.items()}
+
+    def restore(self, datasets: Mapping[str, np.ndarray]) -> None:
+        """The curves of which these were the data sets."""
+        self.steps = datasets["steps"].tolist()
+        if self.steps:
+            counts = datasets["num_episodes"]
+            self.returns = [x[:, :count] for x, count in zip(datasets["episode_returns"], counts, strict=True)]
+        self.training_steps = datasets["training/steps"].tolist()
+        names = [name for name in datasets if name.startswith("training/") and name != "training/steps"]
+        self.training = {name.removeprefix("training/"): list(datasets[name]) for name in names}
+
+    def save(self) -> Path:
+        """Writes the data sets to `curves.h5`."""
         attributes = {
             **self.run.provenance(),
             "schema_version": 1,
             "axes": "evaluation (or training log point), seed, episode",
             "units": "undiscounted return of one episode; steps are environment steps of one seed",
         }
-        self.saved_at = time.monotonic()
-        return storage.write_hdf5(self.run.curves_path, datasets, attributes)
+        return storage.write_hdf5(self.run.curves_path, self.datasets(), attributes)
+
+
+def _filled(returns: np.ndarray, size: int) -> np.ndarray:
+    """Returns `[num_seeds, n]` as float32 `[num_seeds, size]`, NaN behind them."""
+    filled = np.full((len(returns), size), np.nan, np.float32)
+    filled[:, : returns.shape[1]] = returns
+    return filled

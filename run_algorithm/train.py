@@ -12,23 +12,31 @@ from typing import Any
 import jax
 import numpy as np
 
-from landscapes import console, replay, statistics, storage, training
+from landscapes import console, replay, statistics, stopping, storage, training
 from landscapes.algorithms import make_algorithm
 from landscapes.config.job import Job
 from landscapes.config.schemas import algorithm_settings
 from landscapes.envs import make_environment
+from landscapes.errors import UserError
+from landscapes.job_run import continued, is_finished, open_or_create
 from landscapes.job_tracker import job_tracker
-from landscapes.tracking import Tracker
+from landscapes.tracking import SilentTracker, Tracker
 from landscapes.types import Algorithm, Environment
 from run_algorithm.curves import Curves
 from run_algorithm.plan import print_plan
+from run_algorithm.resume import Saves, Standing, Stored
 from run_algorithm.schedule import Schedule
 
 SECONDS_PER_CALL = 2.0
 """How long one call of the compiled loop should take, so that progress shows and an interrupt is heard."""
 
-SECONDS_PER_SAVE = 60.0
-"""The curves are written at least this often."""
+MAY_CHANGE = (
+    "experiment.log_interval",
+    "experiment.eval_interval",
+    "experiment.eval_episodes",
+    "experiment.eval_episode_length",
+)
+"""Settings under which a training may go on that began under others: none of them changes what is learned."""
 
 ROWS_PER_SEGMENT = 200_000
 """A stored piece of the replay log has at most so many rows."""
@@ -54,9 +62,14 @@ def train(
     make_schedule: Callable[[Algorithm], Schedule],
     changed_settings: dict[str, Any],
     env_key: str,
+    length_key: str | None,
     show_progress: bool,
 ) -> storage.Run:
-    """Trains all seeds to the end of the schedule and returns the run they are stored in."""
+    """Trains all seeds to the end of the schedule and returns the run they are stored in.
+
+    A run of this name and these settings is continued, or left alone if it is finished. `length_key` names the setting
+    that may have become larger meanwhile; None where nothing may.
+    """
     name, settings = algorithm_settings(job.settings)  # type: ignore[arg-type]  # the border hands out training settings
     settings |= {key: value for key, value in changed_settings.items() if key in settings}
     env = make_environment(env_name, backend, reset_interval, env_key)
@@ -81,20 +94,26 @@ def train(
         "diverged": {},
         "status": "running",
     }
-    run = storage.create_run(results, run_name, record, job.overwrite)
+    run, changed = open_or_create(job, results, run_name, record, MAY_CHANGE, length_key)
+    if length_key not in changed and is_finished(run):
+        return run
+    lock = storage.hold_run(run)
     print_plan(run, env, algorithm, backend, num_seeds, schedule)
-    tracker = job_tracker(job, run, run_name, "train")
-    run = run.write_record(wandb_id=tracker.run_id)
-    loop = _TrainingLoop(run, tracker, env, algorithm, schedule, evaluation, num_seeds, seed, show_progress)
+    run = run.with_record(**continued(record))
+    loop = _TrainingLoop(run, env, algorithm, schedule, evaluation, num_seeds, seed, job.save_interval, show_progress)
+    at = loop.restore(rescheduled=length_key in changed)
+    tracker = job_tracker(job, run, run_name, "train", run_id=run.record.get("wandb_id"))
     status = "stopped"
     try:
-        loop.go()
+        loop.go(at, tracker)
         status = "finished"
     finally:
         files = loop.finish(status)
         tracker.artifact(f"{run_name}-curves", "curves", [loop.curves.run.curves_path])
         tracker.artifact(f"{run_name}-checkpoints", "checkpoints", files)
         tracker.finish(failed=status != "finished")
+        if lock is not None:
+            lock.release()
     _print_results(loop)
     console.print_files([run.path / "run.json", run.curves_path, *files])
     if tracker.where:
@@ -109,17 +128,17 @@ class _TrainingLoop:
     def __init__(
         self,
         run: storage.Run,
-        tracker: Tracker,
         env: Environment,
         algorithm: Algorithm,
         schedule: Schedule,
         evaluation: EvaluationSettings,
         num_seeds: int,
         seed: int,
+        save_interval: float,
         show_progress: bool,
     ) -> None:
         self.run = run
-        self.tracker = tracker
+        self.tracker: Tracker = SilentTracker()
         self.algorithm = algorithm
         self.schedule = schedule
         self.num_seeds = num_seeds
@@ -138,39 +157,98 @@ class _TrainingLoop:
             measured = make_environment(stored["name"], stored["backend"], evaluation.episode_length)
         self.evaluate = training.make_evaluator(measured, algorithm, num_seeds, evaluation.episodes)
         self.seconds_per_iteration: float | None = None
+        self.saves = Saves(run, algorithm, self.trainer, num_seeds, save_interval)
 
-    def go(self) -> None:
-        members = self.trainer.init(self.keys.init)
-        done, total, scale, compiled = 0, self.schedule.total, self.schedule.env_steps, False
+    def restore(self, rescheduled: bool) -> Standing | None:
+        """Where the latest save stands, None if there is none; `rescheduled` if it was made on another schedule."""
+        found = self.saves.restore()
+        at = None
+        if found is not None:
+            at, stored, curves = found
+            self.rows_stored, self.diverged = stored
+            self.curves.restore(curves)
+            print(f"goes on from step {console.human_count(at.iteration * self.schedule.env_steps)}", flush=True)
+        if rescheduled:
+            self._discard_after(0 if at is None else at.iteration)
+        return at
+
+    def go(self, at: Standing | None, tracker: Tracker) -> None:
+        """Trains from there, or from the start."""
+        self.tracker = tracker
+        self.run = self.run.write_record(wandb_id=tracker.run_id)
+        total, scale, compiled = self.schedule.total, self.schedule.env_steps, False
         description = f"{self.algorithm.name}, {self.num_seeds} seed{'s' if self.num_seeds > 1 else ''}"
-        with console.Progress(description, total * scale, self.show_progress) as progress:
-            self._look(members, done)
-            parts: list[tuple[int, dict[str, np.ndarray]]] = []
-            while done < total:
-                stop = self.schedule.next_stop(done)
-                while done < stop:
-                    count = min(stop - done, self._iterations_per_call(), self._room(done))
-                    began = time.monotonic()
-                    members, metrics = self.trainer.advance(self.keys.train, members, done, done + count)
-                    seconds = (time.monotonic() - began) / count
-                    parts.append((count, metrics))
-                    done += count
-                    self._store_full_ring(members, done)
+        done = 0 if at is None else at.iteration
+        with (
+            stopping.stop_requests() as stop,
+            console.Progress(description, total * scale, self.show_progress, start=done * scale) as progress,
+        ):
+            at = at or self._start()
+            while at.iteration < total:
+                pause = self.schedule.next_stop(at.iteration)
+                while at.iteration < pause:
+                    count = min(pause - at.iteration, self._iterations_per_call(), self._room(at.iteration))
+                    at, seconds = self._advance(at, count)
                     if compiled:
                         self.seconds_per_iteration = seconds
-                        progress.advance_to(done * scale, self._latest())
+                        progress.advance_to(at.iteration * scale, self._latest())
                     else:  # the first call compiles; it says nothing about the second
                         compiled = True
-                        progress.begin_at(done * scale)
-                if done % self.schedule.log_interval == 0 or done == total:
-                    self._log_training(done * scale, parts)
-                    parts = []
-                self._look(members, done)
-            progress.advance_to(done * scale, self._latest())
+                        progress.begin_at(at.iteration * scale)
+                    if at.iteration == pause:
+                        at = self._pause(at)
+                    if self.saves.due or stop.asked or at.iteration == total:
+                        self._save(at)
+                    stop.leave()
+            progress.advance_to(total * scale, self._latest())
+
+    def _discard_after(self, done: int) -> None:
+        """Removes what was stored after a save: on another schedule it may come out in other pieces.
+
+        Raises UserError where the log of new checkpoints would have a hole: after the last checkpoint of a schedule,
+        rows are kept no longer than the ring keeps them.
+        """
+        steps = done * self.schedule.env_steps
+        oldest = steps - (self.log_capacity or steps)
+        if done < self._last_checkpoint() and self.rows_stored < oldest:
+            gone = f"rows {self.rows_stored}..{oldest - 1} of the replay log, which its new"
+            raise UserError("run_name", self.run.name, f"{gone} checkpoints would see, were not kept")
+        for seed in range(self.num_seeds):
+            for step in self.run.checkpoint_steps(seed):
+                if step > steps:
+                    self.run.checkpoint_path(seed, step).unlink()
+            storage.discard_log(self.run, seed, self.rows_stored)
+
+    def _start(self) -> Standing:
+        members = self.trainer.init(self.keys.init)
+        self._look(members, 0)
+        return Standing(0, members, self.trainer.blank(self.num_seeds))
+
+    def _advance(self, at: Standing, count: int) -> tuple[Standing, float]:
+        """`count` iterations more, and the seconds that each took."""
+        began = time.monotonic()
+        end = at.iteration + count
+        members, tallies = self.trainer.advance(self.keys.train, at.members, at.tallies, at.iteration, end)
+        jax.block_until_ready(tallies)
+        self._store_full_ring(members, end)
+        return Standing(end, members, tallies), (time.monotonic() - began) / count
+
+    def _pause(self, at: Standing) -> Standing:
+        """What the schedule wants after this iteration."""
+        if at.iteration % self.schedule.log_interval == 0 or at.iteration == self.schedule.total:
+            self._log_training(at.iteration * self.schedule.env_steps, training.means(at.tallies))
+            at = at._replace(tallies=self.trainer.blank(self.num_seeds))
+        self._look(at.members, at.iteration)
+        return at
+
+    def _save(self, at: Standing) -> None:
+        self.saves.write(at, Stored(self.rows_stored, self.diverged), self.curves.datasets())
+        self.curves.save()
 
     def finish(self, status: str) -> list[Path]:
         """Writes what is still unwritten; returns the checkpoints and pieces of the log that were stored."""
-        self.curves.save()
+        if self.curves.steps:  # else nothing has begun, and the curves on disk are better
+            self.curves.save()
         self.run = self.run.write_record(
             status=status, diverged={str(seed): step for seed, step in self.diverged.items()}
         )
@@ -202,8 +280,6 @@ class _TrainingLoop:
             self._log_evaluation(step, returns.mean(axis=1))
         if done in self.schedule.checkpoints:
             self._store(members, step, done)
-        if time.monotonic() - self.curves.saved_at > SECONDS_PER_SAVE:
-            self.curves.save()
 
     def _note_divergence(self, members: training.Members, step: int) -> None:
         finite = self.trainer.finite(members)
@@ -224,12 +300,7 @@ class _TrainingLoop:
             }
         self.tracker.log(metrics, step)
 
-    def _log_training(self, step: int, parts: list[tuple[int, dict[str, np.ndarray]]]) -> None:
-        metrics: dict[str, np.ndarray] = {}
-        for name in sorted({name for _, part in parts for name in part}):
-            told = [(n, part[name]) for n, part in parts if np.isfinite(part[name]).any()]
-            blank = np.full(self.num_seeds, np.nan)
-            metrics[name] = np.average([v for _, v in told], 0, [n for n, _ in told]) if told else blank
+    def _log_training(self, step: int, metrics: dict[str, np.ndarray]) -> None:
         if not any(np.isfinite(v).any() for v in metrics.values()):
             return  # warming up
         self.curves.add_training(step, metrics)
@@ -260,12 +331,13 @@ class _TrainingLoop:
         """Appends the rows that are not yet stored, for every seed."""
         if self.log_capacity is None:
             return
-        logs = members.part(lambda states: states.experience.log)
-        end = int(logs.part(lambda log: log.count).member(0))  # members insert in step
+        end = int(members.part(lambda states: states.experience.log.count).member(0))  # members insert in step
         if end == self.rows_stored:
             return
+        data = members.part(lambda states: states.experience.log.data)
+        places = replay.places(self.log_capacity, self.rows_stored, end)
         for seed in range(self.num_seeds):
-            rows = replay.rows(jax.tree.map(np.asarray, logs.member(seed)), self.rows_stored, end)
+            rows = data.rows(seed, places)
             self.files.append(storage.append_segment(self.run, seed, self.rows_stored, rows))
         self.rows_stored = end
 

@@ -15,7 +15,7 @@ import probes
 import trees
 from landscapes import optimizers, replay, storage, training
 from landscapes.algorithms import make_algorithm, td3
-from landscapes.types import Algorithm, Environment, TimeStep, TrainState, Transition
+from landscapes.types import Algorithm, Environment, Key, TimeStep, TrainState, Transition
 
 NUM_SEEDS = 3
 WARM_UP = 4
@@ -68,7 +68,7 @@ class Case(NamedTuple):
     policy_update: Callable[..., Any]
 
     def advance(self, state: TrainState, start: int, stop: int) -> TrainState:
-        return self.trainer.advance(self.keys.train, placed(self.trainer, state), start, stop)[0].joined()
+        return advanced(self.trainer, self.keys.train, placed(self.trainer, state), start, stop)[0].joined()
 
     @property
     def member(self) -> TrainState:
@@ -81,6 +81,14 @@ def placed(trainer: training.Trainer, states: TrainState) -> training.Members:
     return trainer.place([trees.row(states, i) for i in range(NUM_SEEDS)])
 
 
+def advanced(
+    trainer: training.Trainer, keys: Key, members: training.Members, start: int, stop: int
+) -> tuple[training.Members, dict[str, np.ndarray]]:
+    """The members after these iterations, and the means of their metrics."""
+    members, tallies = trainer.advance(keys, members, trainer.blank(NUM_SEEDS), start, stop)
+    return members, training.means(tallies)
+
+
 @functools.cache
 def make_case(name: str) -> Case:
     env, calls = probes.counted(probes.line(episode_length=5))
@@ -88,8 +96,8 @@ def make_case(name: str) -> Case:
     trainer = training.make_trainer(algorithm)
     keys = training.member_keys(0, NUM_SEEDS)
     first = trainer.init(keys.init).joined()
-    members, _ = trainer.advance(keys.train, placed(trainer, first), 0, WARM_UP)
-    members, metrics = trainer.advance(keys.train, members, WARM_UP, 20)
+    members, _ = advanced(trainer, keys.train, placed(trainer, first), 0, WARM_UP)
+    members, metrics = advanced(trainer, keys.train, members, WARM_UP, 20)
     later = members.joined()
     policy_update = jax.jit(algorithm.policy_update)
     return Case(name, env, calls, algorithm, trainer, keys, first, later, metrics, policy_update)
@@ -143,7 +151,7 @@ def test_same_key_same_result(case):
     trees.assert_same(case.trainer.init(case.keys.init).joined(), case.first)
     trees.assert_same(case.advance(case.first, 0, 20), case.later)
     members = placed(case.trainer, case.first)
-    other = case.trainer.advance(training.member_keys(1, NUM_SEEDS).train, members, 0, 20)[0].joined()
+    other = advanced(case.trainer, training.member_keys(1, NUM_SEEDS).train, members, 0, 20)[0].joined()
     assert not trees.is_same(other.learner.policy, case.later.learner.policy)
 
 
@@ -400,14 +408,14 @@ def test_every_loss_term_is_reported(case):
 
 @with_a_log
 def test_metrics_are_means_over_the_iterations_that_report_them(case):
-    _, none = case.trainer.advance(case.keys.train, placed(case.trainer, case.first), 0, WARM_UP)
+    _, none = advanced(case.trainer, case.keys.train, placed(case.trainer, case.first), 0, WARM_UP)
     assert all(np.isnan(values).all() for values in none.values())
     members = placed(case.trainer, case.advance(case.first, 0, WARM_UP))
     losses = []
     for i in range(WARM_UP, WARM_UP + 4):
-        members, metrics = case.trainer.advance(case.keys.train, members, i, i + 1)
+        members, metrics = advanced(case.trainer, case.keys.train, members, i, i + 1)
         losses.append(metrics)
-    _, whole = case.trainer.advance(case.keys.train, placed(case.trainer, case.first), 0, WARM_UP + 4)
+    _, whole = advanced(case.trainer, case.keys.train, placed(case.trainer, case.first), 0, WARM_UP + 4)
     for name, mean in whole.items():
         np.testing.assert_allclose(mean, np.nanmean([x[name] for x in losses], axis=0), rtol=1e-5)
     reported = [not np.isnan(x["actor_loss"]).any() for x in losses]

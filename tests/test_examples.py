@@ -54,7 +54,8 @@ def test_example_algorithm_trains_and_is_measured(example: tuple[Environment, Al
     members = trainer.init(keys.init)
     shapes = jax.tree.map(lambda x: (x.shape, x.dtype), members.joined())
     weights = members.policies().params
-    members, metrics = trainer.advance(keys.train, members, 0, 20)
+    members, tallies = trainer.advance(keys.train, members, trainer.blank(2), 0, 20)
+    metrics = training.means(tallies)
     after = members.joined()
 
     assert jax.tree.map(lambda x: (x.shape, x.dtype), after) == shapes

@@ -359,7 +359,6 @@ MISTAKES = [
     ("run_algorithm", [*TINY_TD3, "experiment.algo=nowhere.make"], "experiment.algo=nowhere.make", "imported"),
     ("run_algorithm", [*TINY_TD3, "experiment.algo=tests.probes.no_algorithm"], "experiment.algo", "Algorithm"),
     ("run_algorithm", ["experiment.env_name=tests.probes.no_environment"], "experiment.env_name", "Environment"),
-    ("run_algorithm", ["run_name=td", *TINY_TD3], "run_name=td", "overwrite=true"),
     ("run_algorithm", ["run_name=td", *TINY_TD3, "experiment.max_steps=80"], "run_name=td", "experiment.max_steps"),
     ("eval_policy", ["experiment.run_name=dt"], "experiment.run_name=dt", "td"),
     ("eval_policy", ["experiment.run_name=../td"], "experiment.run_name=../td", ""),

@@ -46,6 +46,7 @@ CORE = SIMULATORS | SHELL
 # Ground floor first. A new module gets a line here, as low as it can stand.
 HOUSE = (
     Room("errors", ("landscapes.errors",), without=CORE | ARRAYS),
+    Room("stopping", ("landscapes.stopping",), only=frozenset(), without=CORE | ARRAYS),
     Room("types", ("landscapes.types",), without=CORE),
     Room("statistics", ("landscapes.statistics",), only=frozenset({"errors"}), without=CORE),
     Room("sequential", ("landscapes.sequential",), only=frozenset({"statistics"}), without=CORE | ARRAYS),
@@ -69,9 +70,10 @@ HOUSE = (
     Room("console", ("landscapes.console",), never=LEARNING | {"storage", "tracking"}),
     Room("tables", ("landscapes.tables",), only=frozenset({"statistics"}), without=CORE | ARRAYS),
     Room("door", ("landscapes", "landscapes.door"), only=DOOR),
-    Room("config", ("landscapes.config", "landscapes.config.*"), only=frozenset({"errors", "storage"})),
+    Room("config", ("landscapes.config", "landscapes.config.*"), only=frozenset({"errors", "stopping", "storage"})),
     Room("figures", ("landscapes.figures", "landscapes.figures.*"), only=FIGURES, without=SIMULATORS | ARRAYS),
     Room("job tracker", ("landscapes.job_tracker",), never=LEARNING),
+    Room("job run", ("landscapes.job_run",), only=frozenset({"errors", "storage", "config"})),
     Room("run_algorithm", ("run_algorithm", "run_algorithm.*"), never=MATHS),
     Room("eval_policy", ("eval_policy", "eval_policy.*"), never=MATHS | {"run_algorithm"}),
     Room("improve_ltp", ("improve_ltp", "improve_ltp.*"), never=MATHS | {"run_algorithm", "eval_policy"}),

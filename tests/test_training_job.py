@@ -101,10 +101,10 @@ def test_an_interrupt_keeps_what_was_done(
     def interrupted(algorithm: object) -> training.Trainer:
         trainer = make(algorithm)  # type: ignore[arg-type]
 
-        def advance(keys: object, states: object, start: int, stop: int) -> object:
+        def advance(keys: object, states: object, tallies: object, start: int, stop: int) -> object:
             if start >= 60:
                 raise KeyboardInterrupt
-            return trainer.advance(keys, states, start, stop)  # type: ignore[arg-type]
+            return trainer.advance(keys, states, tallies, start, stop)  # type: ignore[arg-type]
 
         return trainer._replace(advance=advance)  # type: ignore[arg-type]
 

@@ -5,7 +5,7 @@ Knows the algorithm record and the trainer; knows no algorithm from inside.
 Weights are fresh and the log is filled with random rows: neither changes what a step costs.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
@@ -17,7 +17,7 @@ from benchmarks.workloads import environments
 from landscapes import training
 from landscapes.algorithms.registry import make_algorithm
 from landscapes.replay import Replay
-from landscapes.types import Algorithm, Environment, PyTree, TrainState
+from landscapes.types import Algorithm, Environment, Key, PyTree, TrainState
 
 
 def make_agent(
@@ -59,15 +59,13 @@ def trainer(
     keys = training.member_keys(0, seeds)
     made = training.make_trainer(agent)
     members = made.init(keys.init)
-    held = [members._replace(rounds=tuple(with_full_log(states) for states in members.rounds))]
+    members = members._replace(rounds=tuple(with_full_log(states) for states in members.rounds))
+    state_bytes = bytes_of(members.rounds)
+    iterate = _iterations(made, keys.train, members, agent.warm_up_steps)
     del members
-    state_bytes = bytes_of(held[0].rounds)
-    done = [agent.warm_up_steps]
 
     def run(amount: int) -> float:
-        after, _ = made.advance(keys.train, held.pop(), done[0], done[0] + amount)
-        held.append(jax.block_until_ready(after))
-        done[0] += amount
+        iterate(amount)
         return float(amount * seeds * agent.env_steps)
 
     details = {"devices": jax.local_device_count(), "state_bytes": state_bytes, "seeds": seeds}
@@ -77,14 +75,22 @@ def trainer(
 def update_only(agent: Algorithm, state: TrainState) -> Case:
     """Iterations of one member that has trained already."""
     made = training.make_trainer(agent)
-    keys = training.member_keys(0, 1)
-    held = [made.place([state])]
-    done = [agent.warm_up_steps]
+    iterate = _iterations(made, training.member_keys(0, 1).train, made.place([state]), agent.warm_up_steps)
 
     def run(amount: int) -> float:
-        after, _ = made.advance(keys.train, held.pop(), done[0], done[0] + amount)
-        held.append(jax.block_until_ready(after))
-        done[0] += amount
+        iterate(amount)
         return float(amount)
 
     return Case(run)
+
+
+def _iterations(made: training.Trainer, keys: Key, members: training.Members, start: int) -> Callable[[int], None]:
+    """So many iterations more, each time from where the last ones ended."""
+    held = [(members, made.blank(members.num_seeds))]
+    done = [start]
+
+    def iterate(amount: int) -> None:
+        held.append(jax.block_until_ready(made.advance(keys, *held.pop(), done[0], done[0] + amount)))
+        done[0] += amount
+
+    return iterate

@@ -1,8 +1,10 @@
 """`experiment=policy_variance`: the distribution of returns in the neighbourhood of stored policies.
 
-Knows the job's settings, run folders and the PURD measurement; knows no algorithm and no maths.
+Knows the job's settings, run folders and the PURD measurement; knows no algorithm and no maths. What has been measured
+is on disk at once, and is not measured again.
 """
 
+import functools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,9 +12,10 @@ from typing import Any
 import jax
 import numpy as np
 
-from landscapes import console, door, neighborhood, statistics, storage, tables
+from landscapes import console, door, neighborhood, statistics, stopping, storage, tables
 from landscapes.config.job import Job
 from landscapes.config.schemas import PolicyVariance
+from landscapes.errors import UserError
 from landscapes.figures import purd_histograms
 from landscapes.job_tracker import job_tracker
 from landscapes.tracking import Tracker
@@ -30,6 +33,8 @@ def run(job: Job) -> None:
     for step in s.ckpt_indexes:
         storage.check_checkpoint(stored, s.seed, step, "experiment.ckpt_indexes")
     storage.check_results_writable(stored.seed_directory(s.seed))
+    pairs = [(step, amount) for step in s.ckpt_indexes for amount in s.noise_amounts]
+    measured = {} if storage.starts_over(job.overwrite) else _measured_before(job, stored, s, pairs)
     env, algorithm = door.rebuild(stored, s.episode_length)
     measures = {}
     for amount in s.noise_amounts:
@@ -45,23 +50,28 @@ def run(job: Job) -> None:
     table: list[Sequence[object]] = []
     files: list[Path] = []
     try:
-        total = len(s.ckpt_indexes) * len(s.noise_amounts) * s.eval_episodes
-        with console.Progress(f"PURD ({s.noise_type})", total, s.tqdm, unit="samples") as progress:
-            done = 0
-            for step in s.ckpt_indexes:
-                state = door.load_state(stored, s.seed, step, algorithm, rows)
-                for amount in s.noise_amounts:
+        done, total = len(measured) * s.eval_episodes, len(pairs) * s.eval_episodes
+        with (
+            stopping.stop_requests() as stop,
+            console.Progress(f"PURD ({s.noise_type})", total, s.tqdm, unit="samples", start=done) as progress,
+        ):
+            state_of = functools.lru_cache(maxsize=1)(
+                lambda step: door.load_state(stored, s.seed, step, algorithm, rows)
+            )
+            for step, amount in pairs:
+                purd = measured.get((step, amount))
+                if purd is None:
                     measure = measures[neighborhood.amount_sets_rate(algorithm, s.noise_type, amount)]
 
                     def show(samples: int, mean: float | None, before: int = done) -> None:
+                        stop.leave()
                         progress.advance_to(before + samples, None if mean is None else f"mean return {mean:.1f}")
 
-                    purd = measure.measure(jax.random.key(job.random_seed), state, float(amount), show)
+                    purd = measure.measure(jax.random.key(job.random_seed), state_of(step), float(amount), show)
                     done += s.eval_episodes
                     files.append(_write(job, stored, s, step, amount, purd, measure.program_shape))
-                    summary = statistics.summarize(purd.returns)
-                    table.append([step, amount, *tables.purd_cells(summary)])
-                    _log(tracker, step, amount, purd, summary)
+                    _log(tracker, step, amount, purd)
+                table.append([step, amount, *tables.purd_cells(statistics.summarize(purd.returns))])
         files = [*dict.fromkeys(files), _figure(stored, s)]
         tracker.artifact(f"{stored.name}-s{s.seed}-{s.noise_type}", "returns", files)
     except BaseException:
@@ -78,6 +88,38 @@ def run(job: Job) -> None:
 def dataset_name(noise_type: str, amount: float, num_samples: int) -> str:
     """Where in the file the discounted returns lie; the amount as the user's number prints, an integer staying one."""
     return f"{noise_type}/{amount}/{num_samples}"
+
+
+def _measured_before(
+    job: Job, stored: storage.Run, s: PolicyVariance, pairs: Sequence[tuple[int, float]]
+) -> dict[tuple[int, float], neighborhood.Purd]:
+    """Of these checkpoints and amounts what has been measured already, under the same settings; says how much.
+
+    Raises UserError where it was under others that change the numbers.
+    """
+    found: dict[tuple[int, float], neighborhood.Purd] = {}
+    for step, amount in pairs:
+        path, name = stored.returns_path(s.seed, step), dataset_name(s.noise_type, amount, s.eval_episodes)
+        if not path.exists():
+            continue
+        datasets, _ = storage.read_hdf5(path, "file")
+        if f"und_returns/{name}" not in datasets:
+            continue
+        attributes = storage.read_dataset_attributes(path, f"und_returns/{name}", "file")
+        config: Any = attributes["config"]
+        for key, before, now in [
+            ("random_seed", attributes["random_seed"], job.random_seed),
+            ("experiment.episode_length", attributes["episode_length"], s.episode_length),
+            ("experiment.discount", config["experiment"]["discount"], s.discount),
+        ]:
+            if before != now:
+                raise UserError(key, now, f"{path} has {name} measured with {before}; overwrite=true replaces it")
+        found[step, amount] = neighborhood.Purd(
+            datasets[f"und_returns/{name}"], datasets[name], datasets[f"lengths/{name}"]
+        )
+    if found:
+        print(f"{len(found)} of {len(pairs)} were measured before and are not measured again (overwrite=true would)")
+    return found
 
 
 def _print_plan(stored: storage.Run, s: PolicyVariance, shape: dict[str, Any]) -> None:
@@ -141,8 +183,9 @@ def _figure(stored: storage.Run, s: PolicyVariance) -> Path:
     return purd_histograms(panels, stored.seed_directory(s.seed) / f"purd_{s.noise_type}.png")
 
 
-def _log(tracker: Tracker, step: int, amount: float, purd: neighborhood.Purd, summary: dict[str, float]) -> None:
+def _log(tracker: Tracker, step: int, amount: float, purd: neighborhood.Purd) -> None:
     names = {"mean": "PURD mean", "ltp": "PURD LTP", "cvar": "PURD CVaR", "std": "PURD std"}
+    summary = statistics.summarize(purd.returns)
     tracker.log({f"{shown} ({amount})": summary[name] for name, shown in names.items()}, step)
     if np.isfinite(purd.returns).all():
         tracker.histogram(f"PURD ({amount})", purd.returns, step)

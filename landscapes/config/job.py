@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from landscapes.config.fields import NOT_EMPTY, build, one_of, shown
-from landscapes.config.schemas import EXPERIMENTS, Seed, Settings, Text, published_key
+from landscapes.config.schemas import EXPERIMENTS, Positive, Seed, Settings, Text, published_key
 from landscapes.errors import UserError
 
 _NEW_NAME = "the name of a new run must begin with a letter, as in run_name=calm"
@@ -36,6 +36,7 @@ class SharedSettings:
     run_name: Annotated[str, NOT_EMPTY] | None  # null: made up
     results_dir: Annotated[str, NOT_EMPTY] | None  # null: $LANDSCAPES_RESULTS or results/
     overwrite: bool
+    save_interval: Positive
 
 
 @dataclass
@@ -52,6 +53,8 @@ class Job:
     run_name: str | None
     results_dir: str | None
     overwrite: bool
+    save_interval: float
+    """Seconds; a job that is killed loses at most the work since its last save."""
     run_host: str
     resolved: dict[str, Any]
     """The whole configuration as a nested dict of plain values, converted: `1e6` for an integer is there as 1000000."""
@@ -104,6 +107,7 @@ def make_job(
         run_name=shared.run_name,
         results_dir=shared.results_dir,
         overwrite=shared.overwrite,
+        save_interval=shared.save_interval,
         run_host=shared.run_host,
         resolved={**dataclasses.asdict(shared), "experiment": dataclasses.asdict(settings)},
         sweep_index=sweep_index,

@@ -34,6 +34,7 @@ from landscapes.config.job import Job, make_job
 from landscapes.config.runtime import set_up_runtime
 from landscapes.config.sweep import LaunchError, is_remote, run_sweep
 from landscapes.errors import UserError
+from landscapes.stopping import Stopped
 
 USER_ERROR = 2
 FAILURE = 1
@@ -65,7 +66,10 @@ def run_entry_point(entry_point: str, arguments: Sequence[str] | None = None) ->
     """
     try:
         return _run(entry_point, list(sys.argv[1:] if arguments is None else arguments))
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
+        if isinstance(stop, Stopped):
+            print(f"stopped by {stop}; the same command goes on from here", file=sys.stderr)
+            return stop.exit_code
         print("stopped", file=sys.stderr)
         return STOPPED
     except Exception as error:

@@ -11,7 +11,7 @@ import secrets
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from landscapes.errors import UserError
 
@@ -58,6 +58,24 @@ def _flush(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def hold(path: Path, what: str) -> FileLock | None:
+    """The lock of `path` for as long as this process lives or `release()` is called on what is returned.
+
+    Raises UserError for `what` (a run) where another process holds it. None where the file system has no flock.
+    """
+    lock = FileLock(f"{path}.lock", fallback_to_soft=False, timeout=0)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise UserError("run_name", what, "another process is working on this run just now") from error
+    except OSError as error:
+        if error.errno not in _NO_FLOCK:
+            raise UserError("results_dir", path, f"cannot be locked: {error.strerror or error}") from error
+        _log.warning("%s: this file system has no locks; let only one process at a time write to it", path.parent)
+        return None
+    return lock
 
 
 @contextlib.contextmanager

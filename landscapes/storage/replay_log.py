@@ -6,6 +6,7 @@ Knows rows and the ring in which `Replay` keeps them; knows no algorithm and doe
 import os
 import re
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -36,19 +37,21 @@ class _Segment(NamedTuple):
 def append_segment(run: Run, seed: int, first: int, data: Transition) -> Path:
     """`seed{seed}/replay_{first}_{end}.h5` with rows `first` .. `end - 1`; `data` holds arrays `[end - first, ...]`.
 
-    Where the log already reaches past `first` (a job died after appending and before its checkpoint), the segments from
-    `first` on are removed before: a resumed run draws those rows again. Raises ValueError where `first` leaves a gap or
-    lies inside a segment, where a stored checkpoint sees rows that would be removed, or where the arrays of `data` are
-    empty or of different lengths.
+    A segment of the very same rows is replaced: a resumed run draws again what it had drawn after its last save. Where
+    else the log already reaches past `first`, the segments from `first` on are removed before. Raises ValueError where
+    `first` leaves a gap or lies inside a segment, where a stored checkpoint sees rows that would be removed, or where
+    the arrays of `data` are empty or of different lengths.
     """
     arrays = {name: np.asarray(values) for name, values in data._asdict().items()}
     lengths = {len(values) for values in arrays.values()}
     if len(lengths) != 1 or 0 in lengths:
         raise ValueError(f"a segment needs arrays of one length above 0, not {sorted(lengths)}")
     end = first + lengths.pop()
-    _remove_from(run, seed, first)
+    path = _segment_path(run, seed, first, end)
+    if not path.exists():
+        _remove_from(run, seed, first)
     attributes = {"schema_version": SEGMENT_SCHEMA_VERSION, "seed": seed, "first": first, "end": end}
-    return write_hdf5(_segment_path(run, seed, first, end), arrays, {**run.provenance(), **attributes})
+    return write_hdf5(path, arrays, {**run.provenance(), **attributes})
 
 
 def log_end(run: Run, seed: int) -> int:
@@ -73,10 +76,17 @@ def load_log(run: Run, seed: int, count: int, capacity: int, template: Replay | 
             rows = _read_segment(segment)
             ring = _empty_ring(rows, capacity) if ring is None else ring
             _check_fit(segment, rows, ring)
-            _fill(ring, rows, segment, oldest, count)
+            fill_ring(ring, rows, segment.first, oldest, count)
     if ring is None:
         raise UserError(_KEY, run.seed_directory(seed), "has no rows, so their shapes are unknown")
     return Replay(Transition(**ring), np.uint32(count % 2**32))  # type: ignore[arg-type]  # NumPy stands for JAX
+
+
+def discard_log(run: Run, seed: int, first: int) -> None:
+    """Removes the segments that hold rows from `first` on."""
+    for segment in reversed(_all_segments(run, seed)):  # from the end, so that a job killed here leaves no gap
+        if segment.end > first:
+            segment.path.unlink()
 
 
 def link_prefix(source_run: Run, source_seed: int, target_run: Run, target_seed: int, end: int) -> list[Path]:
@@ -123,14 +133,12 @@ def _remove_from(run: Run, seed: int, first: int) -> None:
     chain = _segments(run, seed)
     if first != _end(chain) and first not in {segment.first for segment in chain}:
         raise ValueError(f"rows up to {_end(chain)} are stored in segments of which none begins at row {first}")
-    stale = [segment for segment in _all_segments(run, seed) if segment.end > first]
-    if not stale:
+    if not any(segment.end > first for segment in _all_segments(run, seed)):
         return
     for step in run.checkpoint_steps(seed):
         if int(str(checkpoint_attributes(run, seed, step)["log_rows"])) > first:
             raise ValueError(f"checkpoint {step} of seed {seed} sees rows from {first} on; they cannot be replaced")
-    for segment in reversed(stale):  # from the end, so that a job killed here leaves no gap
-        segment.path.unlink()
+    discard_log(run, seed, first)
 
 
 def _read_segment(segment: _Segment) -> Datasets:
@@ -153,10 +161,13 @@ def _check_fit(segment: _Segment, rows: Datasets, ring: Datasets) -> None:
             raise UserError(_KEY, segment.path, f"its {name} are {found}; the log needs {needed}")
 
 
-def _fill(ring: Datasets, rows: Datasets, segment: _Segment, oldest: int, count: int) -> None:
-    seen = np.arange(max(segment.first, oldest), min(segment.end, count))
+def fill_ring(
+    ring: Mapping[str, np.ndarray], rows: Mapping[str, np.ndarray], first: int, oldest: int, end: int
+) -> None:
+    """Puts those of the rows first, first + 1, ... that lie in oldest .. end - 1 where a ring keeps them, in place."""
     for name, values in rows.items():
-        ring[name][seen % len(ring[name])] = values[seen - segment.first]
+        seen = np.arange(max(first, oldest), min(first + len(values), end))
+        ring[name][seen % len(ring[name])] = values[seen - first]
 
 
 def _link(segment: _Segment, target: Path) -> Path:

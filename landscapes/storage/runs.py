@@ -18,8 +18,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
+
 from landscapes.errors import UserError
-from landscapes.storage.files import flush_folder, temporary_name, write_whole
+from landscapes.storage.files import flush_folder, hold, temporary_name, write_whole
 from landscapes.storage.hdf5 import plain
 from landscapes.storage.provenance import REPOSITORY
 
@@ -93,12 +95,16 @@ class Run:
             return []
         return sorted(int(match[1]) for match in map(_CHECKPOINT.fullmatch, names) if match)
 
+    def with_record(self, **changes: object) -> "Run":
+        """This run with some entries of its record changed, but not in `run.json`."""
+        return Run(self.path, json.loads(_as_json({**self.record, **changes})))
+
     def write_record(self, **changes: object) -> "Run":
         """This run with some entries of its record changed, in `run.json` too (replaced whole)."""
-        record = {**self.record, **changes}
-        text = _as_json(record)
+        changed = self.with_record(**changes)
+        text = _as_json(changed.record)
         write_whole(self.path / _RECORD, lambda temporary: temporary.write_text(text, encoding="utf-8"))
-        return Run(self.path, json.loads(text))
+        return changed
 
     def provenance(self) -> dict[str, object]:
         """What every file of this run carries as attributes: its name, config, versions, source and machine."""
@@ -171,6 +177,12 @@ def slurm_run_name() -> str | None:
     return os.environ.get("SLURM_JOB_ID") or None
 
 
+def starts_over(overwrite: bool) -> bool:
+    """Whether a run of the same name is to be removed: not by a job that SLURM has put back into its queue, which would
+    remove its own work."""
+    return overwrite and not int(os.environ.get("SLURM_RESTART_COUNT") or 0)
+
+
 # Making and finding runs
 
 
@@ -207,6 +219,35 @@ def open_run(results: Path, name: str, key: str = "experiment.run_name") -> Run:
     return Run(path, _read_record(path, key))
 
 
+def find_run(results: Path, name: str) -> Run | None:
+    """The run of that name, None where there is none. Raises UserError where its record is damaged, or where
+    something else is in the way."""
+    path = results / check_run_name(name)
+    if not os.path.lexists(path):
+        return None
+    _check_is_run(path)
+    return Run(path, _read_record(path, "run_name"))
+
+
+def hold_run(run: Run) -> FileLock | None:
+    """Keeps other processes from working on the run as long as this one lives; raises UserError where one does.
+
+    None where the file system has no locks.
+    """
+    return hold(run.path / _RECORD, run.name)
+
+
+def check_same_settings(run: Run, config: Mapping[str, object], may_change: Iterable[str]) -> list[str]:
+    """The dotted names of those settings in which `config` differs from the run's own; raises UserError naming those
+    that are not in `may_change`."""
+    differing = differing_keys(run.record.get("config") or {}, config)
+    refused = [key for key in differing if key not in set(may_change)]
+    if refused:
+        allowed = f"there is such a run, and its config differs in {_shorten(refused, len(refused))}"
+        raise UserError("run_name", run.name, f"{allowed}; choose another name, or overwrite=true to start over")
+    return differing
+
+
 def run_names(results: Path) -> list[str]:
     """The names of all runs below `results`, sorted; none where there is no such folder."""
     if not results.is_dir():
@@ -237,10 +278,17 @@ def check_checkpoint(run: Run, seed: int, step: int, key: str) -> None:
         raise UserError(key, step, f"seed {seed} of run {run.name} has {present}")
 
 
-def _check_replaceable(path: Path, record: dict[str, Any], overwrite: bool) -> None:
+def _check_is_run(path: Path) -> None:
     if path.is_symlink() or not (path / _RECORD).is_file():
         raise UserError("run_name", path.name, f"{path} is in the way and is not a run (no {_RECORD}); move it")
+
+
+def _check_replaceable(path: Path, record: dict[str, Any], overwrite: bool) -> None:
+    _check_is_run(path)
     if overwrite:
+        lock = hold(path / _RECORD, path.name)
+        if lock is not None:
+            lock.release()
         return
     try:
         present = _read_record(path, "run_name")

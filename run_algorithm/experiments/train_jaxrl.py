@@ -33,5 +33,6 @@ def run(job: Job) -> None:
         ),
         # Room that a short run cannot fill is not taken.
         changed_settings={"replay_capacity": min(s.replay_buffer_size, s.max_steps)},
+        length_key="experiment.max_steps",
         show_progress=s.tqdm,
     )

@@ -26,5 +26,7 @@ def run(job: Job) -> None:
             s.total_timesteps, s.num_envs * s.num_steps, s.eval_interval, s.agent_num_logs if s.checkpoint else 0
         ),
         changed_settings={},
+        # Where the learning rate falls over the whole run, a longer one would have learned otherwise from the start.
+        length_key=None if s.anneal_lr else "experiment.total_timesteps",
         show_progress=s.tqdm,
     )

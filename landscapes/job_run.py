@@ -1,0 +1,73 @@
+"""The run that a job works on: made, or found and continued.
+
+Knows jobs and run folders; knows nothing of what a run holds, nor of what any experiment does.
+"""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from landscapes import storage
+from landscapes.config.job import Job
+from landscapes.errors import UserError
+
+_ANY_TIME = (
+    "use_wandb",
+    "project_name",
+    "wandb.project_name",
+    "wandb.entity_name",
+    "wandb.mode",
+    "run_host",
+    "results_dir",
+    "overwrite",
+    "save_interval",
+    "experiment.tqdm",
+)
+"""Settings of any experiment under which a run may go on that began under others: no result depends on them."""
+
+
+def open_or_create(
+    job: Job,
+    results: Path,
+    name: str,
+    record: Mapping[str, Any],
+    may_change: Iterable[str] = (),
+    may_grow: str | None = None,
+) -> tuple[storage.Run, list[str]]:
+    """The run to work on, and the settings that have changed since it began (none of a new run).
+
+    Settings in `may_change` may have changed, and `may_grow` may have become larger. Raises UserError naming others,
+    and where what may only grow became smaller.
+    """
+    over = storage.starts_over(job.overwrite)
+    found = None if over else storage.find_run(results, name)
+    if found is None:
+        return storage.create_run(results, name, record, over), []
+    allowed = {*_ANY_TIME, *may_change} | ({may_grow} if may_grow else set())
+    changed = storage.check_same_settings(found, job.resolved, allowed)
+    if may_grow is not None and may_grow in changed:
+        before, now = (_setting(config, may_grow) for config in (found.record["config"], job.resolved))
+        if now < before:
+            raise UserError(may_grow, now, f"run {name} began with {before}, and can only become longer")
+    storage.check_results_writable(found.path)
+    return found, changed
+
+
+def is_finished(run: storage.Run) -> bool:
+    """Whether there is nothing left to do; says so."""
+    if run.record["status"] != "finished":
+        return False
+    print(f"run {run.name} is finished ({run.path}); overwrite=true starts over")
+    return True
+
+
+def continued(record: Mapping[str, Any]) -> dict[str, Any]:
+    """What changes in the record of a run that goes on: its settings, but not who began it with which versions."""
+    return {name: record[name] for name in ("config", "algorithm")} | {"status": "running"}
+
+
+def _setting(config: Mapping[str, Any], key: str) -> Any:
+    value: Any = config
+    for part in key.split("."):
+        value = value[part]
+    return value

@@ -1,0 +1,144 @@
+"""Where a training run stands, saved and restored: all that continues it to the numbers of an unbroken run.
+
+Knows the trainer's states and the saves of a run folder; knows neither schedule nor progress.
+"""
+
+import time
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from landscapes import replay, storage, training
+from landscapes.types import Algorithm, TrainState
+
+
+class Standing(NamedTuple):
+    """Where a run stands after `iteration` iterations."""
+
+    iteration: int
+    members: training.Members
+    tallies: training.Members
+    """Of the metrics since the last log point."""
+
+
+class Stored(NamedTuple):
+    """What a run has stored by then: rows of the replay log in segments, and seeds that diverged by a step."""
+
+    rows: int
+    diverged: dict[int, int]
+
+
+class Saves:
+    """Makes the saves of one run, and restores the latest."""
+
+    def __init__(
+        self, run: storage.Run, algorithm: Algorithm, trainer: training.Trainer, num_seeds: int, interval: float
+    ) -> None:
+        """A save is due every `interval` seconds."""
+        self.run = run
+        self.trainer = trainer
+        self.num_seeds = num_seeds
+        self.interval = interval
+        self.template: TrainState = jax.eval_shape(algorithm.init, jax.random.key(0))
+        self.saved_at = time.monotonic()
+        self.tail_end = 0
+        self.needed = 0  # the first row that the last save needs from the tail
+
+    @property
+    def due(self) -> bool:
+        return time.monotonic() - self.saved_at >= self.interval
+
+    def write(self, standing: Standing, stored: Stored, curves: Mapping[str, np.ndarray]) -> None:
+        """Makes a save. Only rows that are in no segment and in no earlier save are written."""
+        members = standing.members
+        count, needed = self._write_tail(members, stored.rows)
+        datasets = {
+            **_named("members", storage.flatten_tree(members.part(_without_log).arrays())),
+            **_named("tallies", storage.flatten_tree(standing.tallies.arrays())),
+            **_named("curves", curves),
+        }
+        attributes = {
+            "iteration": standing.iteration,
+            "log_rows": count,
+            "rows_in_segments": stored.rows,
+            "diverged": {str(seed): step for seed, step in stored.diverged.items()},
+        }
+        storage.write_save(self.run, datasets, attributes)
+        storage.drop_tail(self.run, self.needed)  # the save before this one is still there, and needs these
+        self.needed = needed
+        self.saved_at = time.monotonic()
+
+    def restore(self) -> tuple[Standing, Stored, dict[str, np.ndarray]] | None:
+        """The latest save, its members on their devices, and the curves; None where nothing was saved yet."""
+        save = storage.read_save(self.run)
+        if save is None:
+            return None
+        datasets, attributes = save
+        one = _without_log(self.template)
+        stacked = jax.tree.map(lambda x: jax.ShapeDtypeStruct((self.num_seeds, *x.shape), x.dtype), one)
+        states = storage.restore_tree(stacked, _under("members", datasets), self.run.path)
+        tallies = storage.restore_tree(
+            self.trainer.blank(self.num_seeds).arrays(), _under("tallies", datasets), self.run.path
+        )
+        count, rows = int(str(attributes["log_rows"])), int(str(attributes["rows_in_segments"]))
+        log = self.template.experience.log
+        if isinstance(log, replay.Replay):
+            logs: list[Any] = storage.load_logs(self.run, count, log)
+        else:
+            logs = [log] * self.num_seeds
+        members = [_with_log(_member(states, seed), logs[seed]) for seed in range(self.num_seeds)]
+        self.tail_end, self.needed = count, self._oldest_needed(count, rows)
+        standing = Standing(
+            int(str(attributes["iteration"])),
+            self.trainer.place(members),
+            self.trainer.place([_member(tallies, seed) for seed in range(self.num_seeds)]),
+        )
+        diverged: Any = attributes["diverged"]
+        stored = Stored(rows, {int(seed): int(step) for seed, step in diverged.items()})
+        return standing, stored, _under("curves", datasets)
+
+    def _write_tail(self, members: training.Members, rows_in_segments: int) -> tuple[int, int]:
+        """How many rows there are, and the first of them that lies in the tail and still in the ring."""
+        if not isinstance(self.template.experience.log, replay.Replay):
+            return 0, 0
+        count = int(members.part(lambda state: state.experience.log.count).member(0))  # members insert in step
+        needed = self._oldest_needed(count, rows_in_segments)
+        first = max(self.tail_end, needed)
+        if first < count:
+            places = replay.places(self._capacity, first, count)
+            data = members.part(lambda state: state.experience.log.data)
+            rows = [data.rows(seed, places) for seed in range(self.num_seeds)]
+            storage.append_tail(self.run, first, jax.tree.map(lambda *xs: np.stack(xs), *rows))
+        self.tail_end = count
+        return count, needed
+
+    def _oldest_needed(self, count: int, rows_in_segments: int) -> int:
+        if not isinstance(self.template.experience.log, replay.Replay):
+            return 0
+        return max(rows_in_segments, count - self._capacity)
+
+    @property
+    def _capacity(self) -> int:
+        return int(self.template.experience.log.data.reward.shape[0])
+
+
+def _without_log(state: TrainState) -> TrainState:
+    return state._replace(experience=state.experience._replace(log=()))
+
+
+def _with_log(state: TrainState, log: Any) -> TrainState:
+    return state._replace(experience=state.experience._replace(log=log))
+
+
+def _member(tree: Any, seed: int) -> Any:
+    return jax.tree.map(lambda x: x[seed], tree)
+
+
+def _named(prefix: str, datasets: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    return {f"{prefix}/{name}": values for name, values in datasets.items()}
+
+
+def _under(prefix: str, datasets: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    return {name.removeprefix(f"{prefix}/"): x for name, x in datasets.items() if name.startswith(f"{prefix}/")}
