@@ -28,6 +28,7 @@ from landscapes.config.job import Job
 from landscapes.config.schemas import RejectLtp
 from landscapes.errors import UserError
 from landscapes.figures import rejection_figure
+from landscapes.job_end import print_end
 from landscapes.job_run import continued, is_finished, open_or_create
 from landscapes.job_tracker import job_tracker
 from landscapes.tracking import Tracker
@@ -100,9 +101,7 @@ def walk(job: Job) -> None:
         if lock is not None:
             lock.release()
     job_of_walk.print_results()
-    console.print_files([child.path / "run.json", *job_of_walk.files])
-    if tracker.where:
-        print(f"wandb: {tracker.where}")
+    print_end([child.path / "run.json", *job_of_walk.files], tracker)
     print(f"run: {child.name}")
 
 

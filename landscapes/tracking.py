@@ -242,16 +242,16 @@ def _resolve_mode(mode: str | None) -> str:
         key, asked = "WANDB_MODE", os.environ["WANDB_MODE"].lower()
         asked = _OLD_MODES.get(asked, asked)
     if asked is None:
-        return "online" if _has_login() else "offline"
+        return "online" if has_login() else "offline"
     if asked not in _MODES:
         raise UserError(key, asked, f"must be one of {', '.join(_MODES)}")
-    if asked == "online" and not _has_login():
+    if asked == "online" and not has_login():
         # Said now: wandb itself would ask at the terminal, or fail after everything else was set up.
         raise UserError(key, asked, "needs a login; run `wandb login`, set WANDB_API_KEY, or choose offline")
     return asked
 
 
-def _has_login() -> bool:
+def has_login() -> bool:
     """Whether wandb would find a key, by environment variable or by netrc entry for its server."""
     if os.environ.get("WANDB_API_KEY") or os.environ.get("WANDB_IDENTITY_TOKEN_FILE"):
         return True

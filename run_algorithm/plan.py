@@ -4,7 +4,7 @@ Knows sizes of states and the schedule; allocates nothing.
 """
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 
@@ -14,40 +14,65 @@ from landscapes.types import Algorithm, Environment
 from run_algorithm.schedule import Schedule
 
 
-def print_plan(
-    run: storage.Run, env: Environment, algorithm: Algorithm, backend: str, num_seeds: int, schedule: Schedule
-) -> None:
-    """Prints the plan, and a warning where the state will not fit the memory that is free."""
+class Estimate(NamedTuple):
+    """Bytes that a training takes: memory, of which replay logs, and on disk for checkpoints and for going on."""
+
+    memory: int
+    logs: int
+    checkpoints: int
+    saves: int
+
+
+def estimate(algorithm: Algorithm, num_seeds: int, schedule: Schedule, rows_per_segment: int) -> Estimate:
+    """What a training of so many seeds takes; `rows_per_segment` is how far the stored log may lag behind."""
     state = jax.eval_shape(algorithm.init, jax.random.key(0))
-    per_seed = _num_bytes(state)
-    steps = schedule.total * schedule.env_steps
     log = _num_bytes(state.experience.log)
     small = _num_bytes(state.learner) + _num_bytes(state.experience.snapshot)
-    rows = max(schedule.checkpoints, default=0)
+    stored_rows = max(schedule.checkpoints, default=0) * schedule.env_steps
     capacity = state.experience.log.data.reward.shape[0] if log else 1
-    disk = num_seeds * (len(schedule.checkpoints) * small + (log // capacity) * rows)
-    num, _ = training.layout(num_seeds)
+    row = log // capacity
+    last_rows = schedule.total * schedule.env_steps - stored_rows
+    tail_rows = min(capacity, max(last_rows, min(rows_per_segment, stored_rows)))
     members = training.places(num_seeds).size
-    memory = members * per_seed
+    return Estimate(
+        memory=members * _num_bytes(state),
+        logs=members * log,
+        checkpoints=num_seeds * (len(schedule.checkpoints) * small + row * stored_rows),
+        saves=num_seeds * (2 * small + row * tail_rows),
+    )
+
+
+def print_plan(
+    run: storage.Run,
+    env: Environment,
+    algorithm: Algorithm,
+    num_seeds: int,
+    schedule: Schedule,
+    needed: Estimate,
+) -> None:
+    """Prints the plan, and a warning where the state will not fit the memory that is free."""
+    steps = schedule.total * schedule.env_steps
+    num, _ = training.layout(num_seeds)
     free = _free_memory()
     device = jax.devices()[0]
     tight = f" (the machine has {human_bytes(free)} free)" if free is not None and device.platform == "cpu" else ""
     console.print_plan(
-        f"{algorithm.name} on {env.name} ({backend})",
+        f"{algorithm.name} on {env.name} ({env.backend})",
         {
             "run": str(run.path),
             "seeds": f"{num_seeds}, in one program on {num} device{'s' if num > 1 else ''}",
             "environment steps": f"{human_count(steps)} per seed, {human_count(steps * num_seeds)} in all",
             "evaluations": str(len(schedule.evaluations)),
-            "checkpoints": f"{len(schedule.checkpoints)} per seed, about {human_bytes(disk)} on disk"
+            "checkpoints": f"{len(schedule.checkpoints)} per seed, about {human_bytes(needed.checkpoints)} on disk"
             if schedule.checkpoints
             else "none: no checkpoint lies within these steps",
-            "memory": f"{human_bytes(memory)}, of which replay logs {human_bytes(members * log)}{tight}",
+            "saves": f"about {human_bytes(needed.saves)} on disk",
+            "memory": f"{human_bytes(needed.memory)}, of which replay logs {human_bytes(needed.logs)}{tight}",
             "device": f"{device.device_kind} ({device.platform})",
             "time": "shown as soon as it is compiled and has run a little",
         },
     )
-    if tight and free is not None and memory > free:
+    if tight and free is not None and needed.memory > free:
         print("warning: that is more than there is; fewer seeds or a smaller replay_buffer_size need less", flush=True)
 
 

@@ -18,12 +18,13 @@ from landscapes.config.job import Job
 from landscapes.config.schemas import algorithm_settings
 from landscapes.envs import make_environment
 from landscapes.errors import UserError
+from landscapes.job_end import print_end
 from landscapes.job_run import continued, is_finished, open_or_create
 from landscapes.job_tracker import job_tracker
 from landscapes.tracking import SilentTracker, Tracker
 from landscapes.types import Algorithm, Environment
 from run_algorithm.curves import Curves
-from run_algorithm.plan import print_plan
+from run_algorithm.plan import Estimate, estimate, print_plan
 from run_algorithm.resume import Saves, Standing, Stored
 from run_algorithm.schedule import Schedule
 
@@ -50,31 +51,45 @@ class EvaluationSettings:
     episode_length: int
 
 
-def train(
-    job: Job,
-    *,
-    env_name: str,
-    backend: str,
-    reset_interval: int,
-    num_seeds: int,
-    seed: int,
-    evaluation: EvaluationSettings,
-    make_schedule: Callable[[Algorithm], Schedule],
-    changed_settings: dict[str, Any],
-    env_key: str,
-    length_key: str | None,
-    show_progress: bool,
-) -> storage.Run:
+@dataclass(frozen=True)
+class Task:
+    """What an experiment wants trained, beside the settings of its algorithm."""
+
+    env_name: str
+    env_key: str
+    """The setting that names the environment."""
+    backend: str
+    reset_interval: int
+    num_seeds: int
+    seed: int
+    evaluation: EvaluationSettings
+    make_schedule: Callable[[Algorithm], Schedule]
+    changed_settings: dict[str, Any]
+    """Settings of the algorithm that follow from others."""
+    length_key: str | None
+    """The setting that may become larger when the run goes on; None where nothing may."""
+    show_progress: bool
+
+    def estimate(self, job: Job) -> Estimate:
+        """What it will take."""
+        _, _, _, algorithm = self.agent(job)
+        return estimate(algorithm, self.num_seeds, self.make_schedule(algorithm), ROWS_PER_SEGMENT)
+
+    def agent(self, job: Job) -> tuple[str, dict[str, Any], Environment, Algorithm]:
+        """The algorithm's name and settings, the environment and the algorithm."""
+        name, settings = algorithm_settings(job.settings)  # type: ignore[arg-type]  # those of training experiments
+        settings |= {key: value for key, value in self.changed_settings.items() if key in settings}
+        env = make_environment(self.env_name, self.backend, self.reset_interval, self.env_key)
+        return name, settings, env, make_algorithm(name, settings, env, "experiment.algo")
+
+
+def train(job: Job, task: Task) -> storage.Run:
     """Trains all seeds to the end of the schedule and returns the run they are stored in.
 
-    A run of this name and these settings is continued, or left alone if it is finished. `length_key` names the setting
-    that may have become larger meanwhile; None where nothing may.
+    A run of this name and these settings is continued, or left alone if it is finished.
     """
-    name, settings = algorithm_settings(job.settings)  # type: ignore[arg-type]  # the border hands out training settings
-    settings |= {key: value for key, value in changed_settings.items() if key in settings}
-    env = make_environment(env_name, backend, reset_interval, env_key)
-    algorithm = make_algorithm(name, settings, env, "experiment.algo")
-    schedule = make_schedule(algorithm)
+    name, settings, env, algorithm = task.agent(job)
+    schedule = task.make_schedule(algorithm)
     results = storage.results_directory(job.results_dir)
     storage.check_results_writable(results)
     run_name = (
@@ -85,23 +100,24 @@ def train(
     record = {
         "experiment": job.experiment_name,
         "config": job.resolved,
-        "environment": {"name": env_name, "backend": backend, "episode_length": reset_interval},
+        "environment": {"name": task.env_name, "backend": task.backend, "episode_length": task.reset_interval},
         "algorithm": {"name": name, "config": settings},
-        "num_seeds": num_seeds,
-        "random_seed": seed,
+        "num_seeds": task.num_seeds,
+        "random_seed": task.seed,
         **storage.environment_record(),
         "parent": None,
         "diverged": {},
         "status": "running",
     }
-    run, changed = open_or_create(job, results, run_name, record, MAY_CHANGE, length_key)
-    if length_key not in changed and is_finished(run):
+    run, changed = open_or_create(job, results, run_name, record, MAY_CHANGE, task.length_key)
+    longer = task.length_key in changed
+    if not longer and is_finished(run):
         return run
     lock = storage.hold_run(run)
-    print_plan(run, env, algorithm, backend, num_seeds, schedule)
+    print_plan(run, env, algorithm, task.num_seeds, schedule, task.estimate(job))
     run = run.with_record(**continued(record))
-    loop = _TrainingLoop(run, env, algorithm, schedule, evaluation, num_seeds, seed, job.save_interval, show_progress)
-    at = loop.restore(rescheduled=length_key in changed)
+    loop = _TrainingLoop(run, env, algorithm, schedule, task, job.save_interval)
+    at = loop.restore(rescheduled=longer)
     tracker = job_tracker(job, run, run_name, "train", run_id=run.record.get("wandb_id"))
     status = "stopped"
     try:
@@ -115,9 +131,7 @@ def train(
         if lock is not None:
             lock.release()
     _print_results(loop)
-    console.print_files([run.path / "run.json", run.curves_path, *files])
-    if tracker.where:
-        print(f"wandb: {tracker.where}")
+    print_end([run.path / "run.json", run.curves_path, *files], tracker)
     print(f"run: {run.name}")
     return loop.run
 
@@ -131,33 +145,29 @@ class _TrainingLoop:
         env: Environment,
         algorithm: Algorithm,
         schedule: Schedule,
-        evaluation: EvaluationSettings,
-        num_seeds: int,
-        seed: int,
+        task: Task,
         save_interval: float,
-        show_progress: bool,
     ) -> None:
         self.run = run
         self.tracker: Tracker = SilentTracker()
         self.algorithm = algorithm
         self.schedule = schedule
-        self.num_seeds = num_seeds
-        self.show_progress = show_progress
-        self.curves = Curves(run, num_seeds)
+        self.num_seeds = task.num_seeds
+        self.show_progress = task.show_progress
+        self.curves = Curves(run, task.num_seeds)
         self.files: list[Path] = []
         self.diverged: dict[int, int] = {}
         self.rows_stored = 0
         self.log = jax.eval_shape(algorithm.init, jax.random.key(0)).experience.log
         self.log_capacity = self.log.data.reward.shape[0] if isinstance(self.log, replay.Replay) else None
-        self.keys = training.member_keys(seed, num_seeds)
+        self.keys = training.member_keys(task.seed, task.num_seeds)
         self.trainer = training.make_trainer(algorithm)
-        measured = env._replace(episode_length=evaluation.episode_length)
-        if evaluation.episode_length != env.episode_length:
-            stored = run.record["environment"]
-            measured = make_environment(stored["name"], stored["backend"], evaluation.episode_length)
-        self.evaluate = training.make_evaluator(measured, algorithm, num_seeds, evaluation.episodes)
+        measured = env
+        if task.evaluation.episode_length != env.episode_length:
+            measured = make_environment(task.env_name, task.backend, task.evaluation.episode_length, task.env_key)
+        self.evaluate = training.make_evaluator(measured, algorithm, task.num_seeds, task.evaluation.episodes)
         self.seconds_per_iteration: float | None = None
-        self.saves = Saves(run, algorithm, self.trainer, num_seeds, save_interval)
+        self.saves = Saves(run, algorithm, self.trainer, task.num_seeds, save_interval)
 
     def restore(self, rescheduled: bool) -> Standing | None:
         """Where the latest save stands, None if there is none; `rescheduled` if it was made on another schedule."""

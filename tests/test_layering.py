@@ -73,11 +73,14 @@ HOUSE = (
     Room("config", ("landscapes.config", "landscapes.config.*"), only=frozenset({"errors", "stopping", "storage"})),
     Room("figures", ("landscapes.figures", "landscapes.figures.*"), only=FIGURES, without=SIMULATORS | ARRAYS),
     Room("job tracker", ("landscapes.job_tracker",), never=LEARNING),
+    Room("compilation", ("landscapes.compilation",), only=frozenset(), without=CORE),
+    Room("job end", ("landscapes.job_end",), only=frozenset({"compilation", "console", "tracking"})),
     Room("job run", ("landscapes.job_run",), only=frozenset({"errors", "storage", "config"})),
     Room("run_algorithm", ("run_algorithm", "run_algorithm.*"), never=MATHS),
     Room("eval_policy", ("eval_policy", "eval_policy.*"), never=MATHS | {"run_algorithm"}),
     Room("improve_ltp", ("improve_ltp", "improve_ltp.*"), never=MATHS | {"run_algorithm", "eval_policy"}),
     Room("quickstart", ("landscapes.quickstart",), never=MATHS),
+    Room("doctor", ("landscapes.doctor",), never=MATHS),
     Room("benchmarks", ("benchmarks", "benchmarks.*"), never=MATHS),
 )
 

@@ -17,6 +17,7 @@ from landscapes.config.job import Job
 from landscapes.config.schemas import PolicyVariance
 from landscapes.errors import UserError
 from landscapes.figures import purd_histograms
+from landscapes.job_end import print_end
 from landscapes.job_tracker import job_tracker
 from landscapes.tracking import Tracker
 
@@ -80,9 +81,7 @@ def run(job: Job) -> None:
     tracker.finish()
     title = f"{stored.name}, seed {s.seed}: returns under {s.noise_type}, {s.eval_episodes} samples, 95 % intervals"
     console.print_table(title, ["checkpoint", "amount", *tables.purd_columns(0.1)], table)
-    console.print_files(files)
-    if tracker.where:
-        print(f"wandb: {tracker.where}")
+    print_end(files, tracker)
 
 
 def dataset_name(noise_type: str, amount: float, num_samples: int) -> str:

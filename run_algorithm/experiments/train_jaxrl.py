@@ -6,15 +6,19 @@ Knows this experiment's settings; the job itself is in run_algorithm.train.
 from landscapes.config.job import Job
 from landscapes.config.schemas import TrainJaxrl
 from run_algorithm.schedule import off_policy_schedule
-from run_algorithm.train import EvaluationSettings, train
+from run_algorithm.train import EvaluationSettings, Task, train
 
 
 def run(job: Job) -> None:
     """Trains as the job says."""
+    train(job, task(job))
+
+
+def task(job: Job) -> Task:
+    """What the job wants trained."""
     s = job.settings
     assert isinstance(s, TrainJaxrl)
-    train(
-        job,
+    return Task(
         env_name=s.env_name,
         env_key="experiment.env_name",
         backend=s.backend,
