@@ -196,16 +196,25 @@ def make_trainer(algorithm: Algorithm) -> Trainer:
             own = [x if axis is None else devices.own(x) for x, axis in zip(args, in_axes, strict=True)]
             return devices.alone(f(*own))
 
+        single.__name__ = f.__name__
         return single
 
     @functools.cache
     def programs(num: int, width: int) -> tuple[Callable[..., Any], Callable[..., Any]]:
+        def start(key: Key) -> TrainState:
+            return algorithm.init(key)
+
+        def loop(key: Key, state: TrainState, tally: Tally, start: jax.Array, stop: jax.Array) -> Any:
+            return iterate(algorithm, key, state, tally, start, stop)
+
         axes = (0, 0, 0, None, None)
-        loop = mapped(lambda *args: iterate(algorithm, *args), width, axes)
-        start = mapped(algorithm.init, width, (0,))
         return (
-            jax.jit(devices.spread(start, num, (0,)), compiler_options=devices.compiler_options_once()),
-            jax.jit(devices.spread(loop, num, axes), donate_argnums=(1, 2), compiler_options=options),
+            jax.jit(
+                devices.spread(mapped(start, width, (0,)), num, (0,)), compiler_options=devices.compiler_options_once()
+            ),
+            jax.jit(
+                devices.spread(mapped(loop, width, axes), num, axes), donate_argnums=(1, 2), compiler_options=options
+            ),
         )
 
     def init(keys: Key) -> Members:

@@ -118,7 +118,7 @@ def train(job: Job, task: Task) -> storage.Run:
     run = run.with_record(**continued(record))
     loop = _TrainingLoop(run, env, algorithm, schedule, task, job.save_interval)
     at = loop.restore(rescheduled=longer)
-    tracker = job_tracker(job, run, run_name, "train", run_id=run.record.get("wandb_id"))
+    tracker = job_tracker(job, run, run_name, "train", job.sweep_name, run.record.get("wandb_id"))
     status = "stopped"
     try:
         loop.go(at, tracker)

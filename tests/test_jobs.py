@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 import h5py
 import jax
@@ -11,7 +12,8 @@ import numpy as np
 import pytest
 
 import landscapes
-from landscapes import neighborhood, statistics, training
+import trees
+from landscapes import neighborhood, statistics, storage, training
 from landscapes.config.launch import run_entry_point
 
 ENV = "tests.probes.line"
@@ -209,17 +211,50 @@ def test_every_kind_measures(results: Path, name: str, kind: str, amount: str) -
 def test_the_same_command_measures_the_same_numbers(results: Path) -> None:
     measured = []
     for _ in range(2):
-        assert purd(results, "td") == 0
+        assert purd(results, "td", "overwrite=true") == 0
         measured.append(returns(results, "td", 60, "td3_optimization/0.001/6"))
     np.testing.assert_array_equal(*measured)
-    assert purd(results, "td", "random_seed=5") == 0
+    assert purd(results, "td", "random_seed=5", "overwrite=true") == 0
     assert (returns(results, "td", 60, "td3_optimization/0.001/6") != measured[0]).any()
+
+
+def test_what_was_measured_is_not_measured_again(
+    results: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert purd(results, "td") == 0
+    table = capsys.readouterr().out.partition("returns under")[2].partition("Wrote")[0]
+    before = snapshot(results)
+    with pytest.MonkeyPatch.context() as once:
+        once.setattr(neighborhood.rollout, "make_engine", None)  # whatever measures now fails
+        assert purd(results, "td") == 0
+    out = capsys.readouterr().out
+    assert "1 of 1 were measured before" in out
+    assert out.partition("returns under")[2].partition("Wrote")[0] == table
+    assert {p: x for p, x in snapshot(results).items() if p.suffix == ".h5"} == {
+        p: x for p, x in before.items() if p.suffix == ".h5"
+    }
+    assert purd(results, "td", amount="0.001,0.002") == 0
+    assert "1 of 2 were measured before" in capsys.readouterr().out
+    assert len(returns(results, "td", 60, "td3_optimization/0.002/6")) == 6
+
+
+@pytest.mark.parametrize("other", ["random_seed=5", "experiment.episode_length=9", "experiment.discount=0.9"])
+def test_what_was_measured_under_other_settings_is_not_replaced_unasked(
+    results: Path, other: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert purd(results, "td") == 0
+    before = snapshot(results)
+    capsys.readouterr()
+    assert purd(results, "td", other) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(other) and "overwrite=true" in error and error.count("\n") == 1
+    assert snapshot(results) == before
 
 
 def test_any_batch_size_gives_the_same_distribution(results: Path) -> None:
     measured = {}
     for batch_size in (1, 4, 6, 100):
-        assert purd(results, "td", f"experiment.batch_size={batch_size}") == 0
+        assert purd(results, "td", f"experiment.batch_size={batch_size}", "overwrite=true") == 0
         measured[batch_size] = returns(results, "td", 60, "td3_optimization/0.001/6")
     for values in measured.values():
         np.testing.assert_allclose(values, measured[6], rtol=1e-5)
@@ -300,6 +335,51 @@ def walk(results: Path, name: str, *arguments: str) -> int:
         "experiment.episode_length=10",
         *arguments,
     )
+
+
+@pytest.mark.parametrize("options", [[], ["experiment.store_every=1", "experiment.remeasure_incumbent=true"]])
+def test_a_walk_that_was_ended_goes_on_to_the_same_results(
+    results: Path, tmp_path: Path, options: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = [*options, "run_name=walk", "experiment.heuristic=none", "save_interval=1e-6"]
+    whole = Path(shutil.copytree(results, tmp_path / "whole"))
+    assert walk(whole, "td", *options) == 0
+    make = neighborhood.make_measure
+
+    def ended(call: int) -> Any:
+        calls = iter(range(10**6))
+
+        def made(*arguments: Any, **settings: Any) -> neighborhood.Measure:
+            measure = make(*arguments, **settings)
+
+            def counted(*arguments: Any) -> neighborhood.Purd:
+                if next(calls) == call:
+                    raise KeyboardInterrupt
+                return measure.measure(*arguments)
+
+            return measure._replace(measure=counted)
+
+        return made
+
+    ends = 0
+    while True:
+        with pytest.MonkeyPatch.context() as once:
+            once.setattr(neighborhood, "make_measure", ended(2))
+            if walk(results, "td", *options) == 0:
+                break
+        ends += 1
+    assert ends >= 3
+    assert "goes on after 2 of at most" in capsys.readouterr().out
+    assert landscapes_steps(results, "walk") == landscapes_steps(whole, "walk")
+    files = sorted(
+        p.relative_to(whole) for p in [*(whole / "walk" / "seed0").glob("*.h5"), *whole.glob("td/seed0/td3*.h5")]
+    )
+    assert len(files) >= 3
+    for file in files:
+        one, two = (storage.read_hdf5(folder / file, "file")[0] for folder in (whole, results))
+        trees.assert_same(one, two)
+    assert walk(results, "td", *options) == 0
+    assert "run walk is finished" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

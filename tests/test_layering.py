@@ -81,6 +81,7 @@ HOUSE = (
     Room("improve_ltp", ("improve_ltp", "improve_ltp.*"), never=MATHS | {"run_algorithm", "eval_policy"}),
     Room("quickstart", ("landscapes.quickstart",), never=MATHS),
     Room("doctor", ("landscapes.doctor",), never=MATHS),
+    Room("sweeps", ("landscapes.sweeps",), only=frozenset({"errors", "console", "storage"})),
     Room("benchmarks", ("benchmarks", "benchmarks.*"), never=MATHS),
 )
 

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -339,9 +340,9 @@ def run_process(results: Path) -> subprocess.Popen[bytes]:
     return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=quiet, stderr=quiet)
 
 
-def killed_again_and_again(results: Path, kills: int, least: float, most: float) -> int:
+def killed_again_and_again(results: Path, kills: int, least: float, most: float, seed: int = 0) -> int:
     """kill -9 at random moments, `kills` times or until the run is finished, then to the end; how often it was."""
-    generator = random.Random(0)
+    generator = random.Random(seed)
     for done in range(kills):
         process = run_process(results)
         time.sleep(generator.uniform(least, most))
@@ -354,6 +355,35 @@ def killed_again_and_again(results: Path, kills: int, least: float, most: float)
     return kills
 
 
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of its own with little room."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=160k", "tmpfs", folder], check=False).returncode:
+        pytest.skip("only root may mount a small disk")
+    yield folder
+    subprocess.run(["umount", "-l", folder], check=True)
+
+
+def test_a_full_disk_is_one_line_and_room_lets_it_go_on(
+    small_disk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    many = [*(x for x in TD3 if "log_starts" not in x), "experiment.agent_log_starts=[20,40,60,80,100]"]
+    assert train(tmp_path / "whole", monkeypatch, many) == 0
+    capsys.readouterr()
+    code = train(small_disk, monkeypatch, many)
+    error = capsys.readouterr().err
+    assert code == 2
+    assert "No space left on device" in error
+    assert error.count("\n") == 1
+    assert list((small_disk / "one").rglob("*.tmp")) == []
+    assert train(small_disk, monkeypatch, many) == 2  # still no room, and nothing worse for it
+    subprocess.run(["mount", "-o", "remount,size=100m", small_disk], check=True)
+    assert train(small_disk, monkeypatch, many) == 0
+    assert contents(small_disk / "one") == contents(tmp_path / "whole" / "one")
+
+
 def test_kill_9_loses_nothing(tmp_path: Path) -> None:
     began = time.monotonic()
     assert run_process(tmp_path / "whole").wait() == 0
@@ -361,3 +391,17 @@ def test_kill_9_loses_nothing(tmp_path: Path) -> None:
     assert killed_again_and_again(tmp_path / "cut", 4, 0.3 * usual, 0.9 * usual) >= 1
     assert contents(tmp_path / "cut" / "one") == contents(tmp_path / "whole" / "one")
     assert json.loads((tmp_path / "cut" / "one" / "run.json").read_text())["status"] == "finished"
+
+
+@pytest.mark.slow
+def test_two_hundred_kills_lose_nothing(tmp_path: Path) -> None:
+    """Runs are begun anew until they have been killed two hundred times in all, from the start of the process on."""
+    began = time.monotonic()
+    assert run_process(tmp_path / "whole").wait() == 0
+    usual = time.monotonic() - began
+    kills, runs = 0, 0
+    while kills < 200:
+        kills += killed_again_and_again(tmp_path / str(runs), 200 - kills, 0.1 * usual, 0.9 * usual, seed=runs)
+        assert contents(tmp_path / str(runs) / "one") == contents(tmp_path / "whole" / "one")
+        runs += 1
+    print(f"{kills} kills of {runs} runs")

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 import slurm_cluster
+from landscapes import storage
 from slurm_cluster import Cluster
 from test_resume import ROOT, contents
 
@@ -85,6 +86,16 @@ def record(results: Path, name: str) -> dict[str, object]:
     return json.loads(path.read_text()) if path.exists() else {"status": "none"}
 
 
+def sweeps(cluster: Cluster, results: Path, *arguments: str) -> str:
+    """What the command about sweeps says of the latest one."""
+    name = storage.sweep_names(results)[-1]
+    command = [sys.executable, "-m", "landscapes.sweeps", name, *arguments]
+    environment = {**cluster.environment, "LANDSCAPES_RESULTS": str(results), "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=500)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
 def logs(results: Path) -> str:
     return "".join(path.read_text() for path in sorted((results / "sweeps").rglob("*_log.*")))
 
@@ -103,6 +114,7 @@ def test_a_sweep_is_an_array(cluster: Cluster, tmp_path: Path) -> None:
     assert len(names) == 4
     array = names[0].partition("_")[0]
     assert names == [f"{array}_{task}" for task in range(4)]
+    assert "4 finished" in sweeps(cluster, tmp_path)
     told = [record(tmp_path, name) for name in names]
     assert [run["status"] for run in told] == ["finished"] * 4
     assert sorted((run["algorithm"]["name"], run["random_seed"]) for run in told) == [  # type: ignore[index]
@@ -134,7 +146,9 @@ def test_a_cancelled_array_goes_on_when_it_is_submitted_again(
     wait_for(lambda: [record(tmp_path, f"long_{i}")["status"] for i in range(2)] == ["stopped"] * 2)
     sweep.communicate(timeout=200)
     assert sweep.returncode != 0
-    ended(submit(cluster, tmp_path, *LONG, "run_name=long", "random_seed=1,2"), 300)
+    assert "2 stopped" in sweeps(cluster, tmp_path)
+    sweeps(cluster, tmp_path, "--resubmit")
+    assert "2 finished" in sweeps(cluster, tmp_path)
     assert contents(tmp_path / "long_0") == unbroken
 
 

@@ -88,7 +88,7 @@ def run(plan: Plan) -> Record:
     """Train briefly, measure every checkpoint, propose a few updates."""
     found = answers(plan)
     comparisons = [_answer(measurement) for measurement in found]
-    steps = [plan.size(500, 10) * i for i in range(1, plan.size(6, 2) + 1)]
+    steps = [plan.size(500, 10) * i for i in range(1, plan.size(10, 2) + 1)]
     samples, length = plan.size((1000, 1000), (4, 10))
     with tempfile.TemporaryDirectory() as folder:
         variables = {

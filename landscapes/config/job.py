@@ -68,6 +68,11 @@ class Job:
             return self.run_name
         return f"{self.run_name}_{self.sweep_index}"
 
+    @property
+    def sweep_name(self) -> str | None:
+        """What the members of a sweep have in common: the name asked for; None outside a sweep and without one."""
+        return None if self.sweep_index is None else self.run_name
+
     def published_error(self, error: UserError) -> UserError:
         """The same error under the key that the user typed, where an algorithm's own config raised it."""
         key = published_key(self.settings, error.key)

@@ -48,6 +48,11 @@ def run_sweep(
     folder = _sweep_folder(config, jobs[0])
     # A job composes its configuration when it starts, perhaps days later: it shall read what was submitted.
     shutil.copytree(CONF, folder / "conf")
+    from landscapes.storage.sweeps import Sweep
+
+    arguments = ["--multirun", *overrides]
+    Sweep(folder, entry_point, arguments, members, [job.member_name for job in jobs]).write()
+    print(f"sweep: {folder.name} (python -m landscapes.sweeps {folder.name})", flush=True)
     with hydra_loader(entry_point, folder / "conf") as frozen:
         located = [*overrides, f"hydra.sweep.dir='{folder}'"]
         return _launch(frozen, load(frozen, entry_point, located), members, task)

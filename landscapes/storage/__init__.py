@@ -47,6 +47,7 @@ from landscapes.storage.saves import (
     read_save,
     write_save,
 )
+from landscapes.storage.sweeps import Sweep, open_sweep, sweep_names, sweeps_folder
 from landscapes.storage.trees import flatten_tree, restore_tree
 
 __all__ = [
@@ -55,6 +56,7 @@ __all__ = [
     "SEGMENT_SCHEMA_VERSION",
     "Run",
     "Save",
+    "Sweep",
     "append_segment",
     "append_tail",
     "check_checkpoint",
@@ -79,6 +81,7 @@ __all__ = [
     "log_end",
     "merge_hdf5",
     "open_run",
+    "open_sweep",
     "read_attributes",
     "read_dataset_attributes",
     "read_hdf5",
@@ -89,6 +92,8 @@ __all__ = [
     "save_checkpoint",
     "slurm_run_name",
     "starts_over",
+    "sweep_names",
+    "sweeps_folder",
     "unique_run_name",
     "write_hdf5",
     "write_save",
