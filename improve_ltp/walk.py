@@ -79,30 +79,30 @@ def walk(job: Job) -> None:
     child, _ = open_or_create(job, results, name, record)
     if is_finished(child):
         return
-    lock = storage.hold_run(child)
-    _print_plan(s, parent, child, env, algorithm, kind, samples.program_shape)
-    tracker = job_tracker(job, child, child.name, "reject_ltp", group=parent.name, run_id=child.record.get("wandb_id"))
-    child = child.write_record(**continued(record), wandb_id=tracker.run_id)
+    with storage.hold_run(child):
+        _print_plan(s, parent, child, env, algorithm, kind, samples.program_shape)
+        tracker = job_tracker(
+            job, child, child.name, "reject_ltp", group=parent.name, run_id=child.record.get("wandb_id")
+        )
+        child = child.write_record(**continued(record), wandb_id=tracker.run_id)
 
-    def measure(
-        key: jax.Array, state: TrainState, progress: neighborhood.Progress, first: int, count: int
-    ) -> np.ndarray:
-        return samples.measure(key, state, 0.0 if s.lr is None else s.lr, progress, first, count).returns
+        def measure(
+            key: jax.Array, state: TrainState, progress: neighborhood.Progress, first: int, count: int
+        ) -> np.ndarray:
+            return samples.measure(key, state, 0.0 if s.lr is None else s.lr, progress, first, count).returns
 
-    job_of_walk = _Walk(job, s, parent, child, algorithm, tracker, measure, state, samples.program_shape)
-    status = "stopped"
-    try:
-        job_of_walk.go()
-        status = "finished"
-    finally:
-        child = child.write_record(status=status)
-        tracker.artifact(f"{child.name}-results", "rejection", [p for p in job_of_walk.files if p.exists()])
-        tracker.finish(failed=status != "finished")
-        if lock is not None:
-            lock.release()
-    job_of_walk.print_results()
-    print_end([child.path / "run.json", *job_of_walk.files], tracker)
-    print(f"run: {child.name}")
+        job_of_walk = _Walk(job, s, parent, child, algorithm, tracker, measure, state, samples.program_shape)
+        status = "stopped"
+        try:
+            job_of_walk.go()
+            status = "finished"
+        finally:
+            child = child.write_record(status=status)
+            tracker.artifact(f"{child.name}-results", "rejection", [p for p in job_of_walk.files if p.exists()])
+            tracker.finish(failed=status != "finished")
+        job_of_walk.print_results()
+        print_end([child.path / "run.json", *job_of_walk.files], tracker)
+        print(f"run: {child.name}")
 
 
 def _update_kind(algorithm: Algorithm, job: Job) -> str:

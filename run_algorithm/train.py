@@ -113,23 +113,27 @@ def train(job: Job, task: Task) -> storage.Run:
     longer = task.length_key in changed
     if not longer and is_finished(run):
         return run
-    lock = storage.hold_run(run)
+    with storage.hold_run(run):
+        return _train(job, task, run.with_record(**continued(record)), env, algorithm, schedule, longer)
+
+
+def _train(
+    job: Job, task: Task, run: storage.Run, env: Environment, algorithm: Algorithm, schedule: Schedule, longer: bool
+) -> storage.Run:
+    """The rest of `train`, on a run that no other process works on; `longer` if it was shorter when it began."""
     print_plan(run, env, algorithm, task.num_seeds, schedule, task.estimate(job))
-    run = run.with_record(**continued(record))
     loop = _TrainingLoop(run, env, algorithm, schedule, task, job.save_interval)
     at = loop.restore(rescheduled=longer)
-    tracker = job_tracker(job, run, run_name, "train", job.sweep_name, run.record.get("wandb_id"))
+    tracker = job_tracker(job, run, run.name, "train", job.sweep_name, run.record.get("wandb_id"))
     status = "stopped"
     try:
         loop.go(at, tracker)
         status = "finished"
     finally:
         files = loop.finish(status)
-        tracker.artifact(f"{run_name}-curves", "curves", [loop.curves.run.curves_path])
-        tracker.artifact(f"{run_name}-checkpoints", "checkpoints", files)
+        tracker.artifact(f"{run.name}-curves", "curves", [loop.curves.run.curves_path])
+        tracker.artifact(f"{run.name}-checkpoints", "checkpoints", files)
         tracker.finish(failed=status != "finished")
-        if lock is not None:
-            lock.release()
     _print_results(loop)
     print_end([run.path / "run.json", run.curves_path, *files], tracker)
     print(f"run: {run.name}")

@@ -8,6 +8,7 @@ import contextlib
 import os
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -94,6 +95,16 @@ class Cluster:
         daemon = self.daemons.pop(name)
         daemon.send_signal(number)
         daemon.wait(timeout=30)
+
+    def fail_node(self) -> None:
+        """Kills the node's daemon and all that runs on the node, as a power cut would."""
+        self.stop("slurmd", signal.SIGKILL)
+        own = f"SLURM_CONF={self.folder / 'slurm.conf'}".encode()
+        for process in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                command = (process / "cmdline").read_bytes()
+                if own in (process / "environ").read_bytes() and (b"slurmstepd" in command or b"submitit" in command):
+                    os.kill(int(process.name), signal.SIGKILL)
 
     def wait_until_idle(self, seconds: float = 60.0) -> None:
         """Returns as soon as the node takes jobs."""

@@ -184,10 +184,8 @@ def test_other_settings_are_refused_by_name_and_those_of_logging_are_not(
 
 def test_a_finished_run_trains_on_under_a_larger_max_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its checkpoints are those of a run that was as long from the start."""
-    longer = [
-        *(x for x in TD3 if "max_steps" not in x and "log_starts" not in x),
-        "experiment.agent_log_starts=[50,150]",
-    ]
+    other = ("experiment.max_steps", "experiment.agent_log_starts", "experiment.replay_buffer_size")
+    longer = [*(x for x in TD3 if not x.startswith(other)), "experiment.agent_log_starts=[50,150]"]
     assert train(tmp_path / "a", monkeypatch, [*longer, "experiment.max_steps=130"]) == 0
     assert train(tmp_path / "a", monkeypatch, [*longer, "experiment.max_steps=200"]) == 0
     assert train(tmp_path / "b", monkeypatch, [*longer, "experiment.max_steps=200"]) == 0
@@ -258,27 +256,24 @@ def test_two_processes_do_not_work_on_one_run(
         end_at(once, 5, lambda: signal.raise_signal(signal.SIGTERM))
         assert train(tmp_path, monkeypatch, TD3) == 143
     lock = tmp_path / "one" / "run.json"
-    holder = subprocess.Popen(
-        [sys.executable, "-c", HOLD, str(lock)], stdout=subprocess.PIPE, stdin=subprocess.PIPE, text=True
-    )
-    assert holder.stdout is not None and holder.stdin is not None
-    assert holder.stdout.readline() == "held\n"
-    capsys.readouterr()
-    for arguments in (TD3, [*TD3, "overwrite=true"]):
-        assert train(tmp_path, monkeypatch, arguments) == 2
-        assert "another process" in capsys.readouterr().err
-    holder.kill()
-    holder.wait()
+    pipe = subprocess.PIPE
+    with subprocess.Popen([sys.executable, "-c", HOLD, str(lock)], stdout=pipe, stdin=pipe, text=True) as holder:
+        assert holder.stdout is not None and holder.stdout.readline() == "held\n"
+        capsys.readouterr()
+        for arguments in (TD3, [*TD3, "overwrite=true"]):
+            assert train(tmp_path, monkeypatch, arguments) == 2
+            assert "another process" in capsys.readouterr().err
+        holder.kill()
     assert train(tmp_path, monkeypatch, TD3) == 0
 
 
 HOLD = """
 import sys
 from pathlib import Path
-from landscapes.storage.files import hold
-lock = hold(Path(sys.argv[1]), "one")
-print("held", flush=True)
-sys.stdin.readline()
+from landscapes.storage.files import held
+with held(Path(sys.argv[1]), "one"):
+    print("held", flush=True)
+    sys.stdin.readline()
 """
 
 

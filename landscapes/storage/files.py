@@ -60,10 +60,11 @@ def _flush(path: Path) -> None:
         os.close(descriptor)
 
 
-def hold(path: Path, what: str) -> FileLock | None:
-    """The lock of `path` for as long as this process lives or `release()` is called on what is returned.
+@contextlib.contextmanager
+def held(path: Path, what: str) -> Iterator[None]:
+    """Hold the lock of `path` without waiting: raises UserError for `what` (a run) where another process has it.
 
-    Raises UserError for `what` (a run) where another process holds it. None where the file system has no flock.
+    Where the file system has no flock, goes on without one and logs it.
     """
     lock = FileLock(f"{path}.lock", fallback_to_soft=False, timeout=0)
     try:
@@ -74,8 +75,12 @@ def hold(path: Path, what: str) -> FileLock | None:
         if error.errno not in _NO_FLOCK:
             raise UserError("results_dir", path, f"cannot be locked: {error.strerror or error}") from error
         _log.warning("%s: this file system has no locks; let only one process at a time write to it", path.parent)
-        return None
-    return lock
+        yield
+        return
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 @contextlib.contextmanager

@@ -18,10 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
-
 from landscapes.errors import UserError
-from landscapes.storage.files import flush_folder, hold, temporary_name, write_whole
+from landscapes.storage.files import flush_folder, held, temporary_name, write_whole
 from landscapes.storage.hdf5 import plain
 from landscapes.storage.provenance import REPOSITORY
 
@@ -229,12 +227,9 @@ def find_run(results: Path, name: str) -> Run | None:
     return Run(path, _read_record(path, "run_name"))
 
 
-def hold_run(run: Run) -> FileLock | None:
-    """Keeps other processes from working on the run as long as this one lives; raises UserError where one does.
-
-    None where the file system has no locks.
-    """
-    return hold(run.path / _RECORD, run.name)
+def hold_run(run: Run) -> contextlib.AbstractContextManager[None]:
+    """Keeps other processes from working on the run meanwhile; raises UserError where one does already."""
+    return held(run.path / _RECORD, run.name)
 
 
 def check_same_settings(run: Run, config: Mapping[str, object], may_change: Iterable[str]) -> list[str]:
@@ -286,10 +281,8 @@ def _check_is_run(path: Path) -> None:
 def _check_replaceable(path: Path, record: dict[str, Any], overwrite: bool) -> None:
     _check_is_run(path)
     if overwrite:
-        lock = hold(path / _RECORD, path.name)
-        if lock is not None:
-            lock.release()
-        return
+        with held(path / _RECORD, path.name):
+            return
     try:
         present = _read_record(path, "run_name")
         differing = differing_keys(present.get("config") or {}, record.get("config") or {})

@@ -111,8 +111,10 @@ def test_resumed_job_draws_rows_after_its_checkpoint_again(filled):
     np.testing.assert_array_equal(load_log(filled, 0, 8, 3).data.reward, np.array([13, 15, 11], np.float32))
     save_checkpoint(filled, 0, 8, state_that_saw(8), {})
     with pytest.raises(ValueError, match="checkpoint 8 of seed 0 sees rows from 5 on"):
-        append_segment(filled, 0, 5, rows(5, 8))
+        append_segment(filled, 0, 5, rows(5, 7))
     assert log_end(filled, 0) == 8
+    append_segment(filled, 0, 5, rows(5, 8, salt=0.5))  # the very same rows may be stored once more
+    assert segments(filled) == ["replay_0_4.h5", "replay_4_5.h5", "replay_5_8.h5"]
 
 
 def test_rows_behind_a_gap_never_come_back(filled):
