@@ -146,7 +146,7 @@ def test_a_cancelled_array_goes_on_when_it_is_submitted_again(
     wait_for(lambda: [record(tmp_path, f"long_{i}")["status"] for i in range(2)] == ["stopped"] * 2)
     sweep.kill()  # without accounting nobody tells the one who waits
     sweep.communicate()
-    assert "2 stopped" in sweeps(cluster, tmp_path)
+    wait_for(lambda: "2 stopped" in sweeps(cluster, tmp_path))
     sweeps(cluster, tmp_path, "--resubmit")
     assert "2 finished" in sweeps(cluster, tmp_path)
     assert contents(tmp_path / "long_0") == unbroken
