@@ -81,11 +81,11 @@ def _resubmit(sweep: storage.Sweep, members: Sequence[Member]) -> int:
 
 
 def _members(sweep: storage.Sweep, results: Path) -> list[Member]:
-    jobs, queue = sweep.jobs(), _queue()
+    queue = _queue()
     common = set.intersection(*map(set, sweep.members)) if len(sweep.members) > 1 else set()
     found = []
     for index, arguments in enumerate(sweep.members):
-        job = jobs.get(index)
+        job = sweep.job(index)
         name = sweep.runs[index] or (job if sweep.entry_point == "run_algorithm" else None)
         run = _run(results, name)
         state, told = _state(sweep, index, job, queue, run)
@@ -99,10 +99,10 @@ def _state(
 ) -> tuple[str, str]:
     if run is not None and run.record.get("status") == "finished":
         return "finished", ""
-    if job is None:
-        return queue.get(f"{index}", "not started"), ""
     if job in queue:
         return queue[job], ""
+    if job is None or not sweep.has_begun(job):
+        return "not started", ""
     failure = next((line for line in sweep.log(job).splitlines() if line.startswith(f"member {index}: ")), None)
     if failure is not None:
         return "failed", failure.removeprefix(f"member {index}: ")[:_SHOWN]

@@ -161,6 +161,14 @@ def iteration(
     return state._replace(learner=learner), collected | metrics, weights
 
 
+def blank_tally(algorithm: Algorithm) -> Tally:
+    """The tally of one member before anything was counted, as NumPy arrays."""
+    key = jax.random.key(0)
+    state = jax.eval_shape(algorithm.init, key)
+    _, *told = jax.eval_shape(functools.partial(iteration, algorithm), key, state, np.uint32(0))
+    return Tally(*jax.tree.map(lambda x: np.zeros(x.shape, x.dtype), told))
+
+
 def iterate(
     algorithm: Algorithm, key: Key, state: TrainState, tally: Tally, start: jax.Array, stop: jax.Array
 ) -> tuple[TrainState, Tally]:
@@ -229,15 +237,10 @@ def make_trainer(algorithm: Algorithm) -> Trainer:
 
         return Members(tuple(devices.put_apart(together(part), num) for part in places(len(states))), len(states))
 
-    @functools.cache
-    def blank_tally() -> Tally:
-        key = jax.random.key(0)
-        state = jax.eval_shape(algorithm.init, key)
-        _, *told = jax.eval_shape(functools.partial(iteration, algorithm), key, state, np.uint32(0))
-        return Tally(*jax.tree.map(lambda x: np.zeros(x.shape, x.dtype), told))
+    blank_of_one = functools.cache(functools.partial(blank_tally, algorithm))
 
     def blank(num_seeds: int) -> Members:
-        return place([blank_tally()] * num_seeds)
+        return place([blank_of_one()] * num_seeds)
 
     def advance(keys: Key, members: Members, tallies: Members, start: int, stop: int) -> tuple[Members, Members]:
         _, loop = programs(*layout(members.num_seeds))

@@ -64,7 +64,9 @@ def test_training_is_the_same_on_one_device(on_one_device, num_seeds):
 
     def trained():
         trainer = training.make_trainer(algorithm)
-        members, metrics = trainer.advance(keys.train, trainer.init(keys.init), 0, 12)
+        blank = trainer.blank(keys.init.shape[0])
+        members, tallies = trainer.advance(keys.train, trainer.init(keys.init), blank, 0, 12)
+        metrics = training.means(tallies)
         return members.joined(), metrics, members.member(num_seeds - 1)
 
     apart, metrics, last = trained()

@@ -71,7 +71,8 @@ def learned(name: str) -> dict[str, tuple[np.ndarray, np.ndarray]]:
         algorithm = make_algorithm(name, SETTINGS[name], probes.any_of_six(which))
         key_init, key_train = jax.random.split(key)
         state = algorithm.init(key_init)
-        state, _, _ = training.iterate(algorithm, key_train, state, jnp.uint32(0), jnp.uint32(ITERATIONS[name]))
+        tally = training.blank_tally(algorithm)
+        state, _ = training.iterate(algorithm, key_train, state, tally, jnp.uint32(0), jnp.uint32(ITERATIONS[name]))
         return values_and_actions(name, algorithm, state.learner, key)
 
     keys = jax.random.split(jax.random.key(0), len(SIX))

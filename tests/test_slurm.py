@@ -130,10 +130,22 @@ def test_a_job_that_meets_its_time_limit_is_requeued_and_goes_on(
 ) -> None:
     limit = ["hydra.launcher.timeout_min=1", "hydra.launcher.signal_delay_s=30"]
     ended(submit(cluster, tmp_path, *LONG, "run_name=long", "random_seed=1", *limit), 580)
+    assert "Caught signal SIGUSR2" in logs(tmp_path)  # how far it was by then is SLURM's choice, to the minute
+    assert record(tmp_path, "long_0")["status"] == "finished"
+    assert contents(tmp_path / "long_0") == unbroken
+
+
+def test_a_preempted_job_saves_is_requeued_and_goes_on(
+    cluster: Cluster, unbroken: dict[str, bytes], tmp_path: Path
+) -> None:
+    """SLURM sends to preempted jobs what it sends before a time limit."""
+    sweep = submit(cluster, tmp_path, *LONG, "run_name=long", "random_seed=1")
+    wait_for((tmp_path / "long_0" / "resume" / "state.h5").exists)
+    cluster.run("scancel", "--user=root", "--state=RUNNING", "--signal=USR2")
+    ended(sweep, 300)
     told = logs(tmp_path)
     assert "SIGUSR2: stops as soon as all is saved" in told
     assert re.search(r"goes on from step [1-9]", told)
-    assert record(tmp_path, "long_0")["status"] == "finished"
     assert contents(tmp_path / "long_0") == unbroken
 
 

@@ -3,9 +3,11 @@
 Knows the sizes, which are the published ones.
 """
 
+from collections.abc import Mapping
+
 from benchmarks.plan import Plan, num_cores, with_best_peer
 from benchmarks.suites import raw
-from benchmarks.timing import Comparison, Record, compare_rates, spread
+from benchmarks.timing import Comparison, Measurement, Record, compare_rates, spread
 
 SHARE_OF_SIMULATOR = 0.9
 COMPILE_SECONDS = 10.0
@@ -30,19 +32,24 @@ def run(plan: Plan) -> Record:
     found = plan.take_turns(jobs)
     if plan.peer_python:
         found = with_best_peer(found, "rejax PPO")
-    mine = found["ours PPO"]
+    return Record("ppo", compare(found, environment, num_envs), list(found.values()))
+
+
+def compare(found: Mapping[str, Measurement], environment: str, num_envs: int) -> list[Comparison]:
+    """Beside the simulator at the same batch (the target) and at its best one; beside rejax, if it is there."""
+    mine, several = found["ours PPO"], found["ours PPO, a seed per core"]
     what = f"PPO {environment}, {num_envs} environments"
+    lines = []
+    for which, ours, way in (("one seed", mine, raw.WAYS[0]), ("a seed per core", several, raw.WAYS[1])):
+        same, best = (raw.simulator(found, environment, batch, way) for batch in (num_envs, None))
+        label = f"the bare simulator, {way}"
+        lines.append(compare_rates(f"{what}, {which}", ours, same, f"{label}, same batch", SHARE_OF_SIMULATOR))
+        lines.append(compare_rates(f"{what}, {which}", ours, best, f"{label}, {best.name.rpartition(', ')[2]}"))
+    if "rejax PPO" in found:
+        lines.append(compare_rates(f"{what}, one seed", mine, found["rejax PPO"], "rejax"))
     compiling = mine.compile_seconds + float(mine.details["setup_compile_seconds"])
     ratio = spread([compiling / COMPILE_SECONDS])
-    one, best = (raw.simulator(found, environment, way=way) for way in raw.WAYS)
-    several = found["ours PPO, a seed per core"]
-    comparisons = [
-        compare_rates(f"{what}, one seed", mine, one, f"the bare simulator, {raw.WAYS[0]}", SHARE_OF_SIMULATOR),
-        compare_rates(
-            f"{what}, {cores} seeds", several, best, f"the bare simulator, {raw.WAYS[1]}", SHARE_OF_SIMULATOR
-        ),
-        Comparison(f"{what}: compiling", compiling, "s", "a fixed time", COMPILE_SECONDS, ratio, 1.0, at_most=True),
-    ]
-    if plan.peer_python:
-        comparisons.insert(2, compare_rates(f"{what}, one seed", mine, found["rejax PPO"], "rejax"))
-    return Record("ppo", comparisons, list(found.values()))
+    lines.append(
+        Comparison(f"{what}: compiling", compiling, "s", "a fixed time", COMPILE_SECONDS, ratio, 1.0, at_most=True)
+    )
+    return lines

@@ -15,7 +15,7 @@ from landscapes.storage.files import write_whole
 SWEEP_SCHEMA_VERSION = 1
 
 _RECORD = "sweep.json"
-_LOG = re.compile(r"(?P<array>[0-9]+)_(?P<task>[0-9]+)_0_log\.err")
+_SUBMISSION = re.compile(r"([0-9]+)_submission\.sh")
 
 
 @dataclass(frozen=True)
@@ -39,10 +39,15 @@ class Sweep:
         text = json.dumps(plain, indent=2) + "\n"
         return write_whole(self.path / _RECORD, lambda temporary: temporary.write_text(text, encoding="utf-8"))
 
-    def jobs(self) -> dict[int, str]:
-        """The id `{array job}_{task}` of each member that has started."""
-        found = (_LOG.fullmatch(path.name) for path in (self.path / ".submitit").glob("*/*_0_log.err"))
-        return {int(match["task"]): f"{match['array']}_{match['task']}" for match in found if match}
+    def job(self, member: int) -> str | None:
+        """The id `{array job}_{task}` of a member; None before the array was submitted."""
+        names = (path.name for path in (self.path / ".submitit").glob("*/*_submission.sh"))
+        array = next((match[1] for match in map(_SUBMISSION.fullmatch, names) if match), None)
+        return None if array is None else f"{array}_{member}"
+
+    def has_begun(self, job: str) -> bool:
+        """Whether that job has ever been given a node."""
+        return any((self.path / ".submitit").glob(f"*/{job}_0_log.err"))
 
     def log(self, job: str, stream: str = "err") -> str:
         """What that job has written to `err` or `out`."""
