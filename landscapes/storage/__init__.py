@@ -41,7 +41,6 @@ from landscapes.storage.runs import (
 from landscapes.storage.saves import (
     Save,
     append_tail,
-    discard_saves,
     drop_tail,
     load_logs,
     read_save,
@@ -68,7 +67,6 @@ __all__ = [
     "create_run",
     "differing_keys",
     "discard_log",
-    "discard_saves",
     "drop_tail",
     "environment_record",
     "find_run",

@@ -10,7 +10,6 @@ import contextlib
 import logging
 import os
 import re
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -69,6 +68,8 @@ def read_save(run: Run) -> Save | None:
             raise UserError(
                 _KEY, path, f"its schema_version is {version}; known are versions up to {SAVE_SCHEMA_VERSION}"
             )
+        if damage is not None:  # or the next save would keep it as the one before
+            (_folder(run) / _LATEST).unlink()
         return Save(datasets, attributes)
     if damage is not None:
         raise UserError("run_name", run.name, f"no save of it can be read ({damage}); overwrite=true starts over")
@@ -119,11 +120,6 @@ def load_logs(run: Run, count: int, template: Replay) -> list[Replay]:
     if needed < count:
         raise UserError(_KEY, _folder(run), f"rows {needed}..{count - 1} of the replay log are missing")
     return [Replay(log.data, np.uint32(count % 2**32)) for log in logs]  # type: ignore[arg-type]  # NumPy for JAX
-
-
-def discard_saves(run: Run) -> None:
-    """Removes all that is kept for continuing."""
-    shutil.rmtree(_folder(run), ignore_errors=True)
 
 
 def _folder(run: Run) -> Path:
