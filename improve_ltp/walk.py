@@ -3,6 +3,7 @@
 Knows run folders, trackers and the rejection loop; knows no algorithm and no maths.
 """
 
+import sys
 import time
 from collections.abc import Callable
 from functools import partial
@@ -28,7 +29,9 @@ from landscapes.config.job import Job
 from landscapes.config.schemas import RejectLtp
 from landscapes.errors import UserError
 from landscapes.figures import rejection_figure
+from landscapes.find_run import find_run
 from landscapes.job_end import print_end
+from landscapes.job_purd import measure_by_blocks, purd_identity
 from landscapes.job_run import continued, is_finished, open_or_create
 from landscapes.job_tracker import job_tracker
 from landscapes.tracking import Tracker
@@ -65,7 +68,7 @@ def walk(job: Job) -> None:
     assert isinstance(s, RejectLtp)
     root = s.root_policy_conf
     results = storage.results_directory(job.results_dir)
-    parent = storage.open_run(results, root.run_name, "experiment.root_policy_conf.run_name")
+    parent = find_run(job, results, root.run_name, "experiment.root_policy_conf.run_name")
     storage.check_seed(parent, root.seed, "experiment.root_policy_conf.seed")
     storage.check_checkpoint(parent, root.seed, root.ckpt, "experiment.root_policy_conf.ckpt")
     env, algorithm = door.rebuild(parent, s.episode_length, s.start_noise)
@@ -86,12 +89,7 @@ def walk(job: Job) -> None:
         )
         child = child.write_record(**continued(record), wandb_id=tracker.run_id)
 
-        def measure(
-            key: jax.Array, state: TrainState, progress: neighborhood.Progress, first: int, count: int
-        ) -> np.ndarray:
-            return samples.measure(key, state, 0.0 if s.lr is None else s.lr, progress, first, count).returns
-
-        job_of_walk = _Walk(job, s, parent, child, algorithm, tracker, measure, state, samples.program_shape)
+        job_of_walk = _Walk(job, s, parent, child, algorithm, tracker, samples, state)
         status = "stopped"
         try:
             job_of_walk.go()
@@ -99,7 +97,7 @@ def walk(job: Job) -> None:
         finally:
             child = child.write_record(status=status)
             tracker.artifact(f"{child.name}-results", "rejection", [p for p in job_of_walk.files if p.exists()])
-            tracker.finish(failed=status != "finished")
+            tracker.finish(sys.exception())
         job_of_walk.print_results()
         print_end([child.path / "run.json", *job_of_walk.files], tracker)
         print(f"run: {child.name}")
@@ -175,13 +173,11 @@ class _Walk:
         child: storage.Run,
         algorithm: Algorithm,
         tracker: Tracker,
-        measure: Callable[..., np.ndarray],
+        measure: neighborhood.Measure,
         root: TrainState,
-        program_shape: dict[str, Any],
     ) -> None:
         self.job, self.s, self.parent, self.child = job, s, parent, child
         self.tracker, self.measure, self.root = tracker, measure, root
-        self.program_shape = program_shape
         conf = s.root_policy_conf
         self.iteration = door.stored_iteration(parent, conf.seed, conf.ckpt)
         self.rows = door.stored_rows(parent, conf.seed, conf.ckpt)
@@ -223,7 +219,7 @@ class _Walk:
                 if len(self.measured) < len(restored):
                     returns = restored[len(self.measured)]
                 else:
-                    returns = self.measure(key, state, show, first, s.eval_episodes if count is None else count)
+                    returns = self._measure(key, state, show, first, s.eval_episodes if count is None else count)
                 self.measured.append(returns)
                 done += len(returns)
                 self._save_if_due()
@@ -257,6 +253,18 @@ class _Walk:
         self.files.append(
             rejection_figure(self.files[0], group(self.s), self.child.path / "rejection.png", alpha=self.s.cvar_alpha)
         )
+
+    def _measure(
+        self, key: jax.Array, state: TrainState, progress: neighborhood.Progress, first: int, count: int
+    ) -> np.ndarray:
+        amount = 0.0 if self.s.lr is None else self.s.lr
+        which = {"measurement": len(self.measured), "first": first, "count": count}
+        about = {**which, **purd_identity(self.measure, key, amount)}
+        unfinished = storage.Unfinished(self.child.path, about)
+        interval = self.job.save_interval
+        purd = measure_by_blocks(self.measure, key, state, amount, progress, unfinished, interval, first, count)
+        unfinished.discard()  # it is in the next save, or comes again
+        return purd.returns
 
     def _early_refusal(self) -> rejection.EarlyRefusal | None:
         s = self.s
@@ -368,7 +376,7 @@ class _Walk:
             "units": "undiscounted return; ltps as published, of non-positive modes too",
             "child_run": self.child.name,
             "config": self.job.resolved,
-            "program_shape": self.program_shape,
+            "program_shape": self.measure.program_shape,
             "keys": "advance, measure, fresh = split(fold_in(key(random_seed), seed), 3); fold_in(measure, proposal)",
         }
         conf = self.s.root_policy_conf

@@ -21,9 +21,10 @@ from filelock import FileLock, Timeout
 from landscapes import console, storage
 from landscapes.config.compose import compose_job
 from landscapes.config.job import Job
-from landscapes.config.runtime import compilation_cache, set_up_runtime
+from landscapes.config.runtime import set_up_runtime
 from landscapes.config.schemas import EXPERIMENTS
 from landscapes.errors import UserError
+from landscapes.places import compilation_cache
 from landscapes.tracking import has_login
 
 _CONNECT_SECONDS = 3.0
@@ -48,9 +49,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UserError as error:
         console.one_line_error(error)
         return 2
-    set_up_runtime()
     results = storage.results_directory(None if job is None else job.results_dir)
-    findings = [*_devices(), _cache(), *_results(results), _wandb(), _slurm()]
+    set_up_runtime(results)
+    findings = [*_devices(), _cache(results), *_results(results), _wandb(), _slurm()]
     if job is not None:
         findings += _job(job, results)
     rows = [[finding.what, finding.found, finding.problem or "ok"] for finding in findings]
@@ -83,12 +84,11 @@ def _devices() -> list[Finding]:
     ]
 
 
-def _cache() -> Finding:
-    folder = Path(os.environ.get("JAX_COMPILATION_CACHE_DIR") or compilation_cache())
+def _cache(results: Path) -> Finding:
+    folder = Path(os.environ.get("JAX_COMPILATION_CACHE_DIR") or compilation_cache(results))
     programs = sum(1 for _ in folder.glob("*-cache")) if folder.is_dir() else 0
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=folder).close()
+        tempfile.TemporaryFile(dir=storage.nearest_present(folder)).close()
     except OSError as error:
         told = f"cannot be written ({error.strerror or error}); programs are compiled again: set LANDSCAPES_CACHE"
         return Finding("compiled programs", str(folder), told)
@@ -100,7 +100,7 @@ def _results(results: Path) -> list[Finding]:
         storage.check_results_writable(results)
     except UserError as error:
         return [Finding("results", str(results), error.allowed)]
-    present = next(path for path in (results, *results.parents) if path.is_dir())
+    present = storage.nearest_present(results)
     free = shutil.disk_usage(present).free
     return [
         Finding("results", f"{results}, {console.human_bytes(free)} free"),
@@ -166,7 +166,7 @@ def _job(job: Job, results: Path) -> list[Finding]:
         needed = experiment.task(job).estimate(job)
     except UserError as error:
         return [Finding("this job", "", str(job.published_error(error)))]
-    present = next(path for path in (results, *results.parents) if path.is_dir())
+    present = storage.nearest_present(results)
     free, on_disk = shutil.disk_usage(present).free, needed.checkpoints + needed.saves
     return [
         Finding(

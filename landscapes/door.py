@@ -59,15 +59,18 @@ def stored_iteration(run: Run, seed: int, step: int) -> int:
     return int(str(checkpoint_attributes(run, seed, step)["iteration"]))
 
 
-def load_state(run: Run, seed: int, step: int, algorithm: Algorithm, log_rows: int | None = None) -> TrainState:
+def load_state(
+    run: Run, seed: int, step: int, algorithm: Algorithm, log_rows: int | None = None, with_log: bool = True
+) -> TrainState:
     """The state of a checkpoint on the device.
 
     The replay log gets room for `log_rows` rows (by default, those that the checkpoint sees), but never for more than
-    the run itself kept: states of equal room share their compiled programs.
+    the run itself kept: states of equal room share their compiled programs. `with_log=False` leaves `()` in its place,
+    for whoever makes no update.
     """
     template = jax.eval_shape(algorithm.init, jax.random.key(0))
     state = load_checkpoint(run, seed, step, template)
-    log = template.experience.log
+    log = template.experience.log if with_log else ()
     if isinstance(log, Replay):
         seen = stored_rows(run, seed, step)
         capacity = min(log.data.reward.shape[0], max(seen, log_rows or 0, 1))

@@ -21,6 +21,8 @@ _ANY_TIME = (
     "results_dir",
     "overwrite",
     "save_interval",
+    "wait",
+    "gpu_memory_fraction",
     "experiment.tqdm",
 )
 """Settings of any experiment under which a run may go on that began under others: no result depends on them."""

@@ -5,8 +5,8 @@ Knows the algorithm record and how neighbours are drawn; knows no concrete algor
 A neighbourhood is a way to draw a neighbour, to act in its roll-out and to start it. A PURD has two stages: policies
 are drawn in chunks (for kinds that are updates: one `policy_update` from the same state under many keys), then the
 engine of `rollout` rolls them out. Sample i draws everything from `fold_in(key, i)` alone, so that checkpoints,
-amounts and kinds are compared on common random numbers. The program's shape follows from the configuration and the
-kind of device only.
+amounts and kinds are compared on common random numbers; and so are the points of a path or a plane (`paths`), all of
+which one run of the engine measures. The program's shape follows from the configuration and the kind of device only.
 """
 
 from collections.abc import Callable
@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from landscapes import devices, rollout
+from landscapes import devices, paths, rollout
 from landscapes.errors import UserError
 from landscapes.types import Act, Algorithm, Environment, Key, Policy, PyTree, TimeStep, TrainState
 
@@ -25,6 +25,12 @@ MAX_LANES = {"cpu": 32}
 Elsewhere `DEFAULT_MAX_LANES`."""
 
 DEFAULT_MAX_LANES = 1024
+
+STEPS_PER_BLOCK = {"cpu": 2**20}
+"""Environment steps, of updates and roll-outs, after which a block of samples ends at the latest: about a minute, which
+is what a job that is stopped loses. Elsewhere `DEFAULT_STEPS_PER_BLOCK`."""
+
+DEFAULT_STEPS_PER_BLOCK = 2**28
 
 GENERIC_KINDS = ("action", "parameter", "init_parameter", "init_state")
 """Perturbation kinds that are no updates: every algorithm has them."""
@@ -63,13 +69,34 @@ def side_by_side(program_shape: dict[str, int | str]) -> str:
     return f"{program_shape['block']} policies, {program_shape['lanes']} roll-outs on {where}"
 
 
+class Again(NamedTuple):
+    """The programs of a measurement one by one, for rolling some of its samples out again exactly as it did."""
+
+    begin: Callable[[Key, TrainState, jax.Array, int, int], tuple[Policy, rollout.Episodes, rollout.EngineState]]
+    """Policies, episodes and lanes of a block from its first sample and size; an axis for devices comes first."""
+    advance: Callable[..., rollout.EngineState]
+    engine: Callable[[jax.Array], rollout.Engine]
+    """The engine that these programs are compiled from, by the amount."""
+    num_samples: int
+    block: int
+    devices: int
+    lanes: int
+    """Of each device."""
+    episodes: int
+    """Roll-outs averaged per sample."""
+
+
 class Measure(NamedTuple):
-    """`measure(key, state, amount, progress=None, first=0, count=None) -> Purd`, compiled once, and the shape of its
-    program. `first` and `count` ask for some of the samples only: they draw what they draw in the whole, and where they
-    are rolled out elsewhere differ from it by rounding."""
+    """`measure(key, state, amount, progress=None, first=0, count=None, points=None) -> Purd`, compiled once, and the
+    shape of its program. `first` and `count` ask for some of the samples only: they draw what they draw in the whole,
+    and where they are rolled out elsewhere differ from it by rounding.
+
+    Made for `num_points`, it takes that many `points`, and entry `i * num_points + p` of what it gives is sample i at
+    point p: of `state` with its policy replaced by that point."""
 
     measure: Callable[..., Purd]
     program_shape: dict[str, int | str]
+    again: Again
 
 
 def kinds_of(env: Environment, algorithm: Algorithm) -> tuple[str, ...]:
@@ -103,7 +130,7 @@ def _with_parameter_noise(act: Act, scale: jax.Array) -> Act:
     return noisy
 
 
-def _one_update(algorithm: Algorithm, amount_is_rate: bool) -> Callable[[Key, TrainState, jax.Array], Policy]:
+def one_update(algorithm: Algorithm, amount_is_rate: bool) -> Callable[[Key, TrainState, jax.Array], Policy]:
     """The policy after exactly one update, as training would make it, optimizer moments and all."""
 
     def draw(key: Key, state: TrainState, amount: jax.Array) -> Policy:
@@ -125,7 +152,7 @@ def make_neighborhood(env: Environment, algorithm: Algorithm, kind: str, amount_
         def act_after_update(amount: jax.Array) -> Act:
             return _with_action_noise(algorithm.act, update.action_noise) if update.action_noise else algorithm.act
 
-        draw = _one_update(algorithm, amount_sets_rate)
+        draw = one_update(algorithm, amount_sets_rate)
         return Neighborhood(draw, act_after_update, None, update.episodes, algorithm.updates_per_chunk)
     if kind not in kinds_of(env, algorithm):
         allowed = f"does not fit {algorithm.name} on {env.name}; these do: {', '.join(kinds_of(env, algorithm))}"
@@ -152,18 +179,33 @@ def amount_sets_rate(algorithm: Algorithm, kind: str, amount: float | None) -> b
     return algorithm.update_kinds[kind].amount == "learning_rate" or amount > 0
 
 
+def _itself(key: Key, state: TrainState, amount: jax.Array) -> Policy:
+    """The policy of `state`, as a neighbour that is drawn."""
+    return state.learner.policy
+
+
+def at_point(state: TrainState, points: paths.Points | None, index: jax.Array) -> TrainState:
+    """`state` with its policy replaced by that point; without points, as it is."""
+    if points is None:
+        return state
+    return state._replace(learner=state.learner._replace(policy=paths.policy_at(points, index)))
+
+
 class _Programs(NamedTuple):
     draw: Callable[..., Policy]
     put: Callable[..., Policy]
     begin: Callable[..., tuple[rollout.Episodes, rollout.EngineState]]
     advance: Callable[..., rollout.EngineState]
+    engine: Callable[[jax.Array], rollout.Engine]
+    """Not compiled."""
 
 
 class _Shape(NamedTuple):
-    """The shape of one measurement's programs: numbers of devices, and on each of samples a block, of updates drawn per
-    call, of lanes."""
+    """The shape of one measurement's programs: numbers of devices and of points, and on each device of samples a block,
+    of updates drawn per call, of lanes."""
 
     devices: int
+    num_points: int
     share: int
     chunk: int
     lanes: int
@@ -172,22 +214,29 @@ class _Shape(NamedTuple):
 def _compile(env: Environment, algorithm: Algorithm, near: Neighborhood, shape: _Shape, gamma: float) -> _Programs:
     """The jitted parts of one measurement. What a device holds of its own has a leading axis of length 1 on it.
 
-    Device d works on samples `first + d * stride`, ... of the block that starts at `first`.
+    Device d works on entries `first + d * stride`, ... of the block that starts at `first`; entry j is sample
+    `j // num_points` at point `j % num_points`.
     """
 
-    def sample_keys(key: Key, index: jax.Array) -> Key:
-        """Keys to draw, to start and to roll out sample `index`, `[3]`."""
-        return jax.random.split(jax.random.fold_in(key, index), 3)
+    def entry_keys(key: Key, index: jax.Array) -> Key:
+        """Keys to draw, to start and to roll out entry `index`, `[3]`: those of its sample, the same at all points."""
+        return jax.random.split(jax.random.fold_in(key, index // np.uint32(shape.num_points)), 3)
 
     def draw(
-        device: jax.Array, key: Key, state: TrainState, amount: jax.Array, first: jax.Array, stride: jax.Array
+        device: jax.Array,
+        key: Key,
+        state: TrainState,
+        points: paths.Points | None,
+        amount: jax.Array,
+        first: jax.Array,
+        stride: jax.Array,
     ) -> Any:
         assert near.draw is not None
         one = near.draw
         index = first + device[0] * stride + jnp.arange(shape.chunk, dtype=jnp.uint32)
 
         def drawn(i: jax.Array) -> Policy:
-            return one(sample_keys(key, i)[0], state, amount)
+            return one(entry_keys(key, i)[0], at_point(state, points, i % np.uint32(shape.num_points)), amount)
 
         return devices.alone(jax.lax.map(drawn, index) if devices.one_by_one() else jax.vmap(drawn)(index))
 
@@ -212,7 +261,7 @@ def _compile(env: Environment, algorithm: Algorithm, near: Neighborhood, shape: 
         num_samples = jnp.clip(
             size - device[0].astype(jnp.int32) * stride.astype(jnp.int32), 0, stride.astype(jnp.int32)
         )
-        keys = jax.vmap(lambda i: sample_keys(key, i))(index)
+        keys = jax.vmap(lambda i: entry_keys(key, i))(index)
         sample, episode = jnp.divmod(jnp.arange(shape.share * near.episodes), near.episodes)
         roll_keys = jax.vmap(jax.random.fold_in)(keys[sample, 2], episode)
         if near.start_noise is None:
@@ -241,16 +290,23 @@ def _compile(env: Environment, algorithm: Algorithm, near: Neighborhood, shape: 
     num = shape.devices
     options = devices.compiler_options(algorithm.env_steps)
     return _Programs(
-        jax.jit(devices.spread(draw, num, (0, None, None, None, None, None)), compiler_options=options),
+        jax.jit(devices.spread(draw, num, (0, None, None, None, None, None, None)), compiler_options=options),
         jax.jit(put, donate_argnums=0),
         jax.jit(devices.spread(begin, num, (0, 0, None, None, None, None, None))),
         jax.jit(devices.spread(advance, num, (0, 0, 0, None, None)), donate_argnums=0),
+        engine,
     )
 
 
 def max_lanes() -> int:
     """Episodes side by side on one device of this kind."""
     return MAX_LANES.get(jax.default_backend(), DEFAULT_MAX_LANES)
+
+
+def _most_at_once(steps: int) -> int:
+    """Samples of so many environment steps in a block, as many on each device."""
+    num = jax.local_device_count()
+    return max(1, STEPS_PER_BLOCK.get(jax.default_backend(), DEFAULT_STEPS_PER_BLOCK) // steps // num) * num
 
 
 def make_measure(
@@ -262,20 +318,28 @@ def make_measure(
     gamma: float = 0.99,
     amount_sets_rate: bool = False,
     lanes: int | None = None,
+    num_points: int | None = None,
 ) -> Measure:
     """The PURD of any state of `algorithm` under `kind`: `num_samples` neighbours, at most `batch_size` at once.
+
+    With `num_points`, that of each of so many points, which are measured together: the same random numbers at all.
 
     Deterministic policy, one fixed start (reset noise 0) unless the kind says otherwise. Samples are spread over the
     local devices, `lanes` episodes side by side on each (None: what suits this kind of device). The same arguments give
     the same numbers, bit for bit, on the same kind of device and the same number of them.
     """
     near = make_neighborhood(env, algorithm, kind, amount_sets_rate)
-    block = min(num_samples, batch_size)
+    if num_points is not None and near.draw is None:
+        near = near._replace(draw=_itself)  # no two points share their policy
+    num_entries = num_samples * (num_points or 1)
+    steps = near.episodes * env.episode_length + (algorithm.env_steps if kind in algorithm.update_kinds else 0)
+    block = min(num_entries, batch_size, _most_at_once(steps))
     num = devices.num_devices(block)
     share = -(-block // num)
     at_once = max(1, batch_size // num)
     s = _Shape(
         devices=num,
+        num_points=num_points or 1,
         share=share,
         chunk=min(near.chunk, share),
         lanes=min(share * near.episodes, at_once, max_lanes() if lanes is None else lanes),
@@ -287,7 +351,13 @@ def make_measure(
     drawing = algorithm.env_steps / (algorithm.env_steps + env.episode_length) if near.draw is not None else 0.0
 
     def draw_block(
-        key: Key, state: TrainState, amount: jax.Array, first: int, size: int, progress: Progress | None
+        key: Key,
+        state: TrainState,
+        points: paths.Points | None,
+        amount: jax.Array,
+        first: int,
+        size: int,
+        progress: Progress | None,
     ) -> Policy:
         """Policies `[devices, share, ...]` (a little more where the chunk does not divide it), of which those of the
         first `size` samples are drawn; `[devices, 1, ...]` if there is nothing to draw."""
@@ -299,22 +369,32 @@ def make_measure(
         shapes = jax.tree.map(lambda x: jax.ShapeDtypeStruct((num, rows, *x.shape), x.dtype), policy)
         policies = devices.zeros(shapes, num)
         for offset in range(0, stride, s.chunk):
-            drawn = programs.draw(ranks, key, state, amount, np.uint32(first + offset), np.uint32(stride))
+            drawn = programs.draw(ranks, key, state, points, amount, np.uint32(first + offset), np.uint32(stride))
             policies = programs.put(policies, drawn, np.int32(offset))
             if progress is not None:
                 jax.block_until_ready(policies)
                 progress(first + int(drawing * min(num * (offset + s.chunk), size)), None)
         return policies
 
+    def begin_block(
+        key: Key, policies: Policy, amount: jax.Array, first: int, size: int
+    ) -> tuple[rollout.Episodes, rollout.EngineState]:
+        stride = np.uint32(-(-size // num))
+        return programs.begin(ranks, policies, key, amount, np.uint32(first), stride, np.int32(size))
+
     def measure_block(
-        key: Key, state: TrainState, amount: jax.Array, first: int, size: int, progress: Progress | None
+        key: Key,
+        state: TrainState,
+        points: paths.Points | None,
+        amount: jax.Array,
+        first: int,
+        size: int,
+        progress: Progress | None,
     ) -> rollout.EpisodeResult:
         """Results `[size * episodes]` of samples first .. first + size - 1."""
-        policies = draw_block(key, state, amount, first, size, progress)
+        policies = draw_block(key, state, points, amount, first, size, progress)
         stride = -(-size // num)
-        episodes, running = programs.begin(
-            ranks, policies, key, amount, np.uint32(first), np.uint32(stride), np.int32(size)
-        )
+        episodes, running = begin_block(key, policies, amount, first, size)
         rounds = np.int32(-(-env.episode_length // rollout.STEPS_PER_ROUND) // 10 + 1)
         while (finished := int(np.asarray(running.num_finished).sum())) < size * near.episodes:
             if progress is not None and finished:
@@ -335,14 +415,15 @@ def make_measure(
         progress: Progress | None = None,
         first: int = 0,
         count: int | None = None,
+        points: paths.Points | None = None,
     ) -> Purd:
-        num_wanted = num_samples - first if count is None else count
+        num_wanted = num_entries - first if count is None else count
         end = first + num_wanted
-        state = devices.put_everywhere(state, num)
+        state, points = devices.put_everywhere((state, points), num)
         parts: list[rollout.EpisodeResult] = []
         for start in range(first, end, block):
             size = min(block, end - start)
-            parts.append(measure_block(key, state, jnp.float32(amount), start, size, progress))
+            parts.append(measure_block(key, state, points, jnp.float32(amount), start, size, progress))
             if progress is not None:
                 progress(start + size, float(np.mean(parts[-1].returns)))
         joined = [np.concatenate(x).reshape(num_wanted, near.episodes) for x in zip(*parts, strict=True)]
@@ -350,6 +431,14 @@ def make_measure(
             return Purd(*(x[:, 0] for x in joined))
         return Purd(*(x.mean(axis=1, dtype=np.float64).astype(np.float32) for x in joined))
 
+    def begin_again(
+        key: Key, state: TrainState, amount: jax.Array, first: int, size: int
+    ) -> tuple[Policy, rollout.Episodes, rollout.EngineState]:
+        state = devices.put_everywhere(state, num)
+        policies = draw_block(key, state, None, amount, first, size, None)
+        return policies, *begin_block(key, policies, amount, first, size)
+
+    again = Again(begin_again, programs.advance, programs.engine, num_samples, block, num, s.lanes, near.episodes)
     shape_of_program: dict[str, int | str] = {
         "block": block,
         "devices": num,
@@ -358,4 +447,4 @@ def make_measure(
         "steps_per_round": rollout.STEPS_PER_ROUND,
         "device": jax.default_backend(),
     }
-    return Measure(measure, shape_of_program)
+    return Measure(measure, shape_of_program, again)

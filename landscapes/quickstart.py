@@ -16,7 +16,7 @@ import numpy as np
 
 from landscapes import console, statistics, storage, tables
 from landscapes.figures import purd_histograms
-from landscapes.storage.provenance import REPOSITORY
+from landscapes.places import REPOSITORY
 
 NAME = "quickstart"
 NUM_SEEDS = 4

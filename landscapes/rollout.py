@@ -205,11 +205,25 @@ class EngineState(NamedTuple):
     steps_lived: jax.Array
 
 
+class Watched(NamedTuple):
+    """What is seen after each step of a round, `[STEPS_PER_ROUND, L, ...]`; where a lane had not `lived` until then,
+    the step belongs to no episode."""
+
+    seen: PyTree
+    reward: jax.Array
+    terminated: jax.Array
+    lived: jax.Array
+
+
 class Engine(NamedTuple):
-    """`begin(episodes)` and `advance(state, episodes, num_rounds)`; done once `num_finished == num_episodes`."""
+    """`begin(episodes)` and `advance(state, episodes, num_rounds)`; done once `num_finished == num_episodes`.
+
+    `watch(state, episodes, look)` is what `look(env_state)` sees during the next round, and does not advance.
+    """
 
     begin: Callable[[Episodes], EngineState]
     advance: Callable[[EngineState, Episodes, jax.Array], EngineState]
+    watch: Callable[[EngineState, Episodes, Callable[[PyTree], PyTree]], Watched]
 
 
 def _set_lane(lanes: PyTree, lane: jax.Array, values: PyTree, index: jax.Array) -> PyTree:
@@ -339,4 +353,14 @@ def make_engine(
 
         return jax.lax.while_loop(go_on, one_round, (jnp.int32(0), state))[1]
 
-    return Engine(begin, advance)
+    def watch(state: EngineState, episodes: Episodes, look: Callable[[PyTree], PyTree]) -> Watched:
+        shared = jax.tree.map(lambda x: x[0], episodes.policies) if shared_policy else ()
+
+        def one_step(state: EngineState, _: None) -> tuple[EngineState, Watched]:
+            after = step(state, shared)
+            seen = jax.vmap(look)(after.env_state)
+            return after, Watched(seen, after.timestep.reward, after.timestep.terminated, state.alive)
+
+        return jax.lax.scan(one_step, state, None, length=STEPS_PER_ROUND)[1]
+
+    return Engine(begin, advance, watch)

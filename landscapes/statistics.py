@@ -10,9 +10,9 @@ varies between accelerators.
 "The paper" is Rahn, D'Oro et al., "Policy Optimization in a Noisy Neighborhood" (NeurIPS 2023, arXiv 2309.14597).
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -195,12 +195,13 @@ def summarize(
     *,
     confidence: float = 0.95,
     num_resamples: int = 2000,
+    names: Collection[str] | None = None,
 ) -> dict[str, float]:
     """Every statistic of returns `[n]` by name, with `{name}_low` and `{name}_high` where `intervals` is true.
 
     Names: mean, std, mode, ltp, cvar (at alpha), median, q05, q25, q75, q95, iqr, skewness; and num_samples, which
-    has no interval. One set of resamples, drawn from `seed`, serves all, and each interval equals
-    `bootstrap_interval` of that statistic with the same seed.
+    has no interval. Only those in `names` where it is given, which saves time. One set of resamples, drawn from
+    `seed`, serves all, and each interval equals `bootstrap_interval` of that statistic with the same seed.
     """
     sample = _sample(returns)
     named: dict[str, Statistic] = {
@@ -217,6 +218,8 @@ def summarize(
         "iqr": interquartile_range,
         "skewness": skewness,
     }
+    if names is not None:
+        named = {name: named[name] for name in names}
     summary: dict[str, float] = {name: statistic(sample) for name, statistic in named.items()}
     if intervals:
         _check_bootstrap(confidence, num_resamples)
@@ -236,6 +239,100 @@ def of_rows(statistic: Statistic, rows: ArrayLike) -> Floats:
     if rows_statistic is None:
         return np.array([float(statistic(row)) for row in table], np.float64)
     return rows_statistic(np.sort(table, axis=1))
+
+
+def over_samples(statistic: Statistic, returns: ArrayLike) -> Floats:
+    """`statistic` `[...]` along the last axis of returns `[..., n]`, as at each point of a path or a plane.
+
+    nan where the returns of a point are not all finite; raises ValueError where there are none.
+    """
+    table = np.asarray(returns, np.float64)
+    if table.ndim < 2 or table.size == 0:
+        raise ValueError(f"returns of shape {table.shape}: must be [..., n] with n >= 1")
+    rows = table.reshape(-1, table.shape[-1])
+    finite = np.isfinite(rows).all(axis=1)
+    found = np.full(len(rows), np.nan)
+    if finite.any():
+        found[finite] = of_rows(statistic, rows[finite])
+    return found.reshape(table.shape[:-1])
+
+
+class Valley(NamedTuple):
+    """How far a path between two policies sinks below both of them."""
+
+    depth: float
+    """The lower of the two ends minus the lowest point, at least 0; in units of the return."""
+    share: float
+    """The depth as a share of the lower end; nan where that is not positive."""
+
+
+def valley(values: ArrayLike) -> Valley:
+    """The valley of a path whose points have these values `[num_points]`, ends included; nan where one is not finite.
+
+    A path that rises or falls all the way has none, however bent it is. The lowest of many noisy points lies below
+    their true value, so a depth is to be read beside the noise of a single point.
+    """
+    points = _sample(values)
+    if not np.isfinite(points).all():
+        return Valley(np.nan, np.nan)
+    lower = float(min(points[0], points[-1]))
+    depth = lower - float(points.min())
+    return Valley(depth, depth / lower if lower > 0 else np.nan)
+
+
+def share_in_left_tail(values: ArrayLike, reference: float) -> float:
+    """The share of values strictly below half of a reference, as of a plane below half of its centre; lower is better.
+
+    nan where the reference is not positive, as half of it would lie above it. A value that is not a number is counted:
+    a policy that diverged is as bad as any.
+    """
+    flat = np.ravel(np.asarray(values, np.float64))
+    if not reference > 0:
+        return np.nan
+    return float(1.0 - np.mean(flat >= 0.5 * reference))
+
+
+def common_bins(samples: Iterable[ArrayLike], num_bins: int = 60) -> Floats:
+    """The edges `[num_bins + 1]` of equal bins over all that is finite in samples `[n]` of any lengths.
+
+    Around equal values, and around 0 where nothing is finite, the bins span 1, as those of `numpy.histogram`.
+    """
+    everything = np.concatenate([np.ravel(np.asarray(sample, np.float64)) for sample in samples])
+    finite = everything[np.isfinite(everything)]
+    return np.histogram_bin_edges(finite if finite.size else np.zeros(1), num_bins).astype(np.float64)
+
+
+def histogram(returns: ArrayLike, edges: ArrayLike) -> Floats:
+    """The share `[num_bins]` of all returns `[n]` in each bin; what is not finite counts among all and is in no bin."""
+    sample = _sample(returns)
+    counts, _ = np.histogram(sample[np.isfinite(sample)], np.asarray(edges, np.float64))
+    return counts / sample.size
+
+
+def same_mean_pairs(
+    samples: Sequence[ArrayLike], tolerance: float = 0.02, most: int | None = None
+) -> list[tuple[int, int]]:
+    """Pairs (calmer, noisier) of samples `[n]` whose means agree, by their index; the widest apart in std first.
+
+    Two means agree where they differ by at most `tolerance` times the one further from zero. Each sample is in one
+    pair at most: the pair with the largest difference of std is taken, then the largest among the others, and so on,
+    `most` in all. Samples that are not all finite are in none. These are the extremes of many comparisons: their
+    difference is to be read with its interval, or measured again.
+    """
+    if tolerance < 0:
+        raise ValueError(f"tolerance={tolerance}: must be at least 0")
+    means = np.array([mean(sample) for sample in samples], np.float64)
+    stds = np.array([std(sample) for sample in samples], np.float64)
+    further = np.maximum(np.abs(means)[:, None], np.abs(means)[None, :])
+    agree = np.abs(means[:, None] - means[None, :]) <= tolerance * further
+    gaps = np.where(agree, stds[None, :] - stds[:, None], 0.0)
+    pairs: list[tuple[int, int]] = []
+    while gaps.size and gaps.max() > 0.0 and (most is None or len(pairs) < most):
+        calm, noisy = (int(index) for index in np.unravel_index(gaps.argmax(), gaps.shape))
+        pairs.append((calm, noisy))
+        gaps[[calm, noisy], :] = 0.0
+        gaps[:, [calm, noisy]] = 0.0
+    return pairs
 
 
 # Every statistic is defined once, below, on sorted finite rows `[m, n]` -> `[m]`, so that a point and its interval

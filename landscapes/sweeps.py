@@ -1,28 +1,30 @@
-"""`python -m landscapes.sweeps [NAME] [--resubmit]`: how the sweeps that were submitted to SLURM are doing.
+"""`python -m landscapes.sweeps [NAME] [--wait] [--resubmit]`: how the sweeps that were submitted to SLURM are doing.
 
 Knows sweeps, runs, SLURM's queue and the command line that submitted them; knows nothing of what a job computes.
 """
 
 import argparse
-import os
 import subprocess
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from landscapes import console, storage
+from landscapes import console, slurm, storage
 from landscapes.errors import UserError
 
-_QUEUE_SECONDS = 60.0
 _AT_REST = ("finished", "failed", "stopped", "lost", "not started")
 """What members that are not in the queue can be: stopped ones have a run that goes on, lost ones left nothing."""
+_UNKNOWN = "unknown"
+_DIED = "Submitted job triggered an exception"
+"""What submitit writes to the log of a job that ended by one that is not of a member's own."""
 _SHOWN = 60
-"""Characters of a failed job's line in the table."""
+"""Characters of a log's line in the table."""
 
 
 class Member(NamedTuple):
-    """One member as it stands: `state` is one of `_AT_REST`, or what SLURM's queue says."""
+    """One member as it stands: `state` is one of `_AT_REST`, or what SLURM's queue says, if it says anything."""
 
     number: int
     arguments: str
@@ -32,9 +34,13 @@ class Member(NamedTuple):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Prints a table; 0, or what the submitted command returns; 2 for a mistake."""
+    """Prints a table; 0, or what the submitted command returns; 2 for a mistake.
+
+    With `--wait` 1, where a member has not finished.
+    """
     parser = argparse.ArgumentParser(prog="python -m landscapes.sweeps", description=__doc__.splitlines()[0])
     parser.add_argument("name", nargs="?", metavar="NAME", help="a sweep; without it all of them are listed")
+    parser.add_argument("--wait", action="store_true", help="until no member is in the queue any more")
     parser.add_argument("--resubmit", action="store_true", help="submit again what has not finished and is not queued")
     parser.add_argument("--results-dir", help="as the key results_dir")
     chosen = parser.parse_args(arguments)
@@ -44,20 +50,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
             _list(results)
             return 0
         sweep = storage.open_sweep(results, chosen.name)
+        seconds = slurm.seconds_between_questions()
     except UserError as error:
         print(error, file=sys.stderr)
         return 2
-    members = _members(sweep, results)
+    members = _members_at_rest(sweep, results, seconds) if chosen.wait else _members(sweep, results, slurm.queue())
     _show(sweep, members)
-    return _resubmit(sweep, members) if chosen.resubmit else 0
+    if chosen.resubmit:
+        return _resubmit(sweep, members)
+    return int(chosen.wait and any(member.state != "finished" for member in members))
 
 
 def _list(results: Path) -> None:
-    rows = []
+    rows, queue = [], slurm.queue()
     for name in storage.sweep_names(results):
-        sweep = storage.open_sweep(results, name)
-        states = [member.state for member in _members(sweep, results)]
-        rows.append([name, sweep.entry_point, len(states), _counted(states)])
+        try:
+            sweep = storage.open_sweep(results, name)
+        except UserError as error:
+            rows.append([name, "", "", error.allowed])
+            continue
+        states = [member.state for member in _members(sweep, results, queue)]
+        rows.append([name, sweep.entry_point, str(len(states)), _counted(states)])
     console.print_table(f"Sweeps in {storage.sweeps_folder(results)}", ["sweep", "", "members", "state"], rows)
 
 
@@ -72,6 +85,9 @@ def _resubmit(sweep: storage.Sweep, members: Sequence[Member]) -> int:
     if all(member.state == "finished" for member in members):
         print("all have finished: nothing to submit")
         return 0
+    if any(member.state == _UNKNOWN for member in members):
+        print("squeue does not answer, and members may still be in the queue: try again later", file=sys.stderr)
+        return 2
     queued = [member.number for member in members if member.state not in _AT_REST]
     if queued:
         print(f"members {', '.join(map(str, queued))} are still in the queue: wait, or scancel them", file=sys.stderr)
@@ -80,12 +96,21 @@ def _resubmit(sweep: storage.Sweep, members: Sequence[Member]) -> int:
     return subprocess.run(command, check=False).returncode
 
 
-def _members(sweep: storage.Sweep, results: Path) -> list[Member]:
-    queue = _queue()
+def _members_at_rest(sweep: storage.Sweep, results: Path, seconds: float) -> list[Member]:
+    """The members, once none is in the queue any more; asks it every so many seconds."""
+    while True:
+        members = _members(sweep, results, slurm.queue())
+        if all(member.state in _AT_REST for member in members):
+            return members
+        time.sleep(seconds)
+
+
+def _members(sweep: storage.Sweep, results: Path, queue: Mapping[str, str] | None) -> list[Member]:
     common = set.intersection(*map(set, sweep.members)) if len(sweep.members) > 1 else set()
+    jobs = sweep.jobs()
     found = []
     for index, arguments in enumerate(sweep.members):
-        job = sweep.job(index)
+        job = None if jobs is None else jobs[index]
         name = sweep.runs[index] or (job if sweep.entry_point == "run_algorithm" else None)
         run = _run(results, name)
         state, told = _state(sweep, index, job, queue, run)
@@ -95,30 +120,28 @@ def _members(sweep: storage.Sweep, results: Path) -> list[Member]:
 
 
 def _state(
-    sweep: storage.Sweep, index: int, job: str | None, queue: dict[str, str], run: storage.Run | None
+    sweep: storage.Sweep, index: int, job: str | None, queue: Mapping[str, str] | None, run: storage.Run | None
 ) -> tuple[str, str]:
     if run is not None and run.record.get("status") == "finished":
         return "finished", ""
+    if job is None:
+        return "not started", ""
+    if queue is None:
+        return _UNKNOWN, "squeue does not answer"
     if job in queue:
         return queue[job], ""
-    if job is None or not sweep.has_begun(job):
+    if not sweep.has_begun(job):
         return "not started", ""
-    failure = next((line for line in sweep.log(job).splitlines() if line.startswith(f"member {index}: ")), None)
+    lines = sweep.log(job).splitlines()
+    failure = next((line for line in lines if line.startswith(f"member {index}: ")), None)
     if failure is not None:
         return "failed", failure.removeprefix(f"member {index}: ")[:_SHOWN]
+    last = next((line.strip() for line in reversed(lines) if line.strip()), "")[:_SHOWN]
     if run is not None:
-        return "stopped", ""
-    return ("finished", "") if sweep.has_ended(job) else ("lost", "ended without handing anything back")
-
-
-def _queue() -> dict[str, str]:
-    """The state of each job in SLURM's queue, by `{array job}_{task}`; nothing where there is no SLURM."""
-    command = ["squeue", "--noheader", "--array", f"--user={os.environ.get('USER') or os.getuid()}", "--format=%i %T"]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=_QUEUE_SECONDS)
-    except (OSError, subprocess.SubprocessError):
-        return {}
-    return {job: state.lower() for job, state in (line.split() for line in done.stdout.splitlines())}
+        return "stopped", last
+    if not sweep.has_ended(job):
+        return "lost", last or "ended without handing anything back"
+    return ("failed", last) if any(_DIED in line for line in lines) else ("finished", "")
 
 
 def _run(results: Path, name: str | None) -> storage.Run | None:

@@ -19,11 +19,13 @@ def purd_columns(alpha: float) -> list[str]:
 
 
 def purd_cells(summary: Mapping[str, float]) -> list[str]:
-    """`statistics.summarize` as cells: each statistic with its 95 % interval."""
+    """`statistics.summarize` as cells: each statistic with its 95 % interval, as far as there is one."""
     cells = []
     for name, digits in _DIGITS.items():
-        low, high = summary[f"{name}_low"], summary[f"{name}_high"]
-        cells.append(f"{summary[name]:.{digits}f} ({low:.{digits}f} .. {high:.{digits}f})")
+        interval = ""
+        if f"{name}_low" in summary:
+            interval = f" ({summary[f'{name}_low']:.{digits}f} .. {summary[f'{name}_high']:.{digits}f})"
+        cells.append(f"{summary[name]:.{digits}f}{interval}")
     return cells
 
 

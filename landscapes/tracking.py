@@ -2,17 +2,25 @@
 
 Knows wandb and the folder it may write to; knows nothing of what is trained, nor of the HDF5 files that hold results.
 wandb is imported only where it is used. No account and no network is needed: without a login runs are kept offline,
-and whatever happens to wandb later, one line says so and the job goes on.
+and whatever happens to wandb later, one line says so and the job goes on. The job never waits for wandb while it runs,
+and at its start and end for so long only as is said below.
 """
 
+import http.client
 import netrc
 import os
+import queue
 import re
+import ssl
+import struct
 import sys
+import threading
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -29,8 +37,24 @@ _WANDB_HOSTS = ("api.wandb.ai", "api.forge.coreweave.com")
 _LARGEST_COPY = 64 * 2**20
 """Bytes; a larger file of an artifact is referred to where it lies, not copied."""
 _NEVER_COPIED = re.compile(r"(ckpt|replay)_.*\.h5")
-_CONNECT_SECONDS = 60.0
-_FINISH_SECONDS = 300.0
+_FILE_HEADER = 7
+_BLOCK = 32 * 1024
+_PART = struct.Struct("<IHB")
+"""Checksum, length, kind."""
+_LAST_PARTS = (1, 4)
+"""Kinds of parts with which a record ends: a whole one, and the last of several."""
+_STOPS = (KeyboardInterrupt, SystemExit)
+"""What a request to stop raises: our own `Stopped`, or a scheduler's handler that has put the job into its queue."""
+_ANSWER_SECONDS = 4.0
+"""A server that has not answered in this time is left alone."""
+_CONNECT_SECONDS = 15.0
+"""How long one that did answer may take to begin a run."""
+_FLUSH_SECONDS = 1.0
+"""A job that is killed loses so much of what it told wandb."""
+_UPLOAD_SECONDS = 20.0
+"""How long wandb may take at the end to upload what it still has."""
+_FINISH_SECONDS = 30.0
+"""The longest that a job waits at its end, whatever wandb is doing."""
 
 
 class Tracker(Protocol):
@@ -53,8 +77,9 @@ class Tracker(Protocol):
     def artifact(self, name: str, type: str, paths: Iterable[Path]) -> None:
         """Records files that the run has written, as one named and typed set."""
 
-    def finish(self, failed: bool = False) -> None:
-        """Ends the recording; nothing is taken afterwards."""
+    def finish(self, error: BaseException | None = None) -> None:
+        """Ends the recording; nothing is taken afterwards. `error` is what ended the job, if it has not come to its
+        end: a request to stop leaves the run as one that will go on, anything else as one that failed."""
 
 
 class SilentTracker:
@@ -75,15 +100,16 @@ class SilentTracker:
     def artifact(self, name: str, type: str, paths: Iterable[Path]) -> None:
         """Does nothing."""
 
-    def finish(self, failed: bool = False) -> None:
+    def finish(self, error: BaseException | None = None) -> None:
         """Does nothing."""
 
 
 class WandbTracker:
-    """A wandb run. What goes wrong is said in one line on stderr; then it is silent, unless only an artifact failed.
+    """A wandb run. What goes wrong is said once, in one line on stderr; if only an artifact failed it goes on.
 
-    Small files of an artifact are copied into `directory`/wandb; checkpoints, replay segments and files over 64 MB
-    are recorded as references (`file://`, no checksum), so that nothing big is ever copied or read.
+    A thread tells wandb, so that the job never waits: not for a server that hangs, not for wandb itself. Small files
+    of an artifact are copied into `directory`/wandb; checkpoints, replay segments and files over 64 MB are recorded as
+    references (`file://`, no checksum), so that nothing big is ever copied or read.
     """
 
     def __init__(self, run: Any, directory: Path, belongs_to: str | None = None) -> None:
@@ -91,52 +117,93 @@ class WandbTracker:
         self._run = run
         self._directory = directory
         self.run_id: str | None = belongs_to or run.id
-        sync = f"wandb sync --id {belongs_to}" if belongs_to not in (None, run.id) else "wandb sync"
-        self.where: str = f"{sync} {Path(run.dir).parent}" if run.offline else str(run.url)
+        self._folder = Path(run.dir).parent
+        self._offline = bool(run.offline)
+        if belongs_to not in (None, run.id):
+            self.where = f"wandb sync --id {belongs_to} {self._folder}"
+        else:  # the whole folder: a run that went on has a piece there for each time
+            self.where = f"wandb sync {self._folder.parent}" if self._offline else str(run.url)
+        self._said = False
+        self._messages: queue.SimpleQueue[_Message | None] = queue.SimpleQueue()
+        self._teller = threading.Thread(target=self._tell_all, name="wandb", daemon=True)
+        self._teller.start()
 
     def log(self, metrics: Mapping[str, float], step: int) -> None:
-        values = {name: float(value) for name, value in metrics.items()}
-        self._try("log", lambda run: run.log({**values, STEP_METRIC: int(step)}))
+        row = {**{name: float(value) for name, value in metrics.items()}, STEP_METRIC: int(step)}
+        self._messages.put(_Message("log", lambda run: run.log(row)))
 
     def histogram(self, name: str, values: ArrayLike, step: int) -> None:
         """Also records `{name}/num_not_finite` where there are such values, as a histogram cannot hold them."""
-        flat = np.ravel(np.asarray(values, np.float64))
+        flat = np.array(values, np.float64).ravel()
         finite = flat[np.isfinite(flat)]
         num_not_finite = flat.size - finite.size
 
         def send(run: Any) -> None:
-            import wandb
-
             row: dict[str, Any] = {STEP_METRIC: int(step)}
             if finite.size:
-                row[name] = wandb.Histogram(finite.tolist())
+                row[name] = _wandb().Histogram(finite.tolist())
             if num_not_finite:
                 row[f"{name}/num_not_finite"] = num_not_finite
             run.log(row)
 
-        self._try("histogram", send)
+        self._messages.put(_Message("histogram", send))
 
     def summary(self, values: Mapping[str, Any]) -> None:
         plain = _plain(values)
-        self._try("summary", lambda run: run.summary.update(plain))
+        self._messages.put(_Message("summary", lambda run: run.summary.update(plain)))
 
     def artifact(self, name: str, type: str, paths: Iterable[Path]) -> None:
         files = [Path(path) for path in paths]
 
         def send(run: Any) -> None:
-            import wandb
-
-            artifact = wandb.Artifact(re.sub(r"[^A-Za-z0-9_.-]", "-", name)[:128], type)
+            if not self._offline and (reason := why_silent()):  # wandb would wait for the server at every artifact
+                raise ConnectionError(reason)
+            artifact = _wandb().Artifact(re.sub(r"[^A-Za-z0-9_.-]", "-", name)[:128], type)
             with _contained(self._directory):
                 for path in files:
                     self._add(artifact, path)
                 run.log_artifact(artifact)
 
-        self._try("artifact", send, ends_recording=False)
+        self._messages.put(_Message("artifact", send, ends_recording=False))
 
-    def finish(self, failed: bool = False) -> None:
-        self._try("finish", lambda run: run.finish(exit_code=int(failed)))
+    def finish(self, error: BaseException | None = None) -> None:
+        """Waits for at most 30 seconds; what wandb has not uploaded by then is on disk."""
+
+        def send(run: Any) -> None:
+            if isinstance(error, _STOPS):
+                run.mark_preempting()
+            run.finish(exit_code=int(error is not None))
+
+        self._messages.put(_Message("finish", send))
+        self._messages.put(None)
+        self._teller.join(_FINISH_SECONDS)
+        if self._teller.is_alive() and self._run is not None:
+            self._say(f"did not take all of this run within {_FINISH_SECONDS:.0f} s{self._upload_later}")
         self._run = None
+
+    def _tell_all(self) -> None:
+        while (message := self._messages.get()) is not None:
+            run = self._run
+            if run is None:
+                continue
+            try:
+                message.send(run)
+            except Exception as error:  # whatever a logging service raises, hours of training are worth more
+                lost = "no longer records this run" if message.ends_recording else "did not take all of this run"
+                if self._run is not None:
+                    later = self._upload_later if isinstance(error, ConnectionError | TimeoutError) else ""
+                    self._say(f"{lost} ({message.what}: {_one_line(error)}){later}")
+                if message.ends_recording:
+                    self._run = None
+
+    def _say(self, what: str) -> None:
+        if not self._said:
+            _warn(f"wandb {what}; the job goes on")
+        self._said = True
+
+    @property
+    def _upload_later(self) -> str:
+        return "" if self._offline else f"; `wandb sync --include-online {self._folder}` uploads the rest"
 
     def _add(self, artifact: Any, path: Path) -> None:
         path = path.resolve()
@@ -148,16 +215,14 @@ class WandbTracker:
             # A copy, as the file may be replaced by a newer one before the run is synced.
             artifact.add_file(str(path), name=name, policy="mutable", skip_cache=True)
 
-    def _try(self, what: str, send: Callable[[Any], None], ends_recording: bool = True) -> None:
-        if self._run is None:
-            return
-        try:
-            send(self._run)
-        except Exception as error:  # whatever a logging service raises, hours of training are worth more
-            if ends_recording:
-                self._run = None
-            lost = "no longer records this run" if ends_recording else "did not take all of this run"
-            _warn(f"wandb {lost} ({what}: {_one_line(error)}); the job goes on")
+
+class _Message(NamedTuple):
+    """Something to tell wandb."""
+
+    what: str
+    send: Callable[[Any], None]
+    ends_recording: bool = True
+    """Whether nothing more is recorded if it fails."""
 
 
 def make_tracker(
@@ -178,14 +243,21 @@ def make_tracker(
     a login (`$WANDB_API_KEY` or an entry in the netrc file), else offline. With `run_id` a run is continued. All that
     wandb writes goes below `directory`/wandb, `$WANDB_CACHE_DIR` and `$WANDB_DATA_DIR` permitting.
 
-    Where the server cannot be reached the run is kept offline, and where wandb cannot start at all nothing is
-    recorded; one line says which. Raises UserError for another mode, and for online without a login.
+    Where the server gives no answer the run is kept offline, and where wandb cannot start at all nothing is recorded;
+    one line says which. Raises UserError for another mode, and for online without a login.
     """
-    if not use_wandb:
-        return SilentTracker()
-    mode = _resolve_mode(mode)
+    mode = resolve_mode(use_wandb, mode)
     if mode == "disabled":
         return SilentTracker()
+    if mode == "online":
+        try:
+            with _contained(directory):
+                reason = why_silent()
+        except Exception as error:  # wandb itself does not start
+            reason = _one_line(error)
+        if reason:
+            _warn(f"wandb does not answer ({reason}); this run is recorded offline")
+            mode = "offline"
 
     def start(attempt: str) -> WandbTracker:
         run = _start_run(
@@ -213,10 +285,11 @@ def make_tracker(
 
 def _start_run(**arguments: Any) -> Any:
     """A wandb run that prints nothing, copies no code, makes no links and has `env_step` as its axis."""
-    import wandb
-
+    wandb = _wandb()
     directory = Path(arguments["dir"])
     directory.mkdir(parents=True, exist_ok=True)
+    if arguments["id"]:
+        _mend_pieces(directory, arguments["id"])
     settings = wandb.Settings(
         silent=True,
         console="off",
@@ -226,16 +299,51 @@ def _start_run(**arguments: Any) -> Any:
         disable_git=True,  # the run's own record holds the git state; wandb would store patches of the code
         init_timeout=_CONNECT_SECONDS,
         login_timeout=1.0,
-        finish_timeout=_FINISH_SECONDS,
+        finish_timeout=_UPLOAD_SECONDS,
+        finish_timeout_raises=True,
+        x_transaction_log_flush_interval=_FLUSH_SECONDS,
     )
-    run = wandb.init(**arguments, reinit="create_new", resume="allow", allow_val_change=True, settings=settings)
+    # A resumed run is sent behind what the server has of it, any other from its start, and so may be sent again.
+    resume = "allow" if arguments["id"] else None
+    run = wandb.init(**arguments, reinit="create_new", resume=resume, allow_val_change=True, settings=settings)
     run.define_metric(STEP_METRIC)
     run.define_metric("*", step_metric=STEP_METRIC)
     return run
 
 
-def _resolve_mode(mode: str | None) -> str:
-    """One of `_MODES`; raises UserError for anything else, and for online without a login."""
+def _mend_pieces(directory: Path, run_id: str) -> None:
+    """Cuts off what a killed process left unfinished at the end of its file: `wandb sync` would stop there for good."""
+    for piece in directory.glob(f"wandb/*-{run_id}/run-{run_id}.wandb"):
+        data = piece.read_bytes()
+        whole = _whole_records(data)
+        if whole == 0:
+            piece.unlink()
+        elif whole < len(data):
+            os.truncate(piece, whole)
+
+
+def _whole_records(data: bytes) -> int:
+    """Where the last whole record of a wandb file ends; 0 without any.
+
+    Its format is LevelDB's log, behind a header: blocks, each of parts of records that never pass its end.
+    """
+    end, position = 0, _FILE_HEADER
+    while position + _PART.size <= len(data):
+        room = _BLOCK - position % _BLOCK
+        if room < _PART.size:
+            position += room
+            continue
+        _, length, kind = _PART.unpack_from(data, position)
+        position += _PART.size + length
+        if position <= len(data) and kind in _LAST_PARTS:
+            end = position
+    return end
+
+
+def resolve_mode(use_wandb: bool, mode: str | None) -> str:
+    """One of `_MODES`; raises UserError as `make_tracker` does."""
+    if not use_wandb:
+        return "disabled"
     key = "wandb.mode"
     asked = mode
     if asked is None and os.environ.get("WANDB_MODE"):
@@ -265,6 +373,36 @@ def has_login() -> bool:
         if any(entries.get(host, ("", "", ""))[2] for host in hosts):
             return True
     return False
+
+
+def _wandb() -> Any:
+    """The package; it says nothing at the terminal, unless $WANDB_SILENT is false, and does not report on itself."""
+    os.environ.setdefault("WANDB_SILENT", "true")
+    import wandb
+
+    with suppress(ImportError):
+        from wandb.analytics.opentelemetry import opentelemetry_proxy
+
+        # Reports on the client itself, offline too: the end of the process would wait ten seconds for them to be taken.
+        opentelemetry_proxy.disable()
+    return wandb
+
+
+def why_silent() -> str | None:
+    """Why the wandb server gives no answer, None where it gives one, if only that it refuses; takes seconds at most."""
+    server = str(_wandb().setup().settings.base_url).rstrip("/")
+    question = urllib.request.Request(
+        f"{server}/graphql", data=b'{"query": "{ __typename }"}', headers={"Content-Type": "application/json"}
+    )
+    try:
+        urllib.request.urlopen(question, timeout=_ANSWER_SECONDS).close()
+    except urllib.error.HTTPError as error:
+        return f"{server} answers {error.code}" if error.code >= 500 else None
+    except (OSError, http.client.HTTPException) as error:
+        cause = getattr(error, "reason", error)
+        # wandb has settings of its own for what certificates it accepts.
+        return None if isinstance(cause, ssl.SSLError) else f"{server}: {_one_line(cause)}"
+    return None
 
 
 @contextmanager

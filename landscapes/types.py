@@ -73,6 +73,7 @@ class Environment(NamedTuple):
 
     `step` truncates after `episode_length` steps and never resets by itself. Actions are clipped to [-1, 1] inside.
     Where `scales_start_noise` is false, `start_noise` is ignored and the start is drawn as the simulator draws it.
+    An environment whose roll-outs can be shown in three dimensions has `pose` and `scene`.
     """
 
     name: str
@@ -83,6 +84,11 @@ class Environment(NamedTuple):
     action_size: int
     episode_length: int
     scales_start_noise: bool = True
+    pose: Callable[[PyTree], tuple[jax.Array, jax.Array]] | None = None
+    """Where the links of a state are: positions `[num_links, 3]` in metres, rotations `[num_links, 4]` as unit
+    quaternions, the real part first."""
+    scene: Callable[[], dict[str, Any]] | None = None
+    """What to draw at those places, ready for JSON; docs/files.md says how."""
 
 
 class PolicyUpdate(Protocol):

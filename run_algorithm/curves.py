@@ -14,9 +14,10 @@ from landscapes import storage
 class Curves:
     """What a run looks like over time, all seeds; `path` is `curves.h5`."""
 
-    def __init__(self, run: storage.Run, num_seeds: int) -> None:
+    def __init__(self, run: storage.Run, num_seeds: int, steps_are: str = "environment steps of one seed") -> None:
         self.run = run
         self.num_seeds = num_seeds
+        self.steps_are = steps_are
         self.steps: list[int] = []
         self.returns: list[np.ndarray] = []
         self.training_steps: list[int] = []
@@ -64,7 +65,7 @@ class Curves:
             **self.run.provenance(),
             "schema_version": 1,
             "axes": "evaluation (or training log point), seed, episode",
-            "units": "undiscounted return of one episode; steps are environment steps of one seed",
+            "units": f"undiscounted return of one episode; steps are {self.steps_are}",
         }
         return storage.write_hdf5(self.run.curves_path, self.datasets(), attributes)
 

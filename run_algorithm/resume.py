@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from landscapes import replay, storage, training
+from landscapes import storage, training
 from landscapes.types import Algorithm, TrainState
+from run_algorithm.experience import MemberLogs
 
 
 class Standing(NamedTuple):
@@ -42,6 +43,7 @@ class Saves:
         self.num_seeds = num_seeds
         self.interval = interval
         self.template: TrainState = jax.eval_shape(algorithm.init, jax.random.key(0))
+        self.logs = MemberLogs(self.template, num_seeds)
         self.saved_at = time.monotonic()
         self.tail_end = 0
         self.needed = 0  # the first row that the last save needs from the tail
@@ -55,9 +57,9 @@ class Saves:
         members = standing.members
         count, needed = self._write_tail(members, stored.rows)
         datasets = {
-            **_named("members", storage.flatten_tree(members.part(_without_log).arrays())),
-            **_named("tallies", storage.flatten_tree(standing.tallies.arrays())),
-            **_named("curves", curves),
+            **named("members", storage.flatten_tree(members.part(_without_log).arrays())),
+            **named("tallies", storage.flatten_tree(standing.tallies.arrays())),
+            **named("curves", curves),
         }
         attributes = {
             "iteration": standing.iteration,
@@ -78,18 +80,16 @@ class Saves:
         datasets, attributes = save
         one = _without_log(self.template)
         stacked = jax.tree.map(lambda x: jax.ShapeDtypeStruct((self.num_seeds, *x.shape), x.dtype), one)
-        states = storage.restore_tree(stacked, _under("members", datasets), self.run.path)
+        states = storage.restore_tree(stacked, under("members", datasets), self.run.path)
         tallies = storage.restore_tree(
-            self.trainer.blank(self.num_seeds).arrays(), _under("tallies", datasets), self.run.path
+            self.trainer.blank(self.num_seeds).arrays(), under("tallies", datasets), self.run.path
         )
         count, rows = int(str(attributes["log_rows"])), int(str(attributes["rows_in_segments"]))
-        log = self.template.experience.log
-        if isinstance(log, replay.Replay):
-            logs: list[Any] = storage.load_logs(self.run, count, log)
-        else:
-            logs = [log] * self.num_seeds
+        logs: list[Any] = [self.template.experience.log] * self.num_seeds
+        if self.logs.template is not None:
+            logs = storage.load_logs(self.run, count, self.logs.template)
         members = [_with_log(_member(states, seed), logs[seed]) for seed in range(self.num_seeds)]
-        self.tail_end, self.needed = count, self._oldest_needed(count, rows)
+        self.tail_end, self.needed = count, max(rows, self.logs.oldest(count))
         standing = Standing(
             int(str(attributes["iteration"])),
             self.trainer.place(members),
@@ -97,31 +97,18 @@ class Saves:
         )
         diverged: Any = attributes["diverged"]
         stored = Stored(rows, {int(seed): int(step) for seed, step in diverged.items()})
-        return standing, stored, _under("curves", datasets)
+        return standing, stored, under("curves", datasets)
 
     def _write_tail(self, members: training.Members, rows_in_segments: int) -> tuple[int, int]:
         """How many rows there are, and the first of them that lies in the tail and still in the ring."""
-        if not isinstance(self.template.experience.log, replay.Replay):
-            return 0, 0
-        count = int(members.part(lambda state: state.experience.log.count).member(0))  # members insert in step
-        needed = self._oldest_needed(count, rows_in_segments)
+        count = self.logs.count(members)
+        needed = max(rows_in_segments, self.logs.oldest(count))
         first = max(self.tail_end, needed)
         if first < count:
-            places = replay.places(self._capacity, first, count)
-            data = members.part(lambda state: state.experience.log.data)
-            rows = [data.rows(seed, places) for seed in range(self.num_seeds)]
+            rows = self.logs.rows(members, first, count)
             storage.append_tail(self.run, first, jax.tree.map(lambda *xs: np.stack(xs), *rows))
         self.tail_end = count
         return count, needed
-
-    def _oldest_needed(self, count: int, rows_in_segments: int) -> int:
-        if not isinstance(self.template.experience.log, replay.Replay):
-            return 0
-        return max(rows_in_segments, count - self._capacity)
-
-    @property
-    def _capacity(self) -> int:
-        return int(self.template.experience.log.data.reward.shape[0])
 
 
 def _without_log(state: TrainState) -> TrainState:
@@ -136,9 +123,11 @@ def _member(tree: Any, seed: int) -> Any:
     return jax.tree.map(lambda x: x[seed], tree)
 
 
-def _named(prefix: str, datasets: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+def named(prefix: str, datasets: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The data sets of one part of a save, as they are called in it."""
     return {f"{prefix}/{name}": values for name, values in datasets.items()}
 
 
-def _under(prefix: str, datasets: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+def under(prefix: str, datasets: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The way back: those of a save's data sets that are of one part."""
     return {name.removeprefix(f"{prefix}/"): x for name, x in datasets.items() if name.startswith(f"{prefix}/")}

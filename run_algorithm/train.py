@@ -3,6 +3,7 @@
 Knows run folders, trackers and the algorithm record; knows no concrete algorithm and no maths.
 """
 
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -121,7 +122,8 @@ def _train(
     job: Job, task: Task, run: storage.Run, env: Environment, algorithm: Algorithm, schedule: Schedule, longer: bool
 ) -> storage.Run:
     """The rest of `train`, on a run that no other process works on; `longer` if it was shorter when it began."""
-    print_plan(run, env, algorithm, task.num_seeds, schedule, task.estimate(job))
+    needed = estimate(algorithm, task.num_seeds, schedule, ROWS_PER_SEGMENT)
+    print_plan(run, env, algorithm, task.num_seeds, schedule, needed)
     loop = _TrainingLoop(run, env, algorithm, schedule, task, job.save_interval)
     at = loop.restore(rescheduled=longer)
     tracker = job_tracker(job, run, run.name, "train", job.sweep_name, run.record.get("wandb_id"))
@@ -133,7 +135,7 @@ def _train(
         files = loop.finish(status)
         tracker.artifact(f"{run.name}-curves", "curves", [loop.curves.run.curves_path])
         tracker.artifact(f"{run.name}-checkpoints", "checkpoints", files)
-        tracker.finish(failed=status != "finished")
+        tracker.finish(sys.exception())
     _print_results(loop)
     print_end([run.path / "run.json", run.curves_path, *files], tracker)
     print(f"run: {run.name}")
@@ -162,8 +164,6 @@ class _TrainingLoop:
         self.files: list[Path] = []
         self.diverged: dict[int, int] = {}
         self.rows_stored = 0
-        self.log = jax.eval_shape(algorithm.init, jax.random.key(0)).experience.log
-        self.log_capacity = self.log.data.reward.shape[0] if isinstance(self.log, replay.Replay) else None
         self.keys = training.member_keys(task.seed, task.num_seeds)
         self.trainer = training.make_trainer(algorithm)
         measured = env
@@ -172,6 +172,7 @@ class _TrainingLoop:
         self.evaluate = training.make_evaluator(measured, algorithm, task.num_seeds, task.evaluation.episodes)
         self.seconds_per_iteration: float | None = None
         self.saves = Saves(run, algorithm, self.trainer, task.num_seeds, save_interval)
+        self.logs = self.saves.logs
 
     def restore(self, rescheduled: bool) -> Standing | None:
         """Where the latest save stands, None if there is none; `rescheduled` if it was made on another schedule."""
@@ -200,20 +201,19 @@ class _TrainingLoop:
             at = at or self._start()
             while at.iteration < total:
                 pause = self.schedule.next_stop(at.iteration)
-                while at.iteration < pause:
-                    count = min(pause - at.iteration, self._iterations_per_call(), self._room(at.iteration))
-                    at, seconds = self._advance(at, count)
-                    if compiled:
-                        self.seconds_per_iteration = seconds
-                        progress.advance_to(at.iteration * scale, self._latest())
-                    else:  # the first call compiles; it says nothing about the second
-                        compiled = True
-                        progress.begin_at(at.iteration * scale)
-                    if at.iteration == pause:
-                        at = self._pause(at)
-                    if self.saves.due or stop.asked or at.iteration == total:
-                        self._save(at)
-                    stop.leave()
+                count = min(pause - at.iteration, self._iterations_per_call(), self._room(at.iteration))
+                at, seconds = self._advance(at, count)
+                if compiled:
+                    self.seconds_per_iteration = seconds
+                    progress.advance_to(at.iteration * scale, self._latest())
+                else:  # the first call compiles; it says nothing about the second
+                    compiled = True
+                    progress.begin_at(at.iteration * scale)
+                if at.iteration == pause:
+                    at = self._pause(at)
+                if self.saves.due or stop.asked or at.iteration == total:
+                    self._save(at)
+                stop.leave()
             progress.advance_to(total * scale, self._latest())
 
     def _discard_after(self, done: int) -> None:
@@ -223,7 +223,7 @@ class _TrainingLoop:
         rows are kept no longer than the ring keeps them.
         """
         steps = done * self.schedule.env_steps
-        oldest = steps - (self.log_capacity or steps)
+        oldest = self.logs.oldest(steps)
         if done < self._last_checkpoint() and self.rows_stored < oldest:
             gone = f"rows {self.rows_stored}..{oldest - 1} of the replay log, which its new"
             raise UserError("run_name", self.run.name, f"{gone} checkpoints would see, were not kept")
@@ -329,36 +329,32 @@ class _TrainingLoop:
 
     def _room(self, done: int) -> int:
         """Iterations until the replay log would overwrite rows, or pass a segment's size, that are still to store."""
-        if self.log_capacity is None or done >= self._last_checkpoint():
+        if self.logs.capacity is None or done >= self._last_checkpoint():
             return self.schedule.total
-        rows = self.rows_stored + min(self.log_capacity, ROWS_PER_SEGMENT) - done * self.schedule.env_steps
+        rows = self.rows_stored + min(self.logs.capacity, ROWS_PER_SEGMENT) - done * self.schedule.env_steps
         return max(1, rows // self.schedule.env_steps)
 
     def _store_full_ring(self, members: training.Members, done: int) -> None:
-        if self.log_capacity is None or done >= self._last_checkpoint():
+        if self.logs.capacity is None or done >= self._last_checkpoint():
             return
         unstored = done * self.schedule.env_steps - self.rows_stored
-        if unstored + self.schedule.env_steps > min(self.log_capacity, ROWS_PER_SEGMENT):
+        if unstored + self.schedule.env_steps > min(self.logs.capacity, ROWS_PER_SEGMENT):
             self._store_log(members)
 
     def _store_log(self, members: training.Members) -> None:
         """Appends the rows that are not yet stored, for every seed."""
-        if self.log_capacity is None:
-            return
-        end = int(members.part(lambda states: states.experience.log.count).member(0))  # members insert in step
+        end = self.logs.count(members)
         if end == self.rows_stored:
             return
-        data = members.part(lambda states: states.experience.log.data)
-        places = replay.places(self.log_capacity, self.rows_stored, end)
-        for seed in range(self.num_seeds):
-            rows = data.rows(seed, places)
+        for seed, rows in enumerate(self.logs.rows(members, self.rows_stored, end)):
             self.files.append(storage.append_segment(self.run, seed, self.rows_stored, rows))
         self.rows_stored = end
 
     def _store(self, members: training.Members, step: int, iteration: int) -> None:
         """One checkpoint of every seed that has not diverged, after the data it has seen."""
         self._store_log(members)
-        seen = replay.without_rows(self.log, self.rows_stored) if isinstance(self.log, replay.Replay) else self.log
+        log = self.logs.template
+        seen = () if log is None else replay.without_rows(log, self.rows_stored)
         without_log = members.part(lambda s: s._replace(experience=s.experience._replace(log=())))
         for seed in self.healthy:
             state = jax.tree.map(np.asarray, without_log.member(seed))

@@ -337,6 +337,39 @@ def walk(results: Path, name: str, *arguments: str) -> int:
     )
 
 
+def ending_at(call: int) -> Any:
+    """`make_measure`, of whose measures the `call`-th call in all, from 0, is an interrupt."""
+    make, calls = neighborhood.make_measure, iter(range(10**6))
+
+    def made(*arguments: Any, **settings: Any) -> neighborhood.Measure:
+        measure = make(*arguments, **settings)
+
+        def counted(*arguments: Any) -> neighborhood.Purd:
+            if next(calls) == call:
+                raise KeyboardInterrupt
+            return measure.measure(*arguments)
+
+        return measure._replace(measure=counted)
+
+    return made
+
+
+def test_a_purd_that_was_ended_goes_on_from_its_last_block(results: Path, tmp_path: Path) -> None:
+    whole = Path(shutil.copytree(results, tmp_path / "whole"))
+    blocks = ["experiment.batch_size=2", "experiment.eval_episodes=6"]
+    assert purd(whole, "td", *blocks) == 0
+    for call in (2, 1):  # of three blocks one is left; it is the only one that is measured again
+        with pytest.MonkeyPatch.context() as once:
+            once.setattr(neighborhood, "make_measure", ending_at(call))
+            assert purd(results, "td", *blocks) == (130 if call == 2 else 0)
+        waiting = list((results / "td" / "seed0" / "unfinished").glob("*.h5"))
+        assert len(waiting) == (1 if call == 2 else 0)
+    one, two = (
+        storage.read_hdf5(folder / "td" / "seed0" / "s0_returns_60.h5", "file")[0] for folder in (whole, results)
+    )
+    trees.assert_same(one, two)
+
+
 @pytest.mark.parametrize("options", [[], ["experiment.store_every=1", "experiment.remeasure_incumbent=true"]])
 def test_a_walk_that_was_ended_goes_on_to_the_same_results(
     results: Path, tmp_path: Path, options: list[str], capsys: pytest.CaptureFixture[str]
@@ -344,27 +377,10 @@ def test_a_walk_that_was_ended_goes_on_to_the_same_results(
     options = [*options, "run_name=walk", "experiment.heuristic=none", "save_interval=1e-6"]
     whole = Path(shutil.copytree(results, tmp_path / "whole"))
     assert walk(whole, "td", *options) == 0
-    make = neighborhood.make_measure
-
-    def ended(call: int) -> Any:
-        calls = iter(range(10**6))
-
-        def made(*arguments: Any, **settings: Any) -> neighborhood.Measure:
-            measure = make(*arguments, **settings)
-
-            def counted(*arguments: Any) -> neighborhood.Purd:
-                if next(calls) == call:
-                    raise KeyboardInterrupt
-                return measure.measure(*arguments)
-
-            return measure._replace(measure=counted)
-
-        return made
-
     ends = 0
     while True:
         with pytest.MonkeyPatch.context() as once:
-            once.setattr(neighborhood, "make_measure", ended(2))
+            once.setattr(neighborhood, "make_measure", ending_at(2))
             if walk(results, "td", *options) == 0:
                 break
         ends += 1

@@ -21,8 +21,11 @@ ARRAYS = frozenset({"jax", "flax", "optax"})
 
 MATHS = frozenset({"losses", "networks", "optimizers", "algorithms", "algorithm parts"})
 LEARNING = MATHS | {"algorithm registry"}
+CONFIG = frozenset({"errors", "places", "slurm queue", "stopping", "storage"})
 DOOR = frozenset({"errors", "types", "replay", "envs", "algorithm registry", "storage"})
 FIGURES = frozenset({"errors", "statistics", "storage"})
+BROWSING = frozenset({"errors", "statistics", "storage", "console", "tables"})
+REPORT = FIGURES | {"console", "tables", "figures", "runs"}
 
 
 class Room(NamedTuple):
@@ -46,8 +49,11 @@ CORE = SIMULATORS | SHELL
 # Ground floor first. A new module gets a line here, as low as it can stand.
 HOUSE = (
     Room("errors", ("landscapes.errors",), without=CORE | ARRAYS),
+    Room("places", ("landscapes.places",), only=frozenset(), without=CORE | ARRAYS),
+    Room("slurm queue", ("landscapes.slurm",), only=frozenset({"errors"}), without=CORE | ARRAYS),
     Room("stopping", ("landscapes.stopping",), only=frozenset(), without=CORE | ARRAYS),
     Room("types", ("landscapes.types",), without=CORE),
+    Room("paths", ("landscapes.paths",), only=frozenset({"types"}), without=CORE),
     Room("statistics", ("landscapes.statistics",), only=frozenset({"errors"}), without=CORE),
     Room("sequential", ("landscapes.sequential",), only=frozenset({"statistics"}), without=CORE | ARRAYS),
     Room("envs", ("landscapes.envs", "landscapes.envs.*"), without=SHELL),
@@ -63,25 +69,33 @@ HOUSE = (
     Room("algorithm registry", ("landscapes.algorithms", "landscapes.algorithms.registry"), without=CORE),
     Room("training", ("landscapes.training",), never=LEARNING, without=CORE),
     Room("neighborhood", ("landscapes.neighborhood",), never=LEARNING, without=CORE),
-    Room("paths", ("landscapes.paths",), never=LEARNING, without=CORE),
+    Room("trajectories", ("landscapes.trajectories",), never=LEARNING, without=CORE),
     Room("rejection", ("landscapes.rejection",), never=LEARNING, without=CORE),
+    Room("cloning", ("landscapes.cloning",), never=LEARNING - {"optimizers"}, without=CORE),
     Room("storage", ("landscapes.storage", "landscapes.storage.*"), never=LEARNING),
     Room("tracking", ("landscapes.tracking", "landscapes.tracking.*"), never=LEARNING | {"storage"}),
     Room("console", ("landscapes.console",), never=LEARNING | {"storage", "tracking"}),
     Room("tables", ("landscapes.tables",), only=frozenset({"statistics"}), without=CORE | ARRAYS),
     Room("door", ("landscapes", "landscapes.door"), only=DOOR),
-    Room("config", ("landscapes.config", "landscapes.config.*"), only=frozenset({"errors", "stopping", "storage"})),
+    Room("config", ("landscapes.config", "landscapes.config.*"), only=CONFIG),
     Room("figures", ("landscapes.figures", "landscapes.figures.*"), only=FIGURES, without=SIMULATORS | ARRAYS),
     Room("job tracker", ("landscapes.job_tracker",), never=LEARNING),
     Room("compilation", ("landscapes.compilation",), only=frozenset(), without=CORE),
     Room("job end", ("landscapes.job_end",), only=frozenset({"compilation", "console", "tracking"})),
+    Room("wandb runs", ("landscapes.wandb_runs",), only=frozenset({"tracking"})),
+    Room(
+        "find run", ("landscapes.find_run",), only=frozenset({"errors", "storage", "tracking", "config", "wandb runs"})
+    ),
     Room("job run", ("landscapes.job_run",), only=frozenset({"errors", "storage", "config"})),
+    Room("job purd", ("landscapes.job_purd",), only=frozenset({"types", "neighborhood", "paths", "storage"})),
     Room("run_algorithm", ("run_algorithm", "run_algorithm.*"), never=MATHS),
     Room("eval_policy", ("eval_policy", "eval_policy.*"), never=MATHS | {"run_algorithm"}),
     Room("improve_ltp", ("improve_ltp", "improve_ltp.*"), never=MATHS | {"run_algorithm", "eval_policy"}),
     Room("quickstart", ("landscapes.quickstart",), never=MATHS),
     Room("doctor", ("landscapes.doctor",), never=MATHS),
-    Room("sweeps", ("landscapes.sweeps",), only=frozenset({"errors", "console", "storage"})),
+    Room("sweeps", ("landscapes.sweeps",), only=frozenset({"errors", "slurm queue", "console", "storage"})),
+    Room("runs", ("landscapes.runs", "landscapes.runs.*"), only=BROWSING, without=CORE - {"rich"} | ARRAYS),
+    Room("report", ("landscapes.report", "landscapes.report.*"), only=REPORT, without=SIMULATORS | ARRAYS),
     Room("benchmarks", ("benchmarks", "benchmarks.*"), never=MATHS),
 )
 

@@ -65,6 +65,20 @@ def evaluate(kind: str, amount: str, prefix: str, steps: str) -> list[str]:
     ]
 
 
+def interpolate(prefix: str) -> list[str]:
+    return [
+        "--multirun",
+        "experiment=policy_interpolation_seed",
+        "experiment.num_purd_samples=4",
+        "experiment.num_points=3",
+        "experiment.batch_size=2",
+        "experiment.seed=0",  # of two: the last one has no next
+        "experiment.same_seed=false,true",
+        "experiment.first_half=false,true",
+        f"experiment.run_name={runs(prefix, 4)}",
+    ]
+
+
 def reject(prefix: str) -> list[str]:
     return [
         "--multirun",
@@ -89,6 +103,7 @@ LINES = [
     ("eval_policy", evaluate("td3_optimization", "3e-4", "td", "50,60")),
     ("eval_policy", evaluate("sac_optimization", "3e-4", "sa", "50,60")),
     ("eval_policy", evaluate("'ppo_optimization'", "0", "pp", "64,192")),
+    ("eval_policy", interpolate("td")),
     ("improve_ltp", reject("td")),
 ]
 
@@ -121,6 +136,14 @@ def check_results(results: Path, num_envs: int) -> None:
                             assert file[name].shape == (5,)
                             assert file[name].dtype == np.float32
                             assert np.isfinite(file[name][:]).all()
+    for i in range(num_envs):
+        ends = [(0, a, other, b) for a in (50, 60) for other in (0, 1) for b in (50, 60) if (0, a) != (other, b)]
+        with h5py.File(results / f"td_{i}" / "seed0" / "policy_interpolation_purd.h5") as file:
+            for seed1, ckpt1, seed2, ckpt2 in ends:
+                group = file[f"td_{i}/{seed1}/{ckpt1}/td_{i}/{seed2}/{ckpt2}/3"]
+                assert group["returns/0.0003/4"].shape == (4, 3)
+                assert np.isfinite(group["returns/0.0003/4"][:]).all()
+                assert group["alpha"][:].tolist() == [0.0, 0.5, 1.0]
     for seed in range(2):
         for step in (50, 60):
             with h5py.File(results / "td_1" / f"seed{seed}" / f"td3_reject_ltp_{step}.h5") as file:

@@ -87,6 +87,20 @@ def kill() -> None:
     raise Killed
 
 
+def stop_early(
+    results: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    call: int,
+    number: signal.Signals = signal.SIGTERM,
+    code: int = 143,
+) -> None:
+    """Trains until a signal comes in the `call`-th call of the compiled loop."""
+    with pytest.MonkeyPatch.context() as once:
+        end_at(once, call, lambda: signal.raise_signal(number))
+        assert train(results, monkeypatch, arguments) == code
+
+
 def contents(run: Path) -> dict[str, bytes]:
     """Every result of a run: all of its files but the record, what it kept for going on, locks and cut-off writes."""
     paths = [p for p in run.rglob("*.h5") if "resume" not in p.parts and not p.name.startswith(".")]
@@ -142,9 +156,7 @@ def test_a_signal_saves_and_stops(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     arguments = [x for x in TD3 if not x.startswith("save_interval")]  # a minute: only the signal saves
-    with pytest.MonkeyPatch.context() as once:
-        end_at(once, 2, lambda: signal.raise_signal(number))
-        assert train(tmp_path, monkeypatch, arguments) == code
+    stop_early(tmp_path, monkeypatch, arguments, 2, number, code)
     error = capsys.readouterr().err
     assert number.name in error
     assert "goes on from here" in error
@@ -160,9 +172,7 @@ def test_a_signal_saves_and_stops(
 def test_other_settings_are_refused_by_name_and_those_of_logging_are_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with pytest.MonkeyPatch.context() as once:
-        end_at(once, 2, lambda: signal.raise_signal(signal.SIGTERM))
-        assert train(tmp_path, monkeypatch, TD3) == 143
+    stop_early(tmp_path, monkeypatch, TD3, 2)
     before = contents(tmp_path / "one")
     capsys.readouterr()
     for other, key in [
@@ -210,9 +220,7 @@ def test_a_run_whose_new_checkpoints_would_miss_rows_is_not_trained_on(
 def test_a_damaged_save_falls_back_to_the_one_before(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with pytest.MonkeyPatch.context() as once:
-        end_at(once, 5, lambda: signal.raise_signal(signal.SIGTERM))
-        assert train(tmp_path / "cut", monkeypatch, TD3) == 143
+    stop_early(tmp_path / "cut", monkeypatch, TD3, 5)
     latest = tmp_path / "cut" / "one" / "resume" / "state.h5"
     data = bytearray(latest.read_bytes())
     data[len(data) // 2] ^= 1
@@ -225,9 +233,7 @@ def test_a_damaged_save_falls_back_to_the_one_before(
 def test_without_any_whole_save_one_line_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with pytest.MonkeyPatch.context() as once:
-        end_at(once, 5, lambda: signal.raise_signal(signal.SIGTERM))
-        assert train(tmp_path, monkeypatch, TD3) == 143
+    stop_early(tmp_path, monkeypatch, TD3, 5)
     for path in (tmp_path / "one" / "resume").glob("state*.h5"):
         path.write_bytes(path.read_bytes()[:-50])
     before = contents(tmp_path / "one")
@@ -241,9 +247,7 @@ def test_without_any_whole_save_one_line_says_so(
 def test_a_requeued_job_goes_on_even_if_it_was_told_to_start_over(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with pytest.MonkeyPatch.context() as once:
-        end_at(once, 5, lambda: signal.raise_signal(signal.SIGTERM))
-        assert train(tmp_path, monkeypatch, [*TD3, "overwrite=true"]) == 143
+    stop_early(tmp_path, monkeypatch, [*TD3, "overwrite=true"], 5)
     monkeypatch.setenv("SLURM_RESTART_COUNT", "1")
     assert train(tmp_path, monkeypatch, [*TD3, "overwrite=true"]) == 0
     assert "goes on from step" in capsys.readouterr().out
@@ -252,9 +256,7 @@ def test_a_requeued_job_goes_on_even_if_it_was_told_to_start_over(
 def test_two_processes_do_not_work_on_one_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with pytest.MonkeyPatch.context() as once:
-        end_at(once, 5, lambda: signal.raise_signal(signal.SIGTERM))
-        assert train(tmp_path, monkeypatch, TD3) == 143
+    stop_early(tmp_path, monkeypatch, TD3, 5)
     lock = tmp_path / "one" / "run.json"
     pipe = subprocess.PIPE
     with subprocess.Popen([sys.executable, "-c", HOLD, str(lock)], stdout=pipe, stdin=pipe, text=True) as holder:

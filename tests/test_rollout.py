@@ -199,7 +199,7 @@ def plainly(episodes: rollout.Episodes) -> rollout.EpisodeResult:
 
 def engine(num_lanes: int, shared_policy: bool = False) -> rollout.Engine:
     made = rollout.make_engine(probes.line(), act, counting_memory, num_lanes, GAMMA, shared_policy)
-    return rollout.Engine(jax.jit(made.begin), jax.jit(made.advance))
+    return made._replace(begin=jax.jit(made.begin), advance=jax.jit(made.advance))
 
 
 def run(engine: rollout.Engine, episodes: rollout.Episodes, rounds_per_call: int = 1000) -> rollout.EngineState:
@@ -266,7 +266,7 @@ def test_the_engine_stops_counting_at_a_termination():
     zeros = jnp.zeros(5, jnp.int32)
     keys = jax.random.split(jax.random.key(0), 5)
     listed = rollout.Episodes(Policy(jnp.zeros((1, 1)), ()), zeros, starts, zeros, keys, jnp.int32(5))
-    results = run(rollout.Engine(jax.jit(made.begin), jax.jit(made.advance)), listed).results
+    results = run(made._replace(begin=jax.jit(made.begin), advance=jax.jit(made.advance)), listed).results
     assert_array_equal(results.returns, [6.0] * 5)
     assert_array_equal(results.lengths, [3] * 5)
     assert_allclose(results.discounted_returns, [1.0 + 2.0 * GAMMA + 3.0 * GAMMA**2] * 5, rtol=1e-6)

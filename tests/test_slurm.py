@@ -53,24 +53,28 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         yield running
 
 
-def submit(cluster: Cluster, results: Path, *arguments: str) -> subprocess.Popen[str]:
-    """A sweep as a user starts it; it ends when its jobs have ended."""
-    environment = {**cluster.environment, "LANDSCAPES_RESULTS": str(results), "PYTHONPATH": str(ROOT)}
-    for name in [name for name in os.environ if name.startswith("XLA_")]:
-        del environment[name]
+def environment(cluster: Cluster, results: Path) -> dict[str, str]:
+    """What a user on the login node has in the environment."""
+    own = {name: value for name, value in cluster.environment.items() if not name.startswith("XLA_")}
+    return {**own, "LANDSCAPES_RESULTS": str(results), "LANDSCAPES_QUEUE_SECONDS": "1", "PYTHONPATH": str(ROOT)}
+
+
+def submit(cluster: Cluster, results: Path, *arguments: str, **variables: str | None) -> subprocess.Popen[str]:
+    """A sweep as a user starts it, with some variables set, or unset by None; it ends when its jobs have ended."""
     command = [sys.executable, "-m", "run_algorithm", "-m", *PRESET, *TINY, *arguments]
     pipe = subprocess.PIPE
-    return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=pipe, stderr=subprocess.STDOUT, text=True)
+    given = {k: v for k, v in {**environment(cluster, results), **variables}.items() if v is not None}
+    return subprocess.Popen(command, cwd=ROOT, env=given, stdout=pipe, stderr=subprocess.STDOUT, text=True)
 
 
-def ended(sweep: subprocess.Popen[str], seconds: float) -> str:
-    """What the sweep printed; it must have ended well."""
+def ended(sweep: subprocess.Popen[str], seconds: float, code: int = 0) -> str:
+    """What the sweep printed; it must have ended with that code."""
     try:
         out, _ = sweep.communicate(timeout=seconds)
     except subprocess.TimeoutExpired:
         sweep.kill()
         raise
-    assert sweep.returncode == 0, out
+    assert sweep.returncode == code, out
     return out
 
 
@@ -90,8 +94,8 @@ def sweeps(cluster: Cluster, results: Path, *arguments: str) -> str:
     """What the command about sweeps says of the latest one."""
     name = storage.sweep_names(results)[-1]
     command = [sys.executable, "-m", "landscapes.sweeps", name, *arguments]
-    environment = {**cluster.environment, "LANDSCAPES_RESULTS": str(results), "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=500)
+    given = environment(cluster, results)
+    done = subprocess.run(command, cwd=ROOT, env=given, capture_output=True, text=True, timeout=500)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -125,12 +129,56 @@ def test_a_sweep_is_an_array(cluster: Cluster, tmp_path: Path) -> None:
     ]
 
 
+MINE = """
+import os
+from tests import probes
+
+def make(backend, episode_length):
+    print("this process may take", os.environ.get("XLA_CLIENT_MEM_FRACTION"), "of a GPU", flush=True)
+    return probes.line(episode_length)
+"""
+
+
+def test_a_sweep_that_nobody_waits_for(cluster: Cluster, tmp_path: Path) -> None:
+    """Its jobs, one after the other, share what the first has compiled, and take no more of a GPU than they may."""
+    (tmp_path / "mine.py").write_text(MINE)
+    settings = ["experiment.env_name=mine.make", "gpu_memory_fraction=0.4", "hydra.launcher.array_parallelism=1"]
+    anew = {"JAX_COMPILATION_CACHE_DIR": None, "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
+    path = os.pathsep.join([str(tmp_path), str(ROOT)])
+    results = tmp_path / "results"
+    out = ended(submit(cluster, results, *settings, "random_seed=1,2", "wait=false", **anew, PYTHONPATH=path), 60)
+    (name,) = storage.sweep_names(results)
+    told = re.fullmatch(
+        rf"sweep: {name}, job (\d+), 2 members\nhow it is doing: (python -m landscapes.sweeps {name})\n", out
+    )
+    assert told is not None, out
+    assert f"{told[1]}_0" in cluster.states()
+    wait_for(lambda: "2 finished" in sweeps(cluster, results), 300)
+    assert logs(results).count("this process may take 0.4 of a GPU") == 2
+    counts = re.findall(r"programs: (\d+) compiled, (\d+) found in (.*)/xla-", logs(results))
+    assert [cache for _, _, cache in counts] == [str(results / ".cache")] * 2
+    assert int(counts[0][0]) > 3
+    assert counts[1][0] == "0" and int(counts[1][1]) == int(counts[0][0]) + int(counts[0][1])
+
+
+def test_what_slurm_refuses_is_one_line_and_leaves_nothing(cluster: Cluster, tmp_path: Path) -> None:
+    out = ended(submit(cluster, tmp_path, "hydra.launcher.partition=nowhere"), 60, code=2)
+    assert out.startswith("job_config=slurm: SLURM does not take the sweep: ") and out.count("\n") == 1
+    assert "nvalid partition" in out
+    assert storage.sweep_names(tmp_path) == []
+
+
 def test_a_job_that_meets_its_time_limit_is_requeued_and_goes_on(
     cluster: Cluster, unbroken: dict[str, bytes], tmp_path: Path
 ) -> None:
     limit = ["hydra.launcher.timeout_min=1", "hydra.launcher.signal_delay_s=30"]
-    ended(submit(cluster, tmp_path, *LONG, "run_name=long", "random_seed=1", *limit), 580)
-    assert "Caught signal SIGUSR2" in logs(tmp_path)  # how far it was by then is SLURM's choice, to the minute
+    sweep = submit(cluster, tmp_path, *LONG, "run_name=long", "random_seed=1", *limit)
+    # How far it is by then is SLURM's choice, to the minute.
+    wait_for(lambda: "Caught signal SIGUSR2" in logs(tmp_path), 200)
+    wait_for(lambda: "PENDING" in cluster.states().values())
+    (job,) = (job for job, state in cluster.states().items() if state == "PENDING")
+    cluster.run("scontrol", "update", f"JobId={job}", "TimeLimit=10")  # a busy machine may need many minutes
+    ended(sweep, 400)
     assert record(tmp_path, "long_0")["status"] == "finished"
     assert contents(tmp_path / "long_0") == unbroken
 
@@ -156,9 +204,10 @@ def test_a_cancelled_array_goes_on_when_it_is_submitted_again(
     wait_for(lambda: all((tmp_path / f"long_{i}" / "resume" / "state.h5").exists() for i in range(2)))
     cluster.run("scancel", "--user=root")
     wait_for(lambda: [record(tmp_path, f"long_{i}")["status"] for i in range(2)] == ["stopped"] * 2)
-    sweep.kill()  # without accounting nobody tells the one who waits
-    sweep.communicate()
-    wait_for(lambda: "2 stopped" in sweeps(cluster, tmp_path))
+    out = ended(sweep, 60, code=1)  # the queue tells it: there is no accounting here
+    assert len(re.findall(r"member \d: job \d+_\d left the queue with no result", out)) == 2
+    assert "2 of 2 members of the sweep failed: 0, 1" in out and "--resubmit" in out
+    assert "2 stopped" in sweeps(cluster, tmp_path)
     sweeps(cluster, tmp_path, "--resubmit")
     assert "2 finished" in sweeps(cluster, tmp_path)
     assert contents(tmp_path / "long_0") == unbroken

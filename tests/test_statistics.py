@@ -291,3 +291,78 @@ def test_a_summary_of_a_thousand_returns_is_quick():
     start = time.process_time()
     statistics.summarize(skewed())
     assert time.process_time() - start < 0.5
+
+
+# --- points of paths and planes, histograms, pairs
+
+
+@pytest.mark.parametrize("statistic", EVERY_STATISTIC)
+def test_each_point_of_a_plane_has_its_own_statistic(statistic):
+    plane = np.stack([skewed(seed, 40) for seed in range(6)]).reshape(2, 3, 40)
+    plane[1, 0, 7] = np.nan
+    found = statistics.over_samples(statistic, plane)
+    assert found.shape == (2, 3)
+    for index in np.ndindex(2, 3):
+        np.testing.assert_equal(found[index], float(statistic(plane[index])))
+    assert np.isnan(found[1, 0]) and np.isfinite(np.delete(found.ravel(), 3)).all()
+
+
+def test_a_plane_without_finite_points_has_no_statistic():
+    assert np.isnan(statistics.over_samples(statistics.mean, np.full((2, 3), np.inf))).all()
+    for shape in ((3,), (3, 0)):
+        with pytest.raises(ValueError, match="must be"):
+            statistics.over_samples(statistics.mean, np.zeros(shape))
+
+
+def test_a_valley_lies_below_both_ends():
+    assert statistics.valley([100.0, 70.0, 90.0, 80.0]) == (10.0, 10.0 / 80.0)
+    assert statistics.valley([100.0, 20.0, 10.0]) == (0.0, 0.0), "falling all the way is no valley"
+    assert statistics.valley([5.0, 9.0, 5.0]) == (0.0, 0.0)
+    assert statistics.valley([3.0]) == (0.0, 0.0)
+    depth, share = statistics.valley([-1.0, -4.0, 2.0])
+    assert depth == 3.0 and math.isnan(share)
+    assert all(map(math.isnan, statistics.valley([1.0, np.nan, 1.0])))
+
+
+def test_shares_of_a_histogram_are_of_all_returns():
+    edges = statistics.common_bins([[0.0, 4.0, np.nan], [2.0]], num_bins=4)
+    np.testing.assert_array_equal(edges, [0, 1, 2, 3, 4])
+    np.testing.assert_array_equal(statistics.histogram([0.0, 0.5, 4.0, np.inf], edges), [0.5, 0.0, 0.0, 0.25])
+    np.testing.assert_array_equal(statistics.common_bins([[np.nan]], num_bins=1), [-0.5, 0.5])
+
+
+def test_the_left_tail_of_a_plane_lies_below_half_of_its_centre():
+    plane = np.array([[100.0, 50.0, 49.9], [80.0, 0.0, -20.0]])
+    assert statistics.share_in_left_tail(plane, 100.0) == 0.5
+    assert statistics.share_in_left_tail(plane, 200.0) == 5.0 / 6.0
+    assert statistics.share_in_left_tail([100.0, np.nan], 100.0) == 0.5, "what diverged is as bad as any"
+    assert np.isnan(statistics.share_in_left_tail(plane, 0.0)) and np.isnan(
+        statistics.share_in_left_tail(plane, np.nan)
+    )
+
+
+def test_the_pairs_of_equal_mean_that_differ_most_in_spread():
+    # Means 100, 100, 101, 150, 101.5; stds 1, 50, 10, 90, 5; the last has a nan. Within 2 % lie the first three and
+    # the fifth. The widest apart are 0 and 1; what is left of them is 2 and 4.
+    samples = [[99, 101], [50, 150], [91, 111], [60, 240], [96.5, 106.5], [100, np.nan]]
+    assert statistics.same_mean_pairs(samples) == [(0, 1), (4, 2)]
+    assert statistics.same_mean_pairs(samples, most=1) == [(0, 1)]
+    # Within 0.6 % of each other lie 0 and 1, and 2 and 4 (0.5 of 101.5).
+    assert statistics.same_mean_pairs(samples, tolerance=0.006) == [(0, 1), (4, 2)]
+    assert statistics.same_mean_pairs(samples, tolerance=0.001) == [(0, 1)]
+
+
+def test_no_pairs_where_there_is_nothing_to_compare():
+    assert statistics.same_mean_pairs([]) == statistics.same_mean_pairs([[1.0, 2.0]]) == []
+    assert statistics.same_mean_pairs([[1.0, 2.0], [1.0, 2.0]]) == [], "equal spread is no pair"
+    assert statistics.same_mean_pairs([[-99, -101], [-50, -150]]) == [(0, 1)]
+    with pytest.raises(ValueError, match="tolerance"):
+        statistics.same_mean_pairs([[1.0]], tolerance=-0.1)
+
+
+def test_a_summary_of_some_names_equals_that_of_all():
+    returns = skewed(3, 200)
+    every = statistics.summarize(returns, num_resamples=50)
+    some = statistics.summarize(returns, num_resamples=50, names=("mean", "ltp"))
+    assert sorted(some) == ["ltp", "ltp_high", "ltp_low", "mean", "mean_high", "mean_low", "num_samples"]
+    assert some == {name: every[name] for name in some}

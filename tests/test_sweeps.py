@@ -1,16 +1,22 @@
 """What is said of a sweep from its files alone, as if SLURM's queue were as the test says."""
 
+import json
+import os
+import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from landscapes import storage, sweeps
+from landscapes import slurm, storage, sweeps
+from landscapes.config.slurm import LaunchError, wait
+from landscapes.errors import UserError
 
 
 @pytest.fixture
 def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("LANDSCAPES_RESULTS", str(tmp_path))
-    monkeypatch.setattr(sweeps, "_queue", lambda: {"7_1": "running", "7_6": "pending"})
+    monkeypatch.setattr(slurm, "queue", lambda: {"7_1": "running", "7_6": "pending"})
     return tmp_path
 
 
@@ -29,7 +35,7 @@ def submitted(results: Path, name: str, runs: list[str | None]) -> storage.Sweep
 
 def started(sweep: storage.Sweep, job: str, error: str = "", ended: bool = False) -> None:
     folder = sweep.path / ".submitit" / job
-    folder.mkdir(parents=True)
+    folder.mkdir(exist_ok=True)
     (folder / f"{job}_0_log.err").write_text(error)
     if ended:
         (folder / f"{job}_0_result.pkl").write_bytes(b"")
@@ -37,7 +43,13 @@ def started(sweep: storage.Sweep, job: str, error: str = "", ended: bool = False
 
 def test_every_member_is_told_as_it_stands(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
     sweep = submitted(results, "one", ["a_0", None, "a_2", "a_3", "a_4", "a_5", "a_6"])
-    for task, error, ended in [(0, "", True), (1, "", False), (2, "noise\nmember 2: no space\n", True), (3, "", False)]:
+    killed = "slurmstepd: error: CANCELLED\n"
+    for task, error, ended in [
+        (0, "", True),
+        (1, "", False),
+        (2, "noise\nmember 2: no space\n", True),
+        (3, killed, False),
+    ]:
         started(sweep, f"7_{task}", error, ended)
     started(sweep, "7_5", "", True)
     storage.create_run(results, "a_0", {"num_seeds": 1, "status": "finished"}, overwrite=False)
@@ -48,7 +60,7 @@ def test_every_member_is_told_as_it_stands(results: Path, capsys: pytest.Capture
     assert rows["0"] == ["random_seed=0", "a_0", "finished"]
     assert rows["1"] == ["random_seed=1", "7_1", "running"]
     assert rows["2"] == ["random_seed=2", "a_2", "failed", "no", "space"]
-    assert rows["3"] == ["random_seed=3", "a_3", "stopped"]
+    assert rows["3"] == ["random_seed=3", "a_3", "stopped", "slurmstepd:", "error:", "CANCELLED"]
     assert rows["4"] == ["random_seed=4", "a_4", "not", "started"]
     assert rows["5"][:3] == ["random_seed=5", "a_5", "finished"]
     assert rows["6"] == ["random_seed=6", "a_6", "pending"]
@@ -71,7 +83,11 @@ def test_only_what_is_at_rest_is_submitted_again(
     monkeypatch.setattr(sweeps.subprocess, "run", run)
     assert sweeps.main(["one", "--resubmit"]) == 2
     assert "members 1 are still in the queue" in capsys.readouterr().err
-    monkeypatch.setattr(sweeps, "_queue", dict)
+    monkeypatch.setattr(slurm, "queue", lambda: None)
+    assert sweeps.main(["one", "--resubmit"]) == 2
+    shown = capsys.readouterr()
+    assert "2 unknown" in shown.out and "squeue does not answer" in shown.err
+    monkeypatch.setattr(slurm, "queue", dict)
     assert sweeps.main(["one", "--resubmit"]) == 3
     assert commands == [["-m", "run_algorithm", *sweep.arguments]]
     for name in ("a_0", "a_1"):
@@ -85,5 +101,168 @@ def test_a_sweep_that_is_not_there_is_one_line(results: Path, capsys: pytest.Cap
     assert sweeps.main(["two"]) == 2
     error = capsys.readouterr().err
     assert error.startswith("sweep=two: ") and "one" in error and error.count("\n") == 1
-    (storage.sweeps_folder(results) / "one" / "sweep.json").write_text("{")
+
+
+@pytest.mark.parametrize(
+    "changes, complaint",
+    [
+        ({"schema_version": 99}, "schema_version is 99"),
+        ({"arguments": "x"}, "what was submitted"),
+        ({"members": [["a"], "b"]}, "no members"),
+        ({"members": []}, "no members"),
+        ({"runs": []}, "name a run, or null, for each member"),
+        (None, "cannot be used"),
+    ],
+)
+def test_a_damaged_record_is_one_line_and_hides_no_other_sweep(
+    changes: dict[str, object] | None, complaint: str, results: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    submitted(results, "sound", [None, None])
+    path = submitted(results, "one", [None]).path / "sweep.json"
+    path.write_text("{" if changes is None else json.dumps({**json.loads(path.read_text()), **changes}))
     assert sweeps.main(["one"]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("sweep=one: ") and complaint in error and error.count("\n") == 1
+    assert sweeps.main([]) == 0
+    out = capsys.readouterr().out
+    assert complaint in out and "1 not started, 1 running" in out
+
+
+def test_a_sweep_can_be_waited_for_later(
+    results: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sweep = submitted(results, "one", ["a_0", "a_1"])
+    monkeypatch.setenv("LANDSCAPES_QUEUE_SECONDS", "0.001")
+    answers: list[dict[str, str] | None] = [{"7_0": "running", "7_1": "pending"}, None, {"7_1": "running"}, {}]
+    asked = iter(answers)
+    monkeypatch.setattr(slurm, "queue", lambda: next(asked))
+    for task in range(2):
+        started(sweep, f"7_{task}", ended=True)
+        storage.create_run(results, f"a_{task}", {"num_seeds": 1, "status": "running"}, overwrite=False)
+    assert sweeps.main(["one", "--wait"]) == 1
+    assert capsys.readouterr().out.endswith("2 stopped\n")
+    assert list(asked) == []
+    for task in range(2):
+        storage.open_run(results, f"a_{task}").write_record(status="finished")
+    monkeypatch.setattr(slurm, "queue", dict)
+    assert sweeps.main(["one", "--wait"]) == 0
+    assert capsys.readouterr().out.endswith("2 finished\n")
+
+
+def test_a_single_member_has_a_job_without_tasks(
+    results: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sweep = submitted(results, "one", [None])
+    assert sweep.jobs() == ["7"]
+    started(sweep, "7", "Submitted job triggered an exception\nImportError: no such module\n", ended=True)
+    for queue, state in [({"7": "pending"}, "pending"), ({}, r"failed\s+ImportError: no such module")]:
+        monkeypatch.setattr(slurm, "queue", lambda queue=queue: queue)
+        assert sweeps.main(["one"]) == 0
+        assert re.search(state, capsys.readouterr().out)
+
+
+def test_the_queue_is_asked_once_for_all_sweeps(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    monkeypatch.setattr(slurm, "queue", lambda: asked.append(1) or {})
+    for name in ("one", "two", "three"):
+        submitted(results, name, [None, None])
+    assert sweeps.main([]) == 0
+    assert len(asked) == 1
+
+
+SQUEUE = """#!/bin/sh
+echo "$@" > "$0.arguments"
+printf '7_1 RUNNING\\n7_12 PENDING\\n8 COMPLETING\\n'
+"""
+
+
+def test_what_squeue_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert slurm.queue() == {}  # no SLURM here
+    command = tmp_path / "squeue"
+    command.write_text(SQUEUE)
+    command.chmod(0o755)
+    assert slurm.queue() == {"7_1": "running", "7_12": "pending", "8": "completing"}
+    arguments = (tmp_path / "squeue.arguments").read_text().split()
+    assert {"--array", f"--user={os.getuid()}"} <= set(arguments)
+    command.write_text("#!/bin/sh\nexit 1\n")
+    assert slurm.queue() is None  # not the same as an empty queue
+
+
+def test_how_often_the_queue_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("LANDSCAPES_QUEUE_SECONDS", raising=False)
+    assert slurm.seconds_between_questions() == 10
+    monkeypatch.setenv("LANDSCAPES_QUEUE_SECONDS", "90")
+    assert slurm.seconds_between_questions() == 90
+    for wrong in ("0", "often", "inf"):
+        monkeypatch.setenv("LANDSCAPES_QUEUE_SECONDS", wrong)
+        with pytest.raises(UserError, match="must be a number of seconds"):
+            slurm.seconds_between_questions()
+
+
+class Job:
+    """As submitit's, of a member that hands back `value` once its file is there."""
+
+    def __init__(self, folder: Path, number: int, value: str | Exception | None) -> None:
+        self.job_id = f"7_{number}"
+        self.paths = SimpleNamespace(result_pickle=folder / f"{number}.pkl", stderr=folder / f"{number}.err")
+        self.value = value
+
+    def results(self) -> list[SimpleNamespace]:
+        if isinstance(self.value, Exception):
+            raise self.value
+        return [SimpleNamespace(return_value=self.value)]
+
+
+def test_waiting_ends_when_no_job_is_left_whether_or_not_it_has_handed_anything_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs = [Job(tmp_path, 0, "good"), Job(tmp_path, 1, None), Job(tmp_path, 2, "late")]
+    looks: list[str] = []
+
+    def appear(number: int) -> None:
+        (tmp_path / f"{number}.pkl").touch()
+
+    answers = iter(
+        [
+            {"7_0": "running", "7_1": "running", "7_2": "pending"},
+            None,  # the controller is away: nothing is known, and nothing given up
+            {"7_1": "running", "7_2": "running"},
+            {},  # both gone, and neither has a result yet
+            {},
+        ]
+    )
+
+    def queue() -> dict[str, str] | None:
+        looks.append("")
+        if len(looks) == 3:
+            appear(0)
+        if len(looks) == 5:
+            appear(2)
+        return next(answers)
+
+    monkeypatch.setattr(slurm, "queue", queue)
+    good, lost, late = wait(jobs, 0.001)
+    assert (good, late) == ("good", "late")
+    assert isinstance(lost, LaunchError) and str(lost).startswith("job 7_1 left the queue with no result")
+    assert len(looks) == 5
+
+
+FAILED = """Job (task=0) failed during processing with trace:
+----------------------
+Traceback (most recent call last):
+ModuleNotFoundError: No module named 'landscapes'
+
+----------------------
+You can check full logs with 'job.stderr(0)'
+"""
+
+
+def test_a_job_that_could_not_begin_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    error = type("FailedJobError", (RuntimeError,), {"__module__": "submitit.core.utils"})
+    job = Job(tmp_path, 0, error(FAILED))
+    job.paths.result_pickle.touch()
+    monkeypatch.setattr(slurm, "queue", dict)
+    (died,) = wait([job], 0.001)
+    assert isinstance(died, LaunchError)
+    assert str(died).startswith("job 7_0 died: ModuleNotFoundError: No module named 'landscapes' (")

@@ -5,7 +5,9 @@ Knows wandb's file format (a LevelDB log of protocol buffers) for that; nothing 
 
 import json
 import math
+import signal
 import struct
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +16,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from landscapes import job_tracker
+from landscapes.config.launch import run_entry_point
 from landscapes.errors import UserError
+from landscapes.stopping import Stopped
 from landscapes.tracking import SilentTracker, Tracker, WandbTracker, make_tracker
 
 BLOCK = 32 * 1024
@@ -153,7 +158,7 @@ def test_everything_wandb_writes_is_inside_the_run_folder(tmp_path):
     assert not [path for path in (directory / "wandb").iterdir() if path.is_symlink()]
     assert not list(directory.rglob("*.py"))
     path = tracker.where.removeprefix("wandb sync ")
-    assert list(Path(path).glob("run-*.wandb")), "the command shown to the user names the run's folder"
+    assert list(Path(path).glob("offline-run-*/run-*.wandb")), "the command shown to the user names wandb's folder"
 
 
 def test_an_artifact_copies_small_files_and_refers_to_checkpoints(tmp_path):
@@ -207,20 +212,80 @@ def test_several_runs_live_in_one_process(tmp_path):
     assert [rows(tmp_path / str(i))[0]["return"] for i in range(2)] == [0.0, 1.0]
 
 
-def test_a_failure_of_wandb_is_one_line_and_no_more(tmp_path, capsys):
-    class Broken:
-        id, offline, dir = "x", True, str(tmp_path / "files")
+class FakeRun:
+    """What a tracker needs of a wandb run."""
 
+    id, offline = "x", True
+
+    def __init__(self, directory: Path) -> None:
+        self.dir = str(directory / "wandb" / "offline-run" / "files")
+        self.ends: list[tuple[str, int]] = []
+        self.state = "running"
+
+    def log(self, row: dict[str, Any]) -> None: ...
+
+    def mark_preempting(self) -> None:
+        self.state = "preempting"
+
+    def finish(self, exit_code: int) -> None:
+        self.ends.append((self.state, exit_code))
+
+
+def test_a_failure_of_wandb_is_one_line_and_no_more(tmp_path, capsys):
+    class Broken(FakeRun):
         def log(self, row):
             raise OSError("no space left\non device")
 
-    tracker = WandbTracker(Broken(), tmp_path)
+    tracker = WandbTracker(Broken(tmp_path), tmp_path)
     tracker.log({"return": 1.0}, step=1)
     tracker.log({"return": 1.0}, step=2)
     tracker.finish()
     said = capsys.readouterr().err.splitlines()
     assert len(said) == 1
     assert "no space left on device" in said[0]
+
+
+def test_a_job_never_waits_for_wandb_while_it_runs_nor_for_long_at_its_end(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("landscapes.tracking._FINISH_SECONDS", 1.0)
+    over = threading.Event()
+
+    class Stuck(FakeRun):
+        offline, url = False, "http://127.0.0.1/x"
+
+        def log(self, row):
+            over.wait()
+
+    tracker = WandbTracker(Stuck(tmp_path), tmp_path)
+    began = time.monotonic()
+    for step in range(1000):
+        tracker.log({"return": 1.0}, step)
+        tracker.histogram("purd", [1.0, 2.0], step)
+    logged = time.monotonic()
+    tracker.finish()
+    ended = time.monotonic()
+    over.set()
+    assert logged - began < 0.5
+    assert 1.0 <= ended - logged < 2.0
+    (said,) = capsys.readouterr().err.splitlines()
+    assert "within 1 s" in said
+    assert f"wandb sync --include-online {tmp_path / 'wandb' / 'offline-run'}" in said
+
+
+@pytest.mark.parametrize(
+    "error, end",
+    [
+        (None, ("running", 0)),
+        (Stopped(signal.SIGUSR2), ("preempting", 1)),
+        (KeyboardInterrupt(), ("preempting", 1)),
+        (SystemExit(-1), ("preempting", 1)),
+        (MemoryError(), ("running", 1)),
+    ],
+)
+def test_a_job_that_was_asked_to_stop_leaves_a_run_that_will_go_on(tmp_path, error, end):
+    run = FakeRun(tmp_path)
+    tracker = WandbTracker(run, tmp_path)
+    tracker.finish(error)
+    assert run.ends == [end]
 
 
 def test_a_missing_file_of_an_artifact_does_not_end_the_job(tmp_path, capsys):
@@ -241,11 +306,9 @@ def test_an_unreachable_server_leaves_the_run_offline(tmp_path, monkeypatch, cap
         if arguments["mode"] == "online":
             raise ConnectionError("timed out")
 
-        class Run:
-            id, offline, dir = "x", True, str(tmp_path / "wandb" / "offline-run" / "files")
+        return FakeRun(tmp_path)
 
-        return Run()
-
+    monkeypatch.setattr("landscapes.tracking.why_silent", lambda: None)
     monkeypatch.setattr("landscapes.tracking._start_run", start)
     tracker = make(tmp_path, run_id="abc")
     assert asked == ["online", "offline"]
@@ -286,6 +349,7 @@ def modes(monkeypatch, tmp_path):
             started.append(arguments["mode"])
             raise RuntimeError
 
+        monkeypatch.setattr("landscapes.tracking.why_silent", lambda: None)
         monkeypatch.setattr("landscapes.tracking._start_run", start)
         make(tmp_path, mode=mode)
         return started[0]
@@ -317,3 +381,19 @@ def test_a_mode_that_cannot_be_is_one_clear_line(tmp_path, monkeypatch):
     monkeypatch.setenv("WANDB_MODE", "shared")
     with pytest.raises(UserError, match="WANDB_MODE=shared"):
         make(tmp_path)
+
+
+def test_the_members_of_a_sweep_are_grouped(tmp_path, monkeypatch):
+    real = job_tracker.job_tracker
+
+    def track(*arguments):
+        real(*arguments).finish()
+        raise UserError("use_wandb", True, "this is enough for a test")
+
+    monkeypatch.setattr("run_algorithm.train.job_tracker", track)
+    settings = ["experiment.env_name=tests.probes.line", "experiment.max_steps=20", "experiment.start_training=20"]
+    shared = ["run_name=calm", f"results_dir={tmp_path}", "wandb.mode=offline"]
+    assert run_entry_point("run_algorithm", ["--multirun", "random_seed=1,2", *settings, *shared]) == 2
+    for member in ("calm_0", "calm_1"):
+        (run,) = [record.run for record in stored(tmp_path / member) if record.HasField("run")]
+        assert (run.display_name, run.run_group, run.job_type) == (member, "calm", "train")

@@ -12,16 +12,22 @@ from typing import Any
 import jax
 import numpy as np
 
+from eval_policy.measured import measured_before
+from eval_policy.trajectories import Recorder
 from landscapes import console, door, neighborhood, statistics, stopping, storage, tables
 from landscapes.config.job import Job
 from landscapes.config.schemas import PolicyVariance
-from landscapes.errors import UserError
 from landscapes.figures import purd_histograms
+from landscapes.find_run import find_run
 from landscapes.job_end import print_end
+from landscapes.job_purd import measure_by_blocks, purd_identity
 from landscapes.job_tracker import job_tracker
 from landscapes.tracking import Tracker
 
 SCHEMA_VERSION = 1
+
+DECISIVE = ("random_seed", "experiment.episode_length", "experiment.discount")
+"""Keys that change what is measured and stand in no name of a data set."""
 
 
 def run(job: Job) -> None:
@@ -29,7 +35,7 @@ def run(job: Job) -> None:
     s = job.settings
     assert isinstance(s, PolicyVariance)
     results = storage.results_directory(job.results_dir)
-    stored = storage.open_run(results, s.run_name)
+    stored = find_run(job, results, s.run_name)
     storage.check_seed(stored, s.seed, "experiment.seed")
     for step in s.ckpt_indexes:
         storage.check_checkpoint(stored, s.seed, step, "experiment.ckpt_indexes")
@@ -44,6 +50,7 @@ def run(job: Job) -> None:
             measures[rate] = neighborhood.make_measure(
                 env, algorithm, s.noise_type, s.eval_episodes, s.batch_size, s.discount, rate
             )
+    recorder = Recorder(job, stored, s, env, measures)
     rows = max(door.stored_rows(stored, s.seed, step) for step in s.ckpt_indexes)
     _print_plan(stored, s, next(iter(measures.values())).program_shape)
     name = job.member_name or f"{stored.name}-s{s.seed}-{s.noise_type}"
@@ -61,22 +68,41 @@ def run(job: Job) -> None:
             )
             for step, amount in pairs:
                 purd = measured.get((step, amount))
+                known = purd is not None
+                rate = neighborhood.amount_sets_rate(algorithm, s.noise_type, amount)
                 if purd is None:
-                    measure = measures[neighborhood.amount_sets_rate(algorithm, s.noise_type, amount)]
+                    measure = measures[rate]
 
                     def show(samples: int, mean: float | None, before: int = done) -> None:
                         stop.leave()
                         progress.advance_to(before + samples, None if mean is None else f"mean return {mean:.1f}")
 
-                    purd = measure.measure(jax.random.key(job.random_seed), state_of(step), float(amount), show)
+                    key = jax.random.key(job.random_seed)
+                    unfinished = _unfinished(job, stored, s, step, purd_identity(measure, key, amount))
+                    purd = measure_by_blocks(
+                        measure,
+                        key,
+                        state_of(step),
+                        float(amount),
+                        show,
+                        unfinished,
+                        job.save_interval,
+                        first=0,
+                        count=s.eval_episodes,
+                    )
                     done += s.eval_episodes
                     files.append(_write(job, stored, s, step, amount, purd, measure.program_shape))
-                    _log(tracker, step, amount, purd)
-                table.append([step, amount, *tables.purd_cells(statistics.summarize(purd.returns))])
+                    unfinished.discard()
+                summary = statistics.summarize(purd.returns)
+                if not known:
+                    _log(tracker, step, amount, purd.returns, summary)
+                table.append([step, amount, *tables.purd_cells(summary)])
+                stop.leave()
+                files += recorder.record(step, amount, rate, purd.returns, state_of)
         files = [*dict.fromkeys(files), _figure(stored, s)]
         tracker.artifact(f"{stored.name}-s{s.seed}-{s.noise_type}", "returns", files)
-    except BaseException:
-        tracker.finish(failed=True)
+    except BaseException as error:
+        tracker.finish(error)
         raise
     tracker.finish()
     title = f"{stored.name}, seed {s.seed}: returns under {s.noise_type}, {s.eval_episodes} samples, 95 % intervals"
@@ -89,36 +115,40 @@ def dataset_name(noise_type: str, amount: float, num_samples: int) -> str:
     return f"{noise_type}/{amount}/{num_samples}"
 
 
+def _dataset_names(s: PolicyVariance, amount: float) -> tuple[str, str, str]:
+    """The data sets that hold one PURD, in the order of its fields."""
+    name = dataset_name(s.noise_type, amount, s.eval_episodes)
+    return f"und_returns/{name}", name, f"lengths/{name}"
+
+
 def _measured_before(
     job: Job, stored: storage.Run, s: PolicyVariance, pairs: Sequence[tuple[int, float]]
 ) -> dict[tuple[int, float], neighborhood.Purd]:
-    """Of these checkpoints and amounts what has been measured already, under the same settings; says how much.
-
-    Raises UserError where it was under others that change the numbers.
-    """
+    """Of these checkpoints and amounts what has been measured already, under the same settings; says how much."""
     found: dict[tuple[int, float], neighborhood.Purd] = {}
-    for step, amount in pairs:
-        path, name = stored.returns_path(s.seed, step), dataset_name(s.noise_type, amount, s.eval_episodes)
-        if not path.exists():
-            continue
-        datasets, _ = storage.read_hdf5(path, "file")
-        if f"und_returns/{name}" not in datasets:
-            continue
-        attributes = storage.read_dataset_attributes(path, f"und_returns/{name}", "file")
-        config: Any = attributes["config"]
-        for key, before, now in [
-            ("random_seed", attributes["random_seed"], job.random_seed),
-            ("experiment.episode_length", attributes["episode_length"], s.episode_length),
-            ("experiment.discount", config["experiment"]["discount"], s.discount),
-        ]:
-            if before != now:
-                raise UserError(key, now, f"{path} has {name} measured with {before}; overwrite=true replaces it")
-        found[step, amount] = neighborhood.Purd(
-            datasets[f"und_returns/{name}"], datasets[name], datasets[f"lengths/{name}"]
-        )
+    for step in s.ckpt_indexes:
+        names = {amount: _dataset_names(s, amount) for amount in s.noise_amounts}
+        wanted = [name for of_amount in names.values() for name in of_amount]
+        data = measured_before(stored.returns_path(s.seed, step), wanted, job.resolved, DECISIVE)
+        found |= {
+            (step, amount): neighborhood.Purd(*(data[name] for name in of_amount))
+            for amount, of_amount in names.items()
+            if all(name in data for name in of_amount)
+        }
     if found:
         print(f"{len(found)} of {len(pairs)} were measured before and are not measured again (overwrite=true would)")
     return found
+
+
+def _unfinished(
+    job: Job, stored: storage.Run, s: PolicyVariance, step: int, identity: dict[str, object]
+) -> storage.Unfinished:
+    """Where the blocks of one PURD wait; nothing does where the job starts over."""
+    about = {"ckpt": step, "noise_type": s.noise_type, "episode_length": s.episode_length, "discount": s.discount}
+    unfinished = storage.Unfinished(stored.seed_directory(s.seed), {**about, **identity})
+    if storage.starts_over(job.overwrite):
+        unfinished.discard()
+    return unfinished
 
 
 def _print_plan(stored: storage.Run, s: PolicyVariance, shape: dict[str, Any]) -> None:
@@ -145,7 +175,6 @@ def _write(
     purd: neighborhood.Purd,
     shape: dict[str, Any],
 ) -> Path:
-    name = dataset_name(s.noise_type, amount, s.eval_episodes)
     about = {
         "axes": "sample",
         "random_seed": job.random_seed,
@@ -153,18 +182,15 @@ def _write(
         "episode_length": s.episode_length,
         "program_shape": shape,
     }
-    datasets = {
-        name: purd.discounted_returns.astype(np.float32),
-        f"und_returns/{name}": purd.returns.astype(np.float32),
-        f"lengths/{name}": purd.lengths.astype(np.float32),
-    }
-    units = {
-        name: f"sum over t of {s.discount}^t r_t, t from 0",
-        f"und_returns/{name}": "undiscounted return",
-        f"lengths/{name}": "environment steps until the episode ended",
-    }
+    names = _dataset_names(s, amount)
+    datasets = {name: values.astype(np.float32) for name, values in zip(names, purd, strict=True)}
+    units = (
+        "undiscounted return",
+        f"sum over t of {s.discount}^t r_t, t from 0",
+        "environment steps until the episode ended",
+    )
     attributes = {"schema_version": SCHEMA_VERSION, "seed": s.seed, "ckpt": step, **stored.provenance()}
-    each = {dataset: {**about, "units": unit, "config": job.resolved} for dataset, unit in units.items()}
+    each = {name: {**about, "units": unit, "config": job.resolved} for name, unit in zip(names, units, strict=True)}
     return storage.merge_hdf5(stored.returns_path(s.seed, step), datasets, attributes, each)
 
 
@@ -182,9 +208,8 @@ def _figure(stored: storage.Run, s: PolicyVariance) -> Path:
     return purd_histograms(panels, stored.seed_directory(s.seed) / f"purd_{s.noise_type}.png")
 
 
-def _log(tracker: Tracker, step: int, amount: float, purd: neighborhood.Purd) -> None:
+def _log(tracker: Tracker, step: int, amount: float, returns: np.ndarray, summary: dict[str, float]) -> None:
     names = {"mean": "PURD mean", "ltp": "PURD LTP", "cvar": "PURD CVaR", "std": "PURD std"}
-    summary = statistics.summarize(purd.returns)
     tracker.log({f"{shown} ({amount})": summary[name] for name, shown in names.items()}, step)
-    if np.isfinite(purd.returns).all():
-        tracker.histogram(f"PURD ({amount})", purd.returns, step)
+    if np.isfinite(returns).all():
+        tracker.histogram(f"PURD ({amount})", returns, step)

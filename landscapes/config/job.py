@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from landscapes.config.fields import NOT_EMPTY, build, one_of, shown
-from landscapes.config.schemas import EXPERIMENTS, Positive, Seed, Settings, Text, published_key
+from landscapes.config.schemas import EXPERIMENTS, Positive, PositiveShare, Seed, Settings, Text, published_key
 from landscapes.errors import UserError
 
 _NEW_NAME = "the name of a new run must begin with a letter, as in run_name=calm"
@@ -37,6 +37,8 @@ class SharedSettings:
     results_dir: Annotated[str, NOT_EMPTY] | None  # null: $LANDSCAPES_RESULTS or results/
     overwrite: bool
     save_interval: Positive
+    wait: bool
+    gpu_memory_fraction: PositiveShare | None  # null: JAX's own
 
 
 @dataclass
@@ -55,6 +57,9 @@ class Job:
     overwrite: bool
     save_interval: float
     """Seconds; a job that is killed loses at most the work since its last save."""
+    wait: bool
+    """Whether the command that submits it to SLURM ends after it, or at once."""
+    gpu_memory_fraction: float | None
     run_host: str
     resolved: dict[str, Any]
     """The whole configuration as a nested dict of plain values, converted: `1e6` for an integer is there as 1000000."""
@@ -113,6 +118,8 @@ def make_job(
         results_dir=shared.results_dir,
         overwrite=shared.overwrite,
         save_interval=shared.save_interval,
+        wait=shared.wait,
+        gpu_memory_fraction=shared.gpu_memory_fraction,
         run_host=shared.run_host,
         resolved={**dataclasses.asdict(shared), "experiment": dataclasses.asdict(settings)},
         sweep_index=sweep_index,

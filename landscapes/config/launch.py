@@ -32,8 +32,10 @@ from landscapes.config.compose import (
 )
 from landscapes.config.job import Job, make_job
 from landscapes.config.runtime import set_up_runtime
-from landscapes.config.sweep import LaunchError, is_remote, run_sweep
+from landscapes.config.slurm import LaunchError
+from landscapes.config.sweep import check_wait, is_remote, run_sweep
 from landscapes.errors import UserError
+from landscapes.places import results_directory
 from landscapes.stopping import Stopped
 
 USER_ERROR = 2
@@ -144,6 +146,7 @@ def _run(entry_point: str, arguments: list[str]) -> int:
     if job is None:
         _show(entry_point, arguments)
     else:
+        check_wait(config, job)
         _execute(job)
     return 0
 
@@ -199,7 +202,7 @@ def _command_line(argv: list[str]) -> Iterator[None]:
 
 def _execute(job: Job) -> None:
     # Here and not before: a process that only submits must not hand its own settings of JAX on to other machines.
-    set_up_runtime()
+    set_up_runtime(results_directory(job.results_dir), job.gpu_memory_fraction)
     experiment = importlib.import_module(f"{job.entry_point}.experiments.{job.experiment_name}")
     try:
         experiment.run(job)
@@ -207,9 +210,9 @@ def _execute(job: Job) -> None:
         raise job.published_error(error) from error
 
 
-def _summarise(outcomes: Sequence[Failure | None], repeat: bool) -> int:
+def _summarise(outcomes: Sequence[Failure | LaunchError | None], repeat: bool) -> int:
     """The exit code of a sweep, after one line about it; `repeat` the members' own lines where nobody saw them."""
-    failures = {index: failure for index, failure in enumerate(outcomes) if failure is not None}
+    failures = {index: _failure(index, outcome) for index, outcome in enumerate(outcomes) if outcome is not None}
     if not failures:
         return 0
     if repeat:
@@ -218,6 +221,10 @@ def _summarise(outcomes: Sequence[Failure | None], repeat: bool) -> int:
     indices = ", ".join(map(str, failures))
     print(f"{len(failures)} of {len(outcomes)} members of the sweep failed: {indices}", file=sys.stderr)
     return USER_ERROR if all(failure.exit_code == USER_ERROR for failure in failures.values()) else FAILURE
+
+
+def _failure(index: int, outcome: Failure | LaunchError) -> Failure:
+    return outcome if isinstance(outcome, Failure) else Failure(f"member {index}: {outcome}", FAILURE)
 
 
 def _wants_traceback() -> bool:

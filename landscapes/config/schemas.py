@@ -224,6 +224,34 @@ class TrainPpo:
 
 
 @dataclass
+class RootPolicy:
+    """The stored policy that a walk or a cloning starts from."""
+
+    run_name: Text
+    ckpt: Index  # step at which the checkpoint was stored
+    seed: Index  # which seed of the run
+
+
+@dataclass
+class TrainBc:
+    """Behaviour cloning of a stored policy."""
+
+    root_policy_conf: RootPolicy
+    seed: Seed  # of the fresh policies, and of the rows that each update draws
+    num_seeds: Count  # fresh policies, trained in one program
+    max_steps: Count  # updates of each
+    lr: NonNegative  # Adam
+    batch_size: Count  # rows of an update
+    num_rows: Annotated[int, at_least(2)] | None  # the newest of the replay log; null: all, without a log 100 000
+    log_interval: Count  # updates
+    eval_interval: Count  # updates
+    eval_episodes: Count
+    eval_episode_length: Count  # steps
+    ckpt_steps: list[Index]  # updates after which all clones are stored
+    tqdm: bool
+
+
+@dataclass
 class PolicyVariance:
     """Returns of the neighbours of stored policies."""
 
@@ -236,16 +264,97 @@ class PolicyVariance:
     discount: Share  # of the discounted returns that are stored beside the plain ones
     noise_type: Text  # which ones a run's algorithm has is the study's to check
     noise_amounts: Annotated[list[int | float], NOT_EMPTY]  # an integer stays one: files are labelled with it as typed
+    record_trajectories: Index  # roll-outs to record of the median and of the left tail each, for the report's viewer
     tqdm: bool
 
 
 @dataclass
-class RootPolicy:
-    """The stored policy from which a rejection starts."""
+class _Interpolation:
+    """What is measured on the paths between stored policies."""
+
+    num_points: Count  # on each path, both ends included
+    num_purd_samples: Index | None  # neighbours drawn at each point; null or 0: only the points' own returns
+    batch_size: Count  # samples drawn at once at all points of a path
+    noise_amount: int | float  # an integer stays one, as in noise_amounts
+    noise_type: Text  # which ones a run's algorithm has is the study's to check
+    learner_from: Annotated[int, within(1, 2)]  # the end that updates take critics, optimizer and data from
+    episode_length: Count  # steps
+    tqdm: bool
+
+
+@dataclass
+class PolicyInterpolationSeed(_Interpolation):
+    """The paths between all checkpoints of one seed, or of two."""
 
     run_name: Text
-    ckpt: Index  # step at which the checkpoint was stored
     seed: Index  # which seed of the run
+    same_seed: bool  # false: from each checkpoint of `seed` to each of `other_seed`
+    other_seed: Index | None  # null: the next one
+    first_half: bool | None  # of all pairs; false: the second half; null: all of them
+    ckpt_indexes: Annotated[list[Index], NOT_EMPTY] | None  # steps; null: all that are stored
+
+    def __post_init__(self) -> None:
+        if self.other_seed is not None and (self.same_seed or self.other_seed == self.seed):
+            allowed = "must be null, or differ from experiment.seed with experiment.same_seed=false"
+            raise UserError("experiment.other_seed", shown(self.other_seed), allowed)
+
+
+@dataclass
+class PolicyInterpolation(_Interpolation):
+    """The paths between given pairs of checkpoints: entry i of each list belongs to pair i."""
+
+    run_names1: Annotated[list[Text], NOT_EMPTY]
+    seeds1: list[Index]  # which seeds of the runs
+    ckpts1: list[Index]  # steps
+    run_names2: list[Text]
+    seeds2: list[Index]
+    ckpts2: list[Index]
+
+    def __post_init__(self) -> None:
+        for name in ("seeds1", "ckpts1", "run_names2", "seeds2", "ckpts2"):
+            entries = getattr(self, name)
+            if len(entries) != len(self.run_names1):
+                allowed = f"must have as many entries as experiment.run_names1, which has {len(self.run_names1)}"
+                raise UserError(f"experiment.{name}", shown(entries), allowed)
+
+
+@dataclass
+class StoredPolicy:
+    """A policy to draw a line or a plane through."""
+
+    run_name: Text
+    seed: Index  # which seed of the run
+    ckpt: Index  # step at which the checkpoint was stored
+
+
+@dataclass
+class LandscapeSlice:
+    """Returns on a line or a plane through a stored policy."""
+
+    run_name: Text
+    seed: Index  # which seed of the run
+    ckpt: Index  # step at which the checkpoint was stored
+    directions: Annotated[str, one_of("random", "update", "policies")]
+    others: list[StoredPolicy]  # with directions=policies: one or two, each a direction
+    num_x: Count  # points along the first direction
+    num_y: Count  # points along the second; 1: a line
+    radius: Positive | None  # coordinates go from minus this to this; null: as suits the directions
+    direction_seed: Seed  # of the random directions and of the update
+    num_samples: Count  # neighbours drawn at each point
+    noise_type: Text  # which ones a run's algorithm has is the study's to check
+    noise_amount: int | float  # an integer stays one, as in noise_amounts
+    batch_size: Count  # roll-outs side by side, at most
+    episode_length: Count  # steps
+    tqdm: bool
+
+    def __post_init__(self) -> None:
+        most = 2 if self.directions == "policies" else 0
+        if not min(most, 1) <= len(self.others) <= most:
+            others = [{"run_name": other.run_name, "seed": other.seed, "ckpt": other.ckpt} for other in self.others]
+            allowed = "must be one or two policies with experiment.directions=policies, and empty otherwise"
+            raise UserError("experiment.others", shown(others), allowed)
+        if len(self.others) == 2 and self.num_y == 1:
+            raise UserError("experiment.num_y", shown(self.num_y), "must be above 1 where two others span a plane")
 
 
 @dataclass
@@ -288,12 +397,18 @@ class Td3RejectLtp(RejectLtp):
 
 
 TrainingSettings = TrainJaxrl | TrainPpo
-Settings = TrainJaxrl | TrainPpo | PolicyVariance | RejectLtp
+InterpolationSettings = PolicyInterpolationSeed | PolicyInterpolation
+Settings = TrainJaxrl | TrainPpo | TrainBc | PolicyVariance | InterpolationSettings | LandscapeSlice | RejectLtp
 
 EXPERIMENTS: Mapping[str, Mapping[str, type[Settings]]] = MappingProxyType(
     {
-        "run_algorithm": {"train_jaxrl": TrainJaxrl, "train_ppo": TrainPpo},
-        "eval_policy": {"policy_variance": PolicyVariance},
+        "run_algorithm": {"train_jaxrl": TrainJaxrl, "train_ppo": TrainPpo, "train_bc": TrainBc},
+        "eval_policy": {
+            "policy_variance": PolicyVariance,
+            "policy_interpolation_seed": PolicyInterpolationSeed,
+            "policy_interpolation": PolicyInterpolation,
+            "landscape_slice": LandscapeSlice,
+        },
         "improve_ltp": {"td3_reject_ltp": Td3RejectLtp, "reject_ltp": RejectLtp},
     }
 )

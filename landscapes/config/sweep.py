@@ -4,7 +4,9 @@ Knows Hydra's launchers and what a SLURM job must find unchanged when it starts;
 """
 
 import os
+import shlex
 import shutil
+import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,17 +16,18 @@ from hydra._internal.callbacks import Callbacks
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.types import Override
 from hydra.core.plugins import Plugins
+from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext
 from omegaconf import DictConfig
 
+from landscapes.config import slurm
 from landscapes.config.compose import CONF, hydra_loader, load, member_jobs, sweep_members
 from landscapes.config.fields import shown
 from landscapes.config.job import Job
+from landscapes.config.slurm import LaunchError
 from landscapes.errors import UserError
-
-
-class LaunchError(Exception):
-    """A member that ended without handing anything back: its process died, or its scheduler lost it."""
+from landscapes.places import results_directory
+from landscapes.slurm import seconds_between_questions
 
 
 def run_sweep(
@@ -36,26 +39,24 @@ def run_sweep(
 ) -> list[Any]:
     """What `task` returned for each member, in order, run by the launcher that `job_config` chose.
 
-    `task` must be picklable and return every failure as a value. Raises UserError before anything is launched or
-    written where any member does not fit.
+    In the place of a member that ended without handing anything back there is a LaunchError; with `wait=false` the list
+    is empty. `task` must be picklable and return every failure as a value. Raises UserError before anything is launched
+    or written where any member does not fit.
     """
     config = load(loader, entry_point, overrides)
     jobs = list(member_jobs(loader, entry_point, overrides, parsed))
     members = sweep_members(parsed, config.hydra.sweeper.params)
+    check_wait(config, jobs[0])
     if not is_remote(config):
-        return _launch(loader, config, members, task)
-    _check_slurm(config)
-    folder = _sweep_folder(config, jobs[0])
-    # A job composes its configuration when it starts, perhaps days later: it shall read what was submitted.
-    shutil.copytree(CONF, folder / "conf")
-    from landscapes.storage.sweeps import Sweep
-
-    arguments = ["--multirun", *overrides]
-    Sweep(folder, entry_point, arguments, members, [job.member_name for job in jobs]).write()
-    print(f"sweep: {folder.name} (python -m landscapes.sweeps {folder.name})", flush=True)
+        return _launch(_launcher(loader, config, task), members)
+    if _is_slurm(config) and shutil.which("srun") is None:
+        allowed = "needs SLURM, and this machine has no srun; local_default and local_multiprocessing do without"
+        raise UserError("job_config", _preset(config), allowed)
+    folder = _snapshot(config, jobs, overrides, members)
     with hydra_loader(entry_point, folder / "conf") as frozen:
-        located = [*overrides, f"hydra.sweep.dir='{folder}'"]
-        return _launch(frozen, load(frozen, entry_point, located), members, task)
+        located = load(frozen, entry_point, [*overrides, f"hydra.sweep.dir='{folder}'"])
+        launcher = _launcher(frozen, located, task)
+        return _submit(launcher, members, folder, jobs[0]) if _is_slurm(config) else _launch(launcher, members)
 
 
 def is_remote(config: DictConfig) -> bool:
@@ -63,31 +64,78 @@ def is_remote(config: DictConfig) -> bool:
     return "submitit" in config.hydra.launcher._target_
 
 
-def _launch(
-    loader: ConfigLoader, config: DictConfig, members: list[list[str]], task: Callable[[DictConfig], Any]
-) -> list[Any]:
+def check_wait(config: DictConfig, job: Job) -> None:
+    """Raises UserError where a job that this machine runs itself is not to be waited for."""
+    if not job.wait and not _is_slurm(config):
+        raise UserError(
+            "wait", "false", "only SLURM works on without being waited for: job_config=slurm, or a preset on top of it"
+        )
+
+
+def _is_slurm(config: DictConfig) -> bool:
+    return str(config.hydra.launcher._target_).endswith("SlurmLauncher")
+
+
+def _preset(config: DictConfig) -> str:
+    return shown(config.hydra.runtime.choices.get("job_config"))
+
+
+def _launcher(loader: ConfigLoader, config: DictConfig, task: Callable[[DictConfig], Any]) -> Launcher:
     context = HydraContext(config_loader=loader, callbacks=Callbacks(config))
-    launcher = Plugins.instance().instantiate_launcher(hydra_context=context, task_function=task, config=config)
+    return Plugins.instance().instantiate_launcher(hydra_context=context, task_function=task, config=config)
+
+
+def _launch(launcher: Launcher, members: list[list[str]]) -> list[Any]:
+    """By Hydra's own launchers, which wait, and give up all members for one that dies."""
     try:
         results = launcher.launch(members, initial_job_idx=0)
     except Exception as error:
         if not type(error).__module__.startswith(("submitit", "joblib")):
             raise
         first = str(error).strip().splitlines()[0]
-        raise LaunchError(f"a member of the sweep died: {first} (its log is below {config.hydra.sweep.dir})") from error
+        place = launcher.config.hydra.sweep.dir
+        raise LaunchError(f"a member of the sweep died: {first} (its log is below {place})") from error
     return [result.return_value for result in results]
 
 
-def _check_slurm(config: DictConfig) -> None:
-    if config.hydra.launcher._target_.endswith("SlurmLauncher") and shutil.which("srun") is None:
-        allowed = "needs SLURM, and this machine has no srun; local_default and local_multiprocessing do without"
-        raise UserError("job_config", shown(config.hydra.runtime.choices.get("job_config")), allowed)
+def _submit(launcher: Launcher, members: list[list[str]], folder: Path, job: Job) -> list[Any]:
+    seconds = seconds_between_questions()  # first: a mistake shall not be told after the jobs are in the queue
+    try:
+        submitted = slurm.submit(launcher, members)
+    except slurm.SubmissionError as error:
+        shutil.rmtree(folder)
+        raise UserError("job_config", _preset(launcher.config), f"SLURM does not take the sweep: {error}") from error
+    elsewhere = [] if job.results_dir is None else ["--results-dir", job.results_dir]
+    command = shlex.join(["python", "-m", "landscapes.sweeps", folder.name, *elsewhere])
+    counted = "1 member" if len(members) == 1 else f"{len(members)} members"
+    print(f"sweep: {folder.name}, job {slurm.array_id(submitted)}, {counted}", flush=True)
+    print(f"how it is doing: {command}", flush=True)
+    try:
+        outcomes = slurm.wait(submitted, seconds) if job.wait else []
+    except KeyboardInterrupt:
+        print("no longer waiting; the jobs go on", file=sys.stderr)
+        raise
+    if any(isinstance(outcome, LaunchError) for outcome in outcomes):
+        print(f"{command} --resubmit submits again what has not finished", file=sys.stderr)
+    return outcomes
+
+
+def _snapshot(config: DictConfig, jobs: Sequence[Job], overrides: Sequence[str], members: list[list[str]]) -> Path:
+    """A new folder with the sweep's record and its copy of conf/.
+
+    A job composes its configuration when it starts, perhaps days later: it shall read what was submitted.
+    """
+    from landscapes.storage.sweeps import Sweep
+
+    folder = _sweep_folder(config, jobs[0])
+    shutil.copytree(CONF, folder / "conf")
+    names = [job.member_name for job in jobs]
+    Sweep(folder, jobs[0].entry_point, ["--multirun", *overrides], members, names).write()
+    return folder
 
 
 def _sweep_folder(config: DictConfig, job: Job) -> Path:
     """A new folder for the sweep's snapshot and logs: the one asked for, else one below the results."""
-    from landscapes.storage.runs import results_directory
-
     chosen = Path(config.hydra.sweep.dir)
     name = f"{job.entry_point}-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
     folder = results_directory(job.results_dir) / "sweeps" / name if chosen == Path() else chosen.absolute()

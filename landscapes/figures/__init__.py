@@ -5,6 +5,21 @@ nothing that `landscapes.statistics` does not.
 """
 
 from landscapes.figures.curves import learning_curves
-from landscapes.figures.distributions import purd_histograms, rejection_figure
+from landscapes.figures.distributions import purd_histograms
+from landscapes.figures.pairs import same_mean_pairs
+from landscapes.figures.paths import paths_figure
+from landscapes.figures.rejection import rejection_figure
+from landscapes.figures.ridges import purd_ridges
+from landscapes.figures.slices import slice_figure
+from landscapes.figures.spread import mean_against_spread
 
-__all__ = ["learning_curves", "purd_histograms", "rejection_figure"]
+__all__ = [
+    "learning_curves",
+    "mean_against_spread",
+    "paths_figure",
+    "purd_histograms",
+    "purd_ridges",
+    "rejection_figure",
+    "same_mean_pairs",
+    "slice_figure",
+]

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from matplotlib.lines import Line2D
 from matplotlib.ticker import EngFormatter
 from numpy.typing import NDArray
 
@@ -16,8 +17,13 @@ from landscapes.figures import files, style
 
 
 def learning_curves(
-    curves_files: Path | Sequence[Path], labels: str | Sequence[str], path_out: Path, *, confidence: float = 0.95
-) -> Path:
+    curves_files: Path | Sequence[Path],
+    labels: str | Sequence[str],
+    path_out: style.Out,
+    *,
+    confidence: float = 0.95,
+    title: str = "",
+) -> style.Out:
     """Draws the returns of one or more runs over environment steps; returns `path_out`.
 
     Thin lines are seeds, the thick one is their interquartile mean, the band its stratified bootstrap interval over
@@ -28,33 +34,40 @@ def learning_curves(
     """
     paths = [curves_files] if isinstance(curves_files, str | Path) else list(curves_files)
     names = [labels] if isinstance(labels, str) else list(labels)
-    if len(paths) != len(names) or not files:
+    if len(paths) != len(names) or not paths:
         raise UserError("labels", len(names), f"must be one for each of {len(paths)} files, and at least one")
     runs = [_read(Path(path)) for path in paths]
-    with style.figure(path_out, 0.62 * style.TEXT_WIDTH, 2.9) as figure:
+    shown = [f"{name} ({_behind(returns)})" for name, (_, returns) in zip(names, runs, strict=True)]
+    legend_rows = -(-len(runs) // style.legend_columns(style.COLUMN_WIDTH, shown))
+    with style.figure(path_out, style.COLUMN_WIDTH, 2.45 + 0.15 * legend_rows) as figure:
         axis = figure.subplots()
-        for (steps, returns), name, colour in zip(runs, names, style.categories(len(runs)), strict=True):
-            num_seeds = returns.shape[1]
+        handles = []
+        for (steps, returns), label, colour in zip(runs, shown, style.categories(len(runs)), strict=True):
             axis.plot(steps, returns, color=colour, linewidth=0.5, alpha=0.35)
-            iqm = [statistics.interquartile_mean(row) for row in returns]
+            iqm = statistics.over_samples(statistics.interquartile_mean, returns)
             low, high = np.transpose([statistics.iqm_interval(row, confidence) for row in returns])
             axis.fill_between(steps, low, high, color=colour, alpha=0.25, linewidth=0)
-            label = f"{name} ({num_seeds} seed{'s' if num_seeds > 1 else ''}{_diverged(returns)})"
             # A single point has no line to see.
-            axis.plot(steps, iqm, color=colour, linewidth=1.6, label=label, marker="o" if len(steps) == 1 else None)
-        axis.set_xlabel("environment steps")
+            axis.plot(steps, iqm, color=colour, linewidth=1.6, marker="o" if len(steps) == 1 else None)
+            handles.append(Line2D([], [], color=colour, linewidth=1.6, label=label))
+        axis.set_xlabel("environment steps of one seed")
         axis.set_ylabel("return (undiscounted sum\nof rewards of one episode)")
         axis.xaxis.set_major_formatter(EngFormatter(sep=""))
         axis.margins(x=0.01)
-        note = f"interquartile mean, {100 * confidence:g} % bootstrap interval over seeds; thin: seeds"
-        figure.legend(loc="outside upper center", ncols=min(len(runs), 2), title=note, title_fontsize=7.0)
-    return Path(path_out)
+        style.heading(
+            figure,
+            title,
+            f"interquartile mean with its {100 * confidence:g} % bootstrap interval over seeds",
+            "thin: seeds",
+            handles=handles,
+        )
+    return path_out
 
 
-def _diverged(returns: NDArray[np.float64]) -> str:
-    """How many seeds have a return that is not finite, for the legend; empty for none."""
-    count = int(np.count_nonzero(~np.isfinite(returns).all(axis=0)))
-    return f", {count} not finite" if count else ""
+def _behind(returns: NDArray[np.float64]) -> str:
+    """How many seeds there are, and of how many a return is not finite."""
+    num_wrong = int(np.count_nonzero(~np.isfinite(returns).all(axis=0)))
+    return style.counted(returns.shape[1], "seed") + (f", {num_wrong} not finite" if num_wrong else "")
 
 
 def _read(path: Path) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

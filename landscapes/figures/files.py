@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from landscapes.errors import UserError
+from landscapes.storage import PurdRecord
 
 
 def read(path: Path, dataset: str) -> NDArray[Any]:
@@ -22,6 +23,19 @@ def read(path: Path, dataset: str) -> NDArray[Any]:
         if not isinstance(found, h5py.Dataset):
             raise UserError("dataset", dataset, f"not in {path}, which holds {_listed(_datasets(file))}")
         return np.asarray(found[()])
+
+
+def read_returns(purd: PurdRecord) -> NDArray[np.float64]:
+    """The returns `[n]` of a PURD; raises UserError where they are of another shape or are not there."""
+    returns = read(purd.path, purd.dataset).astype(np.float64)
+    check_distribution(returns, purd.path, purd.dataset)
+    return returns
+
+
+def check_distribution(returns: NDArray[Any], path: Path, dataset: str) -> None:
+    """Raises UserError unless returns are `[n]` with n >= 1."""
+    if returns.ndim != 1 or returns.size == 0:
+        raise UserError("dataset", dataset, f"has shape {returns.shape} in {path}; a distribution is [n], n >= 1")
 
 
 def read_group(path: Path, group: str) -> dict[str, NDArray[Any]]:

@@ -1,24 +1,37 @@
 """Run folders, checkpoints, the replay log and HDF5: everything this project puts on disk or reads from it.
 
-Knows files; knows no algorithm, network, environment or command line. Importing it imports no simulator.
+Knows files; knows no algorithm, network, environment or command line. Importing it imports neither a simulator
+nor JAX.
 """
 
-from landscapes.storage.checkpoints import (
-    CHECKPOINT_SCHEMA_VERSION,
-    checkpoint_attributes,
-    load_checkpoint,
-    save_checkpoint,
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from landscapes.places import results_directory
+from landscapes.storage.hdf5 import (
+    merge_hdf5,
+    read_attributes,
+    read_hdf5,
+    read_hdf5_names,
+    read_hdf5_nodes,
+    write_hdf5,
 )
-from landscapes.storage.hdf5 import merge_hdf5, read_attributes, read_dataset_attributes, read_hdf5, write_hdf5
+from landscapes.storage.measurements import (
+    NO_NOISE,
+    Measurements,
+    PathRecord,
+    PolicyName,
+    PurdRecord,
+    ResultFile,
+    ResultFiles,
+    SliceRecord,
+    TrajectoryRecord,
+    WalkRecord,
+    find_measurements,
+    find_purds,
+    find_result_files,
+)
 from landscapes.storage.provenance import environment_record
-from landscapes.storage.replay_log import (
-    SEGMENT_SCHEMA_VERSION,
-    append_segment,
-    discard_log,
-    link_prefix,
-    load_log,
-    log_end,
-)
 from landscapes.storage.runs import (
     RUN_SCHEMA_VERSION,
     Run,
@@ -31,31 +44,59 @@ from landscapes.storage.runs import (
     differing_keys,
     find_run,
     hold_run,
+    nearest_present,
     open_run,
-    results_directory,
     run_names,
     slurm_run_name,
     starts_over,
     unique_run_name,
 )
-from landscapes.storage.saves import (
-    Save,
-    append_tail,
-    drop_tail,
-    load_logs,
-    read_save,
-    write_save,
-)
 from landscapes.storage.sweeps import Sweep, open_sweep, sweep_names, sweeps_folder
-from landscapes.storage.trees import flatten_tree, restore_tree
+from landscapes.storage.unfinished import Unfinished
+
+if TYPE_CHECKING:
+    from landscapes.storage.checkpoints import (
+        CHECKPOINT_SCHEMA_VERSION,
+        checkpoint_attributes,
+        load_checkpoint,
+        save_checkpoint,
+    )
+    from landscapes.storage.replay_log import (
+        SEGMENT_SCHEMA_VERSION,
+        append_segment,
+        discard_log,
+        link_prefix,
+        load_log,
+        log_end,
+    )
+    from landscapes.storage.saves import (
+        Save,
+        append_tail,
+        drop_tail,
+        load_logs,
+        read_save,
+        write_save,
+    )
+    from landscapes.storage.trees import flatten_tree, restore_tree
 
 __all__ = [
     "CHECKPOINT_SCHEMA_VERSION",
+    "NO_NOISE",
     "RUN_SCHEMA_VERSION",
     "SEGMENT_SCHEMA_VERSION",
+    "Measurements",
+    "PathRecord",
+    "PolicyName",
+    "PurdRecord",
+    "ResultFile",
+    "ResultFiles",
     "Run",
     "Save",
+    "SliceRecord",
     "Sweep",
+    "TrajectoryRecord",
+    "Unfinished",
+    "WalkRecord",
     "append_segment",
     "append_tail",
     "check_checkpoint",
@@ -69,6 +110,9 @@ __all__ = [
     "discard_log",
     "drop_tail",
     "environment_record",
+    "find_measurements",
+    "find_purds",
+    "find_result_files",
     "find_run",
     "flatten_tree",
     "hold_run",
@@ -78,11 +122,13 @@ __all__ = [
     "load_logs",
     "log_end",
     "merge_hdf5",
+    "nearest_present",
     "open_run",
     "open_sweep",
     "read_attributes",
-    "read_dataset_attributes",
     "read_hdf5",
+    "read_hdf5_names",
+    "read_hdf5_nodes",
     "read_save",
     "restore_tree",
     "results_directory",
@@ -96,3 +142,15 @@ __all__ = [
     "write_hdf5",
     "write_save",
 ]
+
+_WITH_JAX = ("checkpoints", "replay_log", "saves", "trees")
+"""Modules that import JAX, which takes longer than listing hundreds of runs: imported when a name of theirs is used."""
+
+
+def __getattr__(name: str) -> Any:
+    if name in __all__:
+        for module in _WITH_JAX:
+            found = getattr(importlib.import_module(f"landscapes.storage.{module}"), name, None)
+            if found is not None:
+                return found
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -66,34 +66,28 @@ def held(path: Path, what: str) -> Iterator[None]:
 
     Where the file system has no flock, goes on without one and logs it.
     """
-    lock = FileLock(f"{path}.lock", fallback_to_soft=False, timeout=0)
-    try:
-        lock.acquire()
-    except Timeout as error:
-        raise UserError("run_name", what, "another process is working on this run just now") from error
-    except OSError as error:
-        if error.errno not in _NO_FLOCK:
-            raise UserError("results_dir", path, f"cannot be locked: {error.strerror or error}") from error
-        _log.warning("%s: this file system has no locks; let only one process at a time write to it", path.parent)
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(locked(path, timeout=0))
+        except Timeout as error:
+            raise UserError("run_name", what, "another process is working on this run just now") from error
         yield
-        return
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 @contextlib.contextmanager
-def locked(path: Path) -> Iterator[None]:
+def locked(path: Path, timeout: float = -1) -> Iterator[None]:
     """Hold the lock of `path` (an flock on `path` + '.lock', freed by the kernel when its holder dies).
 
-    A second process waits. Where the file system has no flock, goes on without one and logs it: a file is whole then
-    too, but of two processes adding to it at the same moment one may be lost.
+    A second process waits, `timeout` seconds at most (below 0: as long as it takes), then raises filelock's Timeout.
+    Where the file system has no flock, goes on without one and logs it: a file is whole then too, but of two processes
+    adding to it at the same moment one may be lost.
     """
-    lock = FileLock(f"{path}.lock", fallback_to_soft=False)
+    lock = FileLock(f"{path}.lock", fallback_to_soft=False, timeout=timeout)
     try:
         path.parent.mkdir(exist_ok=True)
         lock.acquire()
+    except Timeout:  # an OSError too, but not the file system's
+        raise
     except OSError as error:
         if error.errno not in _NO_FLOCK:
             raise UserError("results_dir", path, f"cannot be locked: {error.strerror or error}") from error

@@ -73,8 +73,14 @@ def read_hdf5(path: Path, key_for_errors: str) -> tuple[Datasets, Attributes]:
 
     Raises UserError under `key_for_errors` where the file is missing, truncated, damaged or not HDF5.
     """
+    datasets, attributes = read_hdf5_nodes(path, key_for_errors)
+    return datasets, attributes.get(_ROOT, {})
+
+
+def read_hdf5_nodes(path: Path, key_for_errors: str) -> tuple[Datasets, dict[str, Attributes]]:
+    """As `read_hdf5`, with the attributes of every node that has any by its full name; `""` is the file itself."""
     datasets, attributes = _read(path, key_for_errors, _content)
-    return dict(datasets), dict(attributes.get(_ROOT, {}))
+    return dict(datasets), {name: dict(values) for name, values in attributes.items()}
 
 
 def read_attributes(path: Path, key_for_errors: str) -> Attributes:
@@ -82,9 +88,9 @@ def read_attributes(path: Path, key_for_errors: str) -> Attributes:
     return _read(path, key_for_errors, _node_attributes)
 
 
-def read_dataset_attributes(path: Path, name: str, key_for_errors: str) -> Attributes:
-    """The attributes of one data set; raises as `read_hdf5`, also where there is no such data set."""
-    return _read(path, key_for_errors, lambda file: _node_attributes(file[name]))
+def read_hdf5_names(path: Path, key_for_errors: str) -> list[str]:
+    """The full names of all data sets, sorted, without reading their values; raises as `read_hdf5`."""
+    return _read(path, key_for_errors, _names)
 
 
 # Writing
@@ -212,6 +218,18 @@ def _content(file: h5py.File) -> _Content:
     # A group is there for the data sets below it; one that is empty is not written again.
     names = {_ROOT, *datasets, *(str(parent) for name in datasets for parent in PurePath(name).parents)}
     return _Content(datasets, {name: values for name, values in attributes.items() if name in names})
+
+
+def _names(file: h5py.File) -> list[str]:
+    names: list[str] = []
+
+    def visit(name: bytes, about: h5py.h5o.ObjInfo) -> None:
+        if about.type == h5py.h5o.TYPE_DATASET:
+            names.append(name.decode())
+
+    # Half the time of `file.visititems`, which opens every node; lists of hundreds of runs come through here.
+    h5py.h5o.visit(file.id, visit, info=True)
+    return sorted(names)
 
 
 def _array(dataset: h5py.Dataset) -> np.ndarray:

@@ -9,11 +9,10 @@ import subprocess
 from importlib import metadata
 from pathlib import Path
 
+from landscapes.places import REPOSITORY
+
 _PACKAGES = ("jax", "jaxlib", "brax", "mujoco", "flax", "optax", "numpy", "h5py", "hydra-core", "wandb")
 _GIT_SECONDS = 30.0
-
-REPOSITORY = Path(__file__).resolve().parents[2]
-"""The folder that holds the `landscapes` package."""
 
 
 def environment_record() -> dict[str, object]:

@@ -21,7 +21,6 @@ from typing import Any
 from landscapes.errors import UserError
 from landscapes.storage.files import flush_folder, held, temporary_name, write_whole
 from landscapes.storage.hdf5 import plain
-from landscapes.storage.provenance import REPOSITORY
 
 RUN_SCHEMA_VERSION = 1
 
@@ -79,11 +78,17 @@ class Run:
     def rejection_path(self, seed: int, step: int) -> Path:
         return self.seed_directory(seed) / f"td3_reject_ltp_{step}.h5"
 
+    def trajectories_path(self, seed: int, step: int) -> Path:
+        return self.seed_directory(seed) / f"trajectories_{step}.h5"
+
     def interpolation_path(self, seed: int) -> Path:
         return self.seed_directory(seed) / "policy_interpolation.h5"
 
     def interpolation_purd_path(self, seed: int) -> Path:
         return self.seed_directory(seed) / "policy_interpolation_purd.h5"
+
+    def slice_path(self, seed: int) -> Path:
+        return self.seed_directory(seed) / "landscape_slice.h5"
 
     def checkpoint_steps(self, seed: int) -> list[int]:
         """The steps of the stored checkpoints of one seed, ascending."""
@@ -113,15 +118,9 @@ class Run:
 # Where runs lie
 
 
-def results_directory(setting: str | None) -> Path:
-    """The folder of all runs: the setting, else `$LANDSCAPES_RESULTS`, else `results/` in the repository's root."""
-    chosen = setting or os.environ.get("LANDSCAPES_RESULTS")
-    return Path(chosen).expanduser().absolute() if chosen else REPOSITORY / "results"
-
-
 def check_results_writable(results: Path) -> None:
     """Raises UserError where runs could not be stored below `results`; makes nothing, not even the folder."""
-    present = _nearest_present(results)
+    present = nearest_present(results)
     try:
         # The nearest folder that is there is asked by making a nameless file in it: permission bits alone lie, as
         # for the superuser or on a read-only mount.
@@ -130,7 +129,8 @@ def check_results_writable(results: Path) -> None:
         raise _unwritable(results, error) from error
 
 
-def _nearest_present(path: Path) -> Path:
+def nearest_present(path: Path) -> Path:
+    """`path`, or the closest of its parents that is there: where it would be made."""
     while not os.path.lexists(path) and path != path.parent:
         path = path.parent
     return path

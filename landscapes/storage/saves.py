@@ -26,6 +26,7 @@ from landscapes.types import Transition
 SAVE_SCHEMA_VERSION = 1
 
 _KEY = "save"
+_START_OVER = "overwrite=true starts over"
 _LATEST, _BEFORE = "state.h5", "state_before.h5"
 _ROWS = re.compile(r"rows_([0-9]+)_([0-9]+)\.h5")
 _log = logging.getLogger(__name__)
@@ -72,7 +73,7 @@ def read_save(run: Run) -> Save | None:
             (_folder(run) / _LATEST).unlink()
         return Save(datasets, attributes)
     if damage is not None:
-        raise UserError("run_name", run.name, f"no save of it can be read ({damage}); overwrite=true starts over")
+        raise UserError("run_name", run.name, f"no save of it can be read ({damage}); {_START_OVER}")
     return None
 
 
@@ -100,8 +101,15 @@ def drop_tail(run: Run, before: int) -> None:
 def load_logs(run: Run, count: int, template: Replay) -> list[Replay]:
     """The logs of all seeds after `count` insertions, from their segments and the tail, as NumPy arrays.
 
-    `template` gives shapes and capacity. Raises UserError where rows are missing, naming them.
+    `template` gives shapes and capacity. Raises UserError where rows are missing, naming them, or a file is damaged.
     """
+    try:
+        return _load_logs(run, count, template)
+    except UserError as error:
+        raise UserError("run_name", run.name, f"its replay log cannot be read ({error}); {_START_OVER}") from error
+
+
+def _load_logs(run: Run, count: int, template: Replay) -> list[Replay]:
     capacity = template.data.reward.shape[0]
     oldest = max(0, count - capacity)
     ends = [min(log_end(run, seed), count) for seed in range(run.num_seeds)]

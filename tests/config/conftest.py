@@ -20,7 +20,7 @@ def jobs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Job]:
             stand_in = ModuleType(f"{entry_point}.experiments.{name}")
             stand_in.run = ran.append  # type: ignore[attr-defined]
             monkeypatch.setitem(sys.modules, stand_in.__name__, stand_in)
-    monkeypatch.setattr(launch, "set_up_runtime", lambda: None)
+    monkeypatch.setattr(launch, "set_up_runtime", lambda *_: None)
     monkeypatch.delenv("HYDRA_FULL_ERROR", raising=False)
     monkeypatch.setenv("LANDSCAPES_RESULTS", str(tmp_path / "results"))
     (tmp_path / "here").mkdir()

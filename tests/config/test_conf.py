@@ -1,8 +1,6 @@
 """Every file in conf/, every published key and every published command line."""
 
 import json
-import os
-import subprocess
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -13,10 +11,29 @@ from omegaconf import OmegaConf
 from landscapes.config.compose import CONF, compose_job, compose_sweep, hydra_loader, load
 from landscapes.config.job import Job
 from landscapes.config.launch import run_entry_point
-from landscapes.config.schemas import EXPERIMENTS, RejectLtp, TrainJaxrl, TrainPpo, algorithm_settings, published_key
+from landscapes.config.schemas import (
+    EXPERIMENTS,
+    PolicyInterpolationSeed,
+    RejectLtp,
+    StoredPolicy,
+    TrainJaxrl,
+    TrainPpo,
+    algorithm_settings,
+    published_key,
+)
 from landscapes.errors import UserError
 
-RUN = {"policy_variance": ["experiment.run_name=calm"]}
+ENDS = [
+    f"experiment.{name}={value}"
+    for i in (1, 2)
+    for name, value in ((f"run_names{i}", "[calm]"), (f"seeds{i}", "[0]"), (f"ckpts{i}", f"[{i}]"))
+]
+RUN = {
+    "policy_variance": ["experiment.run_name=calm"],
+    "policy_interpolation_seed": ["experiment.run_name=calm"],
+    "policy_interpolation": ENDS,
+    "landscape_slice": ["experiment.run_name=calm", "experiment.ckpt=5"],
+}
 ROOT = ["experiment.root_policy_conf.run_name=calm"]
 STARTS = [50000 + 100000 * i for i in range(10)]
 
@@ -93,6 +110,24 @@ PUBLISHED: dict[str, dict[str, Any]] = {
         "noise_type": "action",
         "noise_amounts": [0.1, 0.2],
     },
+    "policy_interpolation_seed": {
+        "run_name": "calm",
+        "seed": 0,
+        "same_seed": False,
+        "first_half": True,
+        "num_points": 1000,
+        "num_purd_samples": 1000,
+        "batch_size": 512,
+        "noise_amount": 3e-4,
+        "noise_type": "init_parameter",
+    },
+    "policy_interpolation": {
+        "num_points": 1000,
+        "num_purd_samples": None,
+        "batch_size": 512,
+        "noise_amount": 3e-4,
+        "noise_type": "init_parameter",
+    },
     "td3_reject_ltp": {
         "root_policy_conf.run_name": "calm",
         "root_policy_conf.ckpt": 650000,
@@ -107,6 +142,17 @@ PUBLISHED: dict[str, dict[str, Any]] = {
         "heuristic": "cvar",
         "cvar_alpha": 0.1,
     },
+}
+
+INTERPOLATION: dict[str, tuple[str, Any]] = {
+    "num_points": ("5", 5),
+    "num_purd_samples": ("0", 0),
+    "batch_size": ("7", 7),
+    "noise_amount": ("1", 1),
+    "noise_type": ("action", "action"),
+    "learner_from": ("2", 2),
+    "episode_length": ("20", 20),
+    "tqdm": ("false", False),
 }
 
 # The same keys again with other values, as typed, and what must arrive.
@@ -183,6 +229,23 @@ SET: dict[str, dict[str, tuple[str, Any]]] = {
         "agent_num_logs": ("5", 5),
         "tqdm": ("false", False),
     },
+    "train_bc": {
+        "root_policy_conf.run_name": ("'16904957'", "16904957"),
+        "root_policy_conf.ckpt": ("5e4", 50_000),
+        "root_policy_conf.seed": ("2", 2),
+        "seed": ("5", 5),
+        "num_seeds": ("1", 1),
+        "max_steps": ("1e3", 1000),
+        "lr": ("3e-4", 3e-4),
+        "batch_size": ("64", 64),
+        "num_rows": ("1e5", 100_000),
+        "log_interval": ("10", 10),
+        "eval_interval": ("20", 20),
+        "eval_episodes": ("2", 2),
+        "eval_episode_length": ("50", 50),
+        "ckpt_steps": ("[0,1e2]", [0, 100]),
+        "tqdm": ("false", False),
+    },
     "policy_variance": {
         "run_name": ("'16904957_3'", "16904957_3"),
         "seed": ("3", 3),
@@ -193,6 +256,42 @@ SET: dict[str, dict[str, tuple[str, Any]]] = {
         "discount": ("1", 1.0),
         "noise_type": ("ppo_optimization", "ppo_optimization"),
         "noise_amounts": ("[0,3e-4,1]", [0, 3e-4, 1]),
+        "record_trajectories": ("2", 2),
+        "tqdm": ("false", False),
+    },
+    "policy_interpolation_seed": {
+        **INTERPOLATION,
+        "run_name": ("'16904957'", "16904957"),
+        "seed": ("3", 3),
+        "same_seed": ("false", False),
+        "other_seed": ("1", 1),
+        "first_half": ("null", None),
+        "ckpt_indexes": ("[5e4,150000]", [50_000, 150_000]),
+    },
+    "policy_interpolation": {
+        **INTERPOLATION,
+        "run_names1": ("['16904957',calm]", ["16904957", "calm"]),
+        "seeds1": ("[0,1]", [0, 1]),
+        "ckpts1": ("[1e3,2000]", [1000, 2000]),
+        "run_names2": ("[calm,calm]", ["calm", "calm"]),
+        "seeds2": ("[2,3]", [2, 3]),
+        "ckpts2": ("[5,6]", [5, 6]),
+    },
+    "landscape_slice": {
+        "run_name": ("'16904957'", "16904957"),
+        "seed": ("3", 3),
+        "ckpt": ("1e3", 1000),
+        "directions": ("policies", "policies"),
+        "others": ("[{run_name: '7', seed: 1, ckpt: 2e3}]", [StoredPolicy("7", 1, 2000)]),
+        "num_x": ("11", 11),
+        "num_y": ("1", 1),
+        "radius": ("2", 2.0),
+        "direction_seed": ("7", 7),
+        "num_samples": ("1", 1),
+        "noise_type": ("action", "action"),
+        "noise_amount": ("0", 0),
+        "batch_size": ("5", 5),
+        "episode_length": ("20", 20),
         "tqdm": ("false", False),
     },
     "td3_reject_ltp": {
@@ -224,7 +323,7 @@ OFFERED = [(entry_point, name) for entry_point, experiments in EXPERIMENTS.items
 
 
 def needed(name: str) -> list[str]:
-    return ROOT if name.endswith("reject_ltp") else RUN.get(name, [])
+    return ROOT if name.endswith(("reject_ltp", "train_bc")) else RUN.get(name, [])
 
 
 @pytest.mark.parametrize("entry_point, name", OFFERED)
@@ -286,8 +385,9 @@ def test_shared_keys_act() -> None:
     job = compose_job(
         "run_algorithm",
         "random_seed=7 use_wandb=false project_name=mine wandb.entity_name=me wandb.mode=offline run_host=there "
-        "run_name=calm results_dir=elsewhere overwrite=true".split(),
+        "run_name=calm results_dir=elsewhere overwrite=true wait=false gpu_memory_fraction=0.3".split(),
     )
+    assert (job.wait, job.gpu_memory_fraction) == (False, 0.3)
     assert (job.random_seed, job.use_wandb, job.run_host, job.overwrite) == (7, False, "there", True)
     assert (job.wandb.project_name, job.wandb.entity_name, job.wandb.mode) == ("mine", "me", "offline")
     assert (job.run_name, job.member_name, job.results_dir) == ("calm", "calm", "elsewhere")
@@ -362,21 +462,15 @@ def test_every_preset_composes(preset: str) -> None:
     assert isinstance(launcher, dict)
     kind = {"local_default": "BasicLauncher", "local_multiprocessing": "JoblibLauncher"}.get(preset, "SlurmLauncher")
     assert launcher["_target_"].endswith(kind)
+    # Alone on a GPU, or two sharing one; where members follow one another, JAX's own share.
+    shares = {"BasicLauncher": None, "JoblibLauncher": 0.45, "SlurmLauncher": 0.9}
+    assert job.gpu_memory_fraction == shares[kind]
     if kind == "SlurmLauncher":
         assert (launcher["account"], launcher["partition"]) == (None, None)
         # A preset chosen is a job to be submitted, of one member too.
         assert own.mode.name == "MULTIRUN"
         setup = [str(line) for line in own.launcher.setup]
         assert not any("${" in line for line in setup)  # Hydra's launchers would read it as an interpolation
-        for given, folder in [
-            ({"LANDSCAPES_CACHE": "/mine", "SCRATCH": "/scratch"}, "/mine"),
-            ({"SCRATCH": "/scratch"}, "/scratch/landscapes"),
-            ({}, "/home/me/.cache/landscapes"),
-        ]:
-            script = "\n".join([*setup, "echo $LANDSCAPES_CACHE"])
-            variables = {"PATH": os.defpath, "HOME": "/home/me", **given}
-            done = subprocess.run(["bash", "-ec", script], env=variables, capture_output=True, text=True, check=True)
-            assert done.stdout == f"{folder}\n"
 
 
 # The published command lines, as the shell hands them over; the run names are ours
@@ -464,6 +558,26 @@ def test_published_evaluation_of_ppo() -> None:
     assert jobs[-1].settings.noise_amounts == [0]  # type: ignore[union-attr]
     assert jobs[-1].settings.noise_type == "ppo_optimization"  # type: ignore[union-attr]
     assert jobs[-1].settings.ckpt_indexes[-1] == 59932672  # type: ignore[union-attr]
+
+
+def test_published_interpolation() -> None:
+    arguments = [
+        "experiment=policy_interpolation_seed",
+        "experiment.num_purd_samples=100",
+        "experiment.num_points=100",
+        "experiment.batch_size=10",
+        "experiment.seed=0,1,2,3,4,5,6,7,8,9",
+        "experiment.same_seed=false,true",
+        "experiment.first_half=false,true",
+        f"experiment.run_name={RUNS}",
+    ]
+    settings = [job.settings for job in compose_sweep("eval_policy", arguments)]
+    assert all(isinstance(each, PolicyInterpolationSeed) for each in settings)
+    members = [(s.seed, s.same_seed, s.first_half, s.run_name) for s in settings]  # type: ignore[union-attr]
+    names = ["16904957", "16904958_1", "calm", "td3-hopper"]
+    flags = (False, True)
+    assert members == [(i, same, half, name) for i in range(10) for same in flags for half in flags for name in names]
+    assert {(s.num_points, s.num_purd_samples, s.batch_size) for s in settings} == {(100, 100, 10)}  # type: ignore[union-attr]
 
 
 def test_published_rejection() -> None:

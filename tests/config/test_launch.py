@@ -104,11 +104,13 @@ def test_stopping_a_sweep_stops_it_all(monkeypatch: pytest.MonkeyPatch, capsys: 
 
 
 STAND_IN = """
-import sys, types
+import os, sys, types
 from landscapes.errors import UserError
 
+MEMORY = "XLA_CLIENT_MEM_FRACTION"
+
 def run(job):
-    print("ran", job.member_name, job.settings.algo, "jax" in sys.modules, flush=True)
+    print("ran", job.member_name, job.settings.algo, "jax" in sys.modules, os.environ[MEMORY], flush=True)
     if job.settings.algo == "sac":
         raise UserError("tau", 2, "no")
 
@@ -116,6 +118,13 @@ module = types.ModuleType("run_algorithm.experiments.train_jaxrl")
 module.run = run
 sys.modules[module.__name__] = module
 """
+
+
+@pytest.mark.usefixtures("jobs")
+@pytest.mark.parametrize("arguments", [[], ["-m", "experiment.seed=1,2"], ["job_config=local_multiprocessing"]])
+def test_what_slurm_does_not_run_is_waited_for(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_entry_point(TRAIN, [*arguments, "wait=false"]) == 2
+    assert capsys.readouterr().err.startswith("wait=false: only SLURM works on")
 
 
 @pytest.mark.parametrize("launcher", ["job_config=local_multiprocessing", "hydra/launcher=submitit_local"])
@@ -128,7 +137,15 @@ def test_members_in_processes_of_their_own(launcher: str, tmp_path: Path) -> Non
         "LANDSCAPES_RESULTS": str(tmp_path / "results"),
     }
     ended = subprocess.run(
-        [sys.executable, "main.py", "-m", "run_name=calm", "experiment.algo=ddpg,sac", launcher],
+        [
+            sys.executable,
+            "main.py",
+            "-m",
+            "run_name=calm",
+            "experiment.algo=ddpg,sac",
+            "gpu_memory_fraction=0.3",
+            launcher,
+        ],
         cwd=ROOT / TRAIN,
         env=environment,
         capture_output=True,
@@ -143,8 +160,8 @@ def test_members_in_processes_of_their_own(launcher: str, tmp_path: Path) -> Non
     ]
     logs = [path.read_text(encoding="utf-8") for path in tmp_path.rglob("*_log.out")]
     printed = "".join([ended.stdout, *logs])
-    assert "ran calm_0 td3 False" in printed
-    assert "ran calm_1 sac False" in printed
+    assert "ran calm_0 td3 False 0.3" in printed
+    assert "ran calm_1 sac False 0.3" in printed
     if "submitit" in launcher:
         # Jobs compose the YAML as it was when they were submitted.
         (sweep,) = (tmp_path / "results" / "sweeps").iterdir()

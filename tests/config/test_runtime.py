@@ -7,7 +7,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from landscapes.config.runtime import compilation_cache, set_up_runtime
+from landscapes.config.runtime import set_up_runtime
+from landscapes.places import compilation_cache
 
 NAMES = (
     "JAX_COMPILATION_CACHE_DIR",
@@ -17,10 +18,12 @@ NAMES = (
     "TF_CPP_MIN_LOG_LEVEL",
 )
 
+MEMORY, FORMERLY = "XLA_CLIENT_MEM_FRACTION", "XLA_PYTHON_CLIENT_MEM_FRACTION"
+
 
 @pytest.fixture
 def bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in NAMES:
+    for name in (*NAMES, MEMORY, FORMERLY):
         # Set first, so that what the test leaves behind is undone too.
         monkeypatch.setenv(name, "")
         monkeypatch.delenv(name)
@@ -34,14 +37,14 @@ def test_defaults(tmp_path: Path) -> None:
     set_up_runtime()
     set_up_runtime()
     assert [os.environ[name] for name in NAMES] == [
-        str(compilation_cache()),
+        str(compilation_cache(tmp_path)),
         "0.5",
         "highest",
         "--xla_cpu_use_fusion_emitters=false --xla_force_host_platform_device_count=3",
         "2",
     ]
-    assert compilation_cache().parent == tmp_path
-    assert compilation_cache().name.startswith("xla-")
+    assert compilation_cache(tmp_path).parent == tmp_path
+    assert compilation_cache(tmp_path).name.startswith("xla-")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -61,14 +64,44 @@ def test_the_users_own_settings_stay(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("bare_environment")
-def test_jax_that_is_imported_already_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_programs_are_kept_beside_the_results(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("LANDSCAPES_CACHE")
+    set_up_runtime(tmp_path / "there")
+    assert Path(os.environ["JAX_COMPILATION_CACHE_DIR"]).parent == tmp_path / "there" / ".cache"
+    monkeypatch.delenv("JAX_COMPILATION_CACHE_DIR")
+    monkeypatch.setenv("LANDSCAPES_RESULTS", str(tmp_path / "elsewhere"))
+    set_up_runtime()
+    assert Path(os.environ["JAX_COMPILATION_CACHE_DIR"]).parent == tmp_path / "elsewhere" / ".cache"
+
+
+@pytest.mark.usefixtures("bare_environment")
+@pytest.mark.parametrize(
+    "given, fraction, found",
+    [
+        ({}, None, {}),
+        ({}, 0.3, {MEMORY: "0.3"}),
+        ({MEMORY: "0.5"}, 0.3, {MEMORY: "0.5"}),
+        ({FORMERLY: "0.5"}, 0.3, {FORMERLY: "0.5"}),  # JAX refuses both together
+    ],
+)
+def test_the_share_of_a_gpu(
+    given: dict[str, str], fraction: float | None, found: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    set_up_runtime(gpu_memory_fraction=fraction)
+    assert {name: os.environ[name] for name in (MEMORY, FORMERLY) if name in os.environ} == found
+
+
+@pytest.mark.usefixtures("bare_environment")
+def test_jax_that_is_imported_already_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     told: dict[str, object] = {}
     config = SimpleNamespace(update=told.__setitem__, jax_compilation_cache_dir=None)
     monkeypatch.setitem(sys.modules, "jax", SimpleNamespace(config=config))
     monkeypatch.setenv("JAX_DEFAULT_MATMUL_PRECISION", "float32")
     set_up_runtime()
     assert told == {
-        "jax_compilation_cache_dir": str(compilation_cache()),
+        "jax_compilation_cache_dir": str(compilation_cache(tmp_path)),
         "jax_persistent_cache_min_compile_time_secs": 0.5,
     }
 

@@ -1,0 +1,274 @@
+"""`experiment=landscape_slice`: returns on a line or a plane through a stored policy.
+
+Knows the job's settings, run folders and the measurement of many points; knows no algorithm and no maths. A slice that
+has been measured is not measured again, nor what was done of one that was not complete.
+"""
+
+import sys
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from eval_policy.measured import measured_before
+from eval_policy.policies import StoredPolicy, check_alike, check_stored
+from landscapes import console, door, neighborhood, paths, statistics, stopping, storage, tables
+from landscapes.config.job import Job
+from landscapes.config.schemas import LandscapeSlice
+from landscapes.find_run import find_run
+from landscapes.job_end import print_end
+from landscapes.job_purd import measure_by_blocks, purd_identity
+from landscapes.job_tracker import job_tracker
+from landscapes.types import Algorithm, Policy, TrainState
+
+SCHEMA_VERSION = 1
+
+RADII = {"random": 1.0, "update": 10.0, "policies": 1.5}
+"""Of each kind of directions, where none is given: the norms of the weights, ten updates, the others well inside."""
+
+
+class _Slice(NamedTuple):
+    """Which slice of which landscape: what the settings name, opened and checked."""
+
+    settings: LandscapeSlice
+    centre: StoredPolicy
+    others: tuple[StoredPolicy, ...]
+    x: np.ndarray
+    y: np.ndarray
+
+    @property
+    def path(self) -> Path:
+        return self.centre.run.slice_path(self.centre.seed)
+
+    @property
+    def group(self) -> str:
+        """Where in the file it lies."""
+        s = self.settings
+        size, noise = f"{s.num_x}x{s.num_y}", f"{s.noise_type}/{s.noise_amount}/{s.num_samples}"
+        return f"{s.ckpt}/{self._directions_name}_radius{_radius(s)}/{size}/{noise}"
+
+    @property
+    def _directions_name(self) -> str:
+        named = "_".join(f"{run.name}.{seed}.{ckpt}" for run, seed, ckpt in self.others)
+        return f"policies_{named}" if self.others else f"{self.settings.directions}{self.settings.direction_seed}"
+
+    @property
+    def axis_labels(self) -> list[str]:
+        """What the coordinates along x and y count."""
+        labels = [f"towards {other} (share of the way)" for other in self.others]
+        if self.settings.directions == "update":
+            labels = ["update direction (updates)"]
+        of = {"random": "weights", "update": "update", "policies": "way"}[self.settings.directions]
+        labels += [f"random direction {i} (layer norms of the {of})" for i in range(1, 3)]
+        return [labels[0], labels[1] if self.settings.num_y > 1 else "none"]
+
+    @property
+    def decisive(self) -> list[str]:
+        """Keys that change what is measured and stand in no name of a data set."""
+        keys = ["random_seed", "experiment.episode_length"]
+        return [*keys, "experiment.direction_seed"] if len(self.others) == 1 and self.settings.num_y > 1 else keys
+
+
+def run(job: Job) -> None:
+    """Measures the slice, all of its points together."""
+    s = job.settings
+    assert isinstance(s, LandscapeSlice)
+    asked = _open(job, s)
+    env, algorithm = door.rebuild(asked.centre.run, s.episode_length)
+    rate = neighborhood.amount_sets_rate(algorithm, s.noise_type, s.noise_amount)
+    measure = neighborhood.make_measure(
+        env,
+        algorithm,
+        s.noise_type,
+        s.num_samples,
+        s.batch_size,
+        amount_sets_rate=rate,
+        num_points=s.num_x * s.num_y,
+    )
+    found = {} if storage.starts_over(job.overwrite) else _found_before(job, asked)
+    _print_plan(asked, measure)
+    name = f"{asked.centre.run.name}-s{s.seed}-slice"
+    tracker = job_tracker(job, asked.centre.run, job.member_name or name, "landscape_slice", asked.centre.run.name)
+    try:
+        returns = found.get(f"{asked.group}/returns")
+        if returns is None:
+            returns = _measure(job, asked, algorithm, measure)
+            _write(job, asked, returns, measure)
+            _unfinished(job, asked, measure).discard()
+        rows, share = _summary(asked, returns)
+        tracker.summary({"share in the left tail": share})
+        tracker.artifact(name, "slice", [asked.path])
+    finally:
+        tracker.finish(sys.exception())
+    title = f"{asked.centre}, {_in_words(s)}: {s.num_samples} samples at each of {s.num_x * s.num_y} points"
+    console.print_table(title, ["point", "x", "y", *tables.purd_columns(0.1)], rows)
+    print(f"{100.0 * share:.1f} % of the points have a mean below half of the checkpoint's")
+    print_end([asked.path], tracker)
+
+
+def _open(job: Job, s: LandscapeSlice) -> _Slice:
+    """The policies that the settings name; raises UserError where one is missing or of another shape."""
+    results = storage.results_directory(job.results_dir)
+    run = find_run(job, results, s.run_name)
+    centre = check_stored(run, s.seed, s.ckpt, "experiment.seed", "experiment.ckpt")
+    others = []
+    for index, other in enumerate(s.others):
+        key = f"experiment.others[{index}]"
+        found = find_run(job, results, other.run_name, f"{key}.run_name")
+        others.append(check_stored(found, other.seed, other.ckpt, f"{key}.seed", f"{key}.ckpt"))
+        check_alike(run, found, f"{key}.run_name")
+    storage.check_results_writable(run.seed_directory(s.seed))
+    x, y = (paths.axis(num, _radius(s)) for num in (s.num_x, s.num_y))
+    return _Slice(s, centre, tuple(others), x, y)
+
+
+def _radius(s: LandscapeSlice) -> float:
+    return RADII[s.directions] if s.radius is None else s.radius
+
+
+def _found_before(job: Job, asked: _Slice) -> dict[str, np.ndarray]:
+    found = measured_before(asked.path, [f"{asked.group}/returns"], job.resolved, asked.decisive)
+    if found:
+        print("this slice was measured before and is not measured again (overwrite=true would)")
+    return found
+
+
+def _print_plan(asked: _Slice, measure: neighborhood.Measure) -> None:
+    s = asked.settings
+    roll_outs = s.num_x * s.num_y * s.num_samples
+    axes = zip("xy", asked.axis_labels, (s.num_x, s.num_y), strict=True)
+    console.print_plan(
+        f"Slice through {asked.centre}",
+        {
+            **{axis: f"{label}, {num} from {-_radius(s)} to {_radius(s)}" for axis, label, num in axes if num > 1},
+            "measured": f"{s.num_samples} samples at each point, {_in_words(s)}",
+            "roll-outs": f"{console.human_count(roll_outs)} in all",
+            "environment steps": f"at most {console.human_count(roll_outs * s.episode_length)}",
+            "side by side": neighborhood.side_by_side(measure.program_shape),
+            "time": "shown as soon as it is compiled and has run a little",
+        },
+    )
+
+
+def _in_words(s: LandscapeSlice) -> str:
+    return f"{s.noise_type} {s.noise_amount}"
+
+
+def _measure(job: Job, asked: _Slice, algorithm: Algorithm, measure: neighborhood.Measure) -> np.ndarray:
+    """Returns `[num_x, num_y, num_samples]`."""
+    s = asked.settings
+    total = s.num_x * s.num_y * s.num_samples
+    with stopping.stop_requests() as stop, console.Progress("slice", total, s.tqdm, unit="roll-outs") as progress:
+
+        def show(done: int, mean: float | None) -> None:
+            stop.leave()
+            progress.advance_to(done, None if mean is None else f"mean return {mean:.1f}")
+
+        with_log = s.directions == "update" or s.noise_type not in neighborhood.GENERIC_KINDS
+        state = door.load_state(asked.centre.run, s.seed, s.ckpt, algorithm, with_log=with_log)
+        others = [_load_policy(other) for other in asked.others]
+        points = jax.jit(partial(_points, asked, algorithm))(state, others)
+        purd = measure_by_blocks(
+            measure,
+            jax.random.key(job.random_seed),
+            state,
+            s.noise_amount,
+            show,
+            _unfinished(job, asked, measure),
+            job.save_interval,
+            first=0,
+            count=total,
+            points=points,
+        )
+    returns = purd.returns.astype(np.float32).reshape(s.num_samples, s.num_x, s.num_y)
+    return np.ascontiguousarray(np.moveaxis(returns, 0, -1))
+
+
+def _unfinished(job: Job, asked: _Slice, measure: neighborhood.Measure) -> storage.Unfinished:
+    """What of it was measured by a job that was stopped."""
+    identity = {
+        "result": f"{asked.path.name}/{asked.group}",
+        "runs": [policy.run.record["config"] for policy in (asked.centre, *asked.others)],
+        "episode_length": asked.settings.episode_length,
+        "direction_seed": asked.settings.direction_seed,
+        **purd_identity(measure, jax.random.key(job.random_seed), asked.settings.noise_amount),
+    }
+    return storage.Unfinished(asked.path.parent, identity)
+
+
+def _load_policy(stored: StoredPolicy) -> Policy:
+    run, seed, ckpt = stored
+    policy: Policy = door.load_state(run, seed, ckpt, door.rebuild(run)[1], with_log=False).learner.policy
+    return policy
+
+
+def _points(asked: _Slice, algorithm: Algorithm, state: TrainState, others: Sequence[Policy]) -> paths.Points:
+    """The grid around the policy of `state`, in one direction or two: those asked for, and random ones if they are
+    fewer, with the layers' norms of the first or else of the weights."""
+    s, policy = asked.settings, state.learner.policy
+    key_update, *random_keys = jax.random.split(jax.random.key(s.direction_seed), 3)
+    ends = list(others)
+    if s.directions == "update":
+        ends.append(neighborhood.one_update(algorithm, False)(key_update, state, jnp.float32(0.0)))
+    directions = [paths.difference(end, policy) for end in ends]
+    like = directions[0] if directions else policy
+    directions += [paths.random_direction(key, like) for key in random_keys]
+    return paths.plane(policy, directions[: 2 if s.num_y > 1 else 1], asked.x, asked.y)
+
+
+def _write(job: Job, asked: _Slice, returns: np.ndarray, measure: neighborhood.Measure) -> None:
+    s = asked.settings
+    policies = [asked.centre, *asked.others]
+    about = {"random_seed": job.random_seed, "config": job.resolved}
+    datasets = {
+        "returns": returns,
+        "x": asked.x,
+        "y": asked.y,
+        # The centre is the origin, and each other policy lies where its own coordinate is 1.
+        "policies": np.eye(3, 2, k=-1)[: len(policies)],
+    }
+    attributes: dict[str, dict[str, object]] = {
+        "returns": {
+            "axes": "x,y,sample",
+            "units": "undiscounted return",
+            "axis_labels": asked.axis_labels,
+            "keys": "sample i draws from fold_in(key(random_seed), i), at all points the same",
+            "episode_length": s.episode_length,
+            "program_shape": measure.program_shape,
+            "noise_type": s.noise_type,
+            "noise_amount": s.noise_amount,
+        },
+        "x": {"axes": "x", "units": asked.axis_labels[0]},
+        "y": {"axes": "y", "units": asked.axis_labels[1]},
+        "policies": {
+            "axes": "policy,coordinate",
+            "units": "as x and y",
+            "policies": [dict(zip(("run", "seed", "ckpt"), policy.key, strict=True)) for policy in policies],
+        },
+    }
+    storage.merge_hdf5(
+        asked.path,
+        {f"{asked.group}/{name}": values for name, values in datasets.items()},
+        {"schema_version": SCHEMA_VERSION, "seed": s.seed, **asked.centre.run.provenance()},
+        {f"{asked.group}/{name}": {**about, **own} for name, own in attributes.items()},
+    )
+
+
+def _summary(asked: _Slice, returns: np.ndarray) -> tuple[list[Sequence[object]], float]:
+    """The rows of the closing table, and the share of points in the left tail of the checkpoint.
+
+    The checkpoint stands for itself by the grid's nearest point, which is it where the numbers of points are odd.
+    """
+    means = statistics.over_samples(statistics.mean, returns)
+    ranked = np.where(np.isfinite(means), means, -np.inf)  # what diverged is the worst
+    middle = (len(asked.x) // 2, len(asked.y) // 2)
+    best, worst = (np.unravel_index(index, means.shape) for index in (ranked.argmax(), ranked.argmin()))
+    rows: list[Sequence[object]] = []
+    for name, (i, j) in (("checkpoint", middle), ("best", best), ("worst", worst)):
+        cells = tables.purd_cells(statistics.summarize(returns[i, j]))
+        rows.append([name, f"{asked.x[i]:.4g}", f"{asked.y[j]:.4g}", *cells])
+    return rows, statistics.share_in_left_tail(means, float(means[middle]))

@@ -1,0 +1,41 @@
+"""What an evaluation finds measured already, so that it measures only the rest.
+
+Knows result files and the configuration that each data set was made under; knows no experiment's own names.
+"""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from landscapes import storage
+from landscapes.errors import UserError
+
+
+def measured_before(
+    path: Path, names: Iterable[str], config: Mapping[str, Any], decisive: Iterable[str]
+) -> dict[str, np.ndarray]:
+    """Those of the data sets `names` that lie in `path` already; none where there is no such file.
+
+    `config` is the job's whole resolved configuration, `decisive` are the keys in it that change the numbers, as in
+    `experiment.discount`. Raises UserError naming the key where a data set was made under another value of one.
+    """
+    if not path.exists():
+        return {}
+    datasets, attributes = storage.read_hdf5_nodes(path, "file")
+    found = {name: datasets[name] for name in names if name in datasets}
+    for name in found:
+        under: Any = attributes[name]["config"]
+        for key in decisive:
+            before, now = _value(under, key), _value(config, key)
+            if before != now:
+                raise UserError(key, now, f"{path} has {name} measured with {before}; overwrite=true replaces it")
+    return found
+
+
+def _value(config: Mapping[str, Any], key: str) -> Any:
+    value: Any = config
+    for part in key.split("."):
+        value = value[part]
+    return value

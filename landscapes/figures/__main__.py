@@ -1,0 +1,76 @@
+"""`python -m landscapes.figures RUN…`: every figure that the results of these runs allow.
+
+Knows its arguments and where figures go; what can be drawn is for `landscapes.figures.gallery` to say.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from landscapes import storage
+from landscapes.errors import UserError
+from landscapes.figures.gallery import KINDS, Drawing, Source, plan
+
+FORMATS = ("pdf", "png", "svg")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Draws, and prints the path of each figure and what is missing for the others.
+
+    0 where something was drawn, 1 where there was nothing to draw, 2 for a mistake.
+    """
+    parser = argparse.ArgumentParser(prog="python -m landscapes.figures", description=__doc__.splitlines()[0])
+    parser.add_argument("runs", nargs="+", metavar="RUN", help="the name of a run; several are drawn together")
+    parser.add_argument("--only", nargs="+", metavar="NAME", choices=KINDS, help=f"some of {', '.join(KINDS)}")
+    parser.add_argument("--format", nargs="+", choices=FORMATS, default=["pdf", "png"], help="default: pdf png")
+    parser.add_argument("--out", type=Path, help="folder of the figures; of one run its own folder figures/")
+    parser.add_argument("--results-dir", help="as the key results_dir")
+    chosen = parser.parse_args(arguments)
+    try:
+        sources = _sources(chosen.runs, chosen.results_dir)
+        folder = chosen.out or _folder(sources)
+    except UserError as error:
+        print(error, file=sys.stderr)
+        return 2
+    for source in sources:
+        for line in source.found.unreadable:
+            print(f"not read: {line}", file=sys.stderr)
+    drawings, missing = plan(sources, chosen.only, chosen.results_dir)
+    formats = list(dict.fromkeys(chosen.format))
+    drawn = [_draw(drawing, folder, formats) for drawing in drawings]
+    for kind, why, remedy in missing:
+        print(f"missing for {kind}: {why}; {remedy}")
+    return 0 if any(drawn) else 1
+
+
+def _sources(names: Sequence[str], results_dir: str | None) -> list[Source]:
+    results = storage.results_directory(results_dir)
+    runs = [storage.open_run(results, name, "RUN") for name in dict.fromkeys(names)]
+    return [Source(run, storage.find_measurements(run)) for run in runs]
+
+
+def _folder(sources: Sequence[Source]) -> Path:
+    if len(sources) > 1:
+        raise UserError("--out", None, "figures of several runs belong to none of them: name a folder")
+    return sources[0].run.path / "figures"
+
+
+def _draw(drawing: Drawing, folder: Path, formats: Sequence[str]) -> bool:
+    """Whether the figure was drawn; prints its paths, or why not."""
+    paths = [folder / f"{drawing.name}.{suffix}" for suffix in formats]
+    try:
+        drawn = drawing.draw(paths)
+    except UserError as error:
+        print(f"not drawn: {drawing.name}: {error}")
+        return False
+    if drawn is None:
+        print(f"not drawn: {drawing.name}: no two policies that were measured have the same mean")
+        return False
+    for path in paths:
+        print(path)
+    return True
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,70 @@
+"""A PURD measured block by block, so that a job that is stopped loses a block at most.
+
+Knows the measurement and the file in which blocks wait; knows no experiment, and not where the whole is stored.
+"""
+
+import time
+
+import jax
+import numpy as np
+
+from landscapes import neighborhood, paths, storage
+from landscapes.types import Key, TrainState
+
+
+def purd_identity(measure: neighborhood.Measure, key: Key, amount: float) -> dict[str, object]:
+    """What the numbers of a PURD depend on beside its state: part of what tells an unfinished one from another."""
+    return {
+        "key": jax.random.key_data(key).tolist(),
+        "amount": float(amount),
+        "program_shape": measure.program_shape,
+        "versions": storage.environment_record()["versions"],
+    }
+
+
+def measure_by_blocks(
+    measure: neighborhood.Measure,
+    key: Key,
+    state: TrainState,
+    amount: float,
+    progress: neighborhood.Progress,
+    unfinished: storage.Unfinished,
+    save_interval: float,
+    first: int,
+    count: int,
+    points: paths.Points | None = None,
+) -> neighborhood.Purd:
+    """`measure.measure` of these `count` samples from `first` on, to the same bits, going on where `unfinished` stands.
+
+    Finished blocks are written every `save_interval` seconds and when the job is stopped. The caller discards
+    `unfinished` as soon as the whole is on disk.
+    """
+    block = int(measure.program_shape["block"])
+    waiting = unfinished.read()
+    parts = [neighborhood.Purd(*(waiting[name] for name in neighborhood.Purd._fields))] if waiting else []
+    done = sum(len(part.returns) for part in parts)
+    if done:
+        progress(first + done, float(np.mean(parts[0].returns)))
+    saved_at, num_saved = time.monotonic(), done
+
+    def save() -> None:
+        nonlocal saved_at, num_saved
+        if num_saved < done:
+            unfinished.write(_joined(parts)._asdict())
+            saved_at, num_saved = time.monotonic(), done
+
+    try:
+        while done < count:
+            size = min(block, count - done)
+            parts.append(measure.measure(key, state, amount, progress, first + done, size, points))
+            done += size
+            if done < count and time.monotonic() - saved_at >= save_interval:
+                save()
+    except BaseException:
+        save()
+        raise
+    return _joined(parts)
+
+
+def _joined(parts: list[neighborhood.Purd]) -> neighborhood.Purd:
+    return neighborhood.Purd(*(np.concatenate(fields) for fields in zip(*parts, strict=True)))

@@ -1,0 +1,161 @@
+"""What was measured of one run, summarised: its learning curve, its PURDs and the fresh ones at the end of its walks.
+
+Knows result files and which statistics a reader is told; defines no statistic and prints nothing.
+"""
+
+import functools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from landscapes import statistics, storage
+from landscapes.errors import UserError
+
+CSV_COLUMNS = (
+    "run",
+    "measured",
+    "seed",
+    "checkpoint",
+    "kind",
+    "amount",
+    "num_samples",
+    "statistic",
+    "value",
+    "low",
+    "high",
+)
+
+FRESH = ("root", "improved", "control")
+"""The policies that a walk measures afresh at its end, as its data sets are called."""
+
+
+class Evaluation(NamedTuple):
+    """One evaluation during training, over the seeds that have not diverged."""
+
+    step: int
+    num_seeds: int
+    iqm: float
+    low: float
+    """Of the 95 % interval of the interquartile mean; nan for a single seed, as `high` is."""
+    high: float
+    lowest: float
+    highest: float
+
+
+class Purd(NamedTuple):
+    """One PURD and `statistics.summarize` of it."""
+
+    record: storage.PurdRecord
+    summary: dict[str, float]
+
+
+class Walk(NamedTuple):
+    """One walk: how many proposals it accepted, and its fresh PURDs by policy (none of a walk that was stopped)."""
+
+    record: storage.WalkRecord
+    num_accepted: int
+    num_proposals: int
+    fresh: dict[str, dict[str, float]]
+
+
+class Numbers(NamedTuple):
+    """What was measured of a run."""
+
+    run: storage.Run
+    evaluations: tuple[Evaluation, ...]
+    purds: tuple[Purd, ...]
+    walks: tuple[Walk, ...]
+    found: storage.Measurements
+    problems: tuple[str, ...]
+    """One line for each file that could not be read."""
+
+    @property
+    def final(self) -> Evaluation | None:
+        """The last evaluation, if there was any."""
+        return self.evaluations[-1] if self.evaluations else None
+
+
+def count_purds(found: storage.Measurements) -> int:
+    """How many distributions `read_numbers` will summarise at most, which is what takes its time."""
+    return len(found.purds) + len(FRESH) * len(found.walks)
+
+
+def read_numbers(
+    run: storage.Run,
+    found: storage.Measurements,
+    intervals: bool = True,
+    wanted: Callable[[storage.PurdRecord], bool] = lambda record: True,
+    done: Callable[[int], None] = lambda count: None,
+) -> Numbers:
+    """The numbers of a run in which `found` was found; `done(1)` is called after each distribution.
+
+    Without `intervals` nothing is resampled, which takes a hundredth of the time. Raises nothing for damaged files.
+    """
+    problems = list(found.unreadable)
+    summarize = functools.partial(_summarize, intervals=intervals, done=done)
+    evaluations: tuple[Evaluation, ...] = ()
+    if found.curves is not None:
+        try:
+            datasets, _ = storage.read_hdf5(found.curves, "curves")
+            evaluations = tuple(_evaluations(datasets, _healthy(run)))
+        except UserError as error:
+            problems.append(str(error))
+    read = functools.lru_cache(maxsize=1)(lambda path: storage.read_hdf5(path, "file")[0])
+    purds = tuple(Purd(x, summarize(read(x.path)[x.dataset])) for x in found.purds if wanted(x))
+    walks = tuple(_walk(x, read(x.path), summarize) for x in found.walks)
+    return Numbers(run, evaluations, purds, walks, found, tuple(problems))
+
+
+def csv_rows(numbers: Numbers) -> Iterator[list[object]]:
+    """Every statistic as entries under `CSV_COLUMNS`; what does not apply, or has no interval, is empty."""
+    name = numbers.run.name
+    for x in numbers.evaluations:
+        about = [name, "return in training", "", x.step, "", "", x.num_seeds]
+        yield [*about, "iqm", x.iqm, *(("", "") if np.isnan(x.low) else (x.low, x.high))]
+    for purd in numbers.purds:
+        policy = purd.record.policy
+        yield from _statistics(
+            [name, "purd", policy.seed, policy.step, purd.record.kind, purd.record.amount], purd.summary
+        )
+    for walk in numbers.walks:
+        for policy_name, summary in walk.fresh.items():
+            root = walk.record.root
+            about = [name, f"fresh purd, {policy_name}", root.seed, root.step, walk.record.group, ""]
+            yield from _statistics(about, summary)
+
+
+def _statistics(about: Sequence[object], summary: Mapping[str, float]) -> Iterator[list[object]]:
+    num_samples = int(summary["num_samples"])
+    for name, value in summary.items():
+        if name != "num_samples" and not name.endswith(("_low", "_high")):
+            yield [*about, num_samples, name, value, summary.get(f"{name}_low", ""), summary.get(f"{name}_high", "")]
+
+
+def _summarize(returns: np.ndarray, intervals: bool, done: Callable[[int], None]) -> dict[str, float]:
+    summary = statistics.summarize(returns, intervals=intervals)
+    done(1)
+    return summary
+
+
+def _evaluations(datasets: Mapping[str, np.ndarray], healthy: Sequence[int]) -> Iterator[Evaluation]:
+    if "returns" not in datasets or not healthy:
+        return
+    for step, returns in zip(datasets["steps"], datasets["returns"][:, healthy], strict=True):
+        low, high = statistics.iqm_interval(returns)
+        iqm = statistics.interquartile_mean(returns)
+        yield Evaluation(int(step), len(healthy), iqm, low, high, float(returns.min()), float(returns.max()))
+
+
+def _healthy(run: storage.Run) -> list[int]:
+    """Seeds that have not diverged, as training itself summarises them."""
+    return [seed for seed in range(run.num_seeds) if str(seed) not in (run.record.get("diverged") or {})]
+
+
+def _walk(
+    record: storage.WalkRecord, datasets: Mapping[str, np.ndarray], summarize: Callable[[np.ndarray], dict[str, float]]
+) -> Walk:
+    accepted = datasets[f"{record.group}/accepted"][1:]
+    names = {name: f"{record.group}/fresh/{name}" for name in FRESH}
+    fresh = {name: summarize(datasets[dataset]) for name, dataset in names.items() if dataset in datasets}
+    return Walk(record, int(accepted.sum()), len(accepted), fresh)

@@ -1,0 +1,317 @@
+"""What was measured of a run: small records of names and paths, found in its folder without loading any numbers.
+
+Knows how result files and the groups in them are named; knows nothing of what the numbers mean or how they are shown.
+
+`find_result_files(run)` reads the names of files alone, so that hundreds of runs are listed at once.
+`find_measurements(run)` also opens each file for the names of its data sets, and answers with one record for each PURD,
+path, slice, walk and recorded roll-out. A record says where its numbers lie: `read_hdf5(record.path, key)[0]` has them
+under `record.dataset`, or below `record.group`. Damaged files are named in `unreadable`; a group that lacks one of its
+data sets is left out.
+"""
+
+import math
+import os
+import re
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+from landscapes.errors import UserError
+from landscapes.storage.hdf5 import read_hdf5_names
+from landscapes.storage.runs import Run
+
+NO_NOISE = "none"
+"""What stands for the kind of perturbation of a path that was measured without one."""
+
+_WITH_STEP = re.compile(r"(s0_returns|td3_reject_ltp|trajectories)_([0-9]+)\.h5")
+_SCALE = re.compile(r"([0-9]+)x([0-9]+)")
+_WALK = re.compile(r"(?P<heuristic>[^/]+)/(?P<check>[0-9]+)check/(?P<steps>[0-9]+)steps/seed(?P<seed>[0-9]+)")
+_DIGITS = re.compile(r"([0-9]+)")
+_ROLE = re.compile(r"(median|left_tail)([0-9]+)")
+
+
+class ResultFile(NamedTuple):
+    """One file of results in the folder of one seed; `step` is None where the name gives no checkpoint."""
+
+    seed: int
+    step: int | None
+    path: Path
+
+
+class ResultFiles(NamedTuple):
+    """The files of results of a run, by what they hold; in the order of seeds and checkpoints."""
+
+    curves: Path | None
+    purds: tuple[ResultFile, ...]
+    paths: tuple[ResultFile, ...]
+    slices: tuple[ResultFile, ...]
+    walks: tuple[ResultFile, ...]
+    trajectories: tuple[ResultFile, ...]
+
+
+class PolicyName(NamedTuple):
+    """A stored policy: a checkpoint of a seed of a run."""
+
+    run: str
+    seed: int
+    step: int
+
+
+class PurdRecord(NamedTuple):
+    """Where the undiscounted returns `[num_samples]` of one PURD lie."""
+
+    policy: PolicyName
+    kind: str
+    amount: str
+    """As the user's number printed: it is part of the name."""
+    num_samples: int
+    path: Path
+    dataset: str
+
+
+class PathRecord(NamedTuple):
+    """Where the returns of a path lie: `[num_samples, num_points]`, without noise `[num_points]`; column 0 is `two`."""
+
+    one: PolicyName
+    two: PolicyName
+    num_points: int
+    kind: str
+    """`NO_NOISE` for single returns of the policies themselves."""
+    amount: str
+    num_samples: int
+    learner_from: int | None
+    path: Path
+    dataset: str
+    alpha_dataset: str
+
+    @property
+    def same_seed(self) -> bool:
+        """Whether both ends are of the same seed of the same run."""
+        return self.one[:2] == self.two[:2]
+
+
+class SliceRecord(NamedTuple):
+    """Where a slice lies: a group with returns `[num_x, num_y, num_samples]`, x, y and the policies in it."""
+
+    centre: PolicyName
+    directions: str
+    num_x: int
+    num_y: int
+    kind: str
+    amount: str
+    num_samples: int
+    path: Path
+    group: str
+
+
+class WalkRecord(NamedTuple):
+    """Where a walk that began at `root` lies: a group with one entry for each proposal."""
+
+    root: PolicyName
+    heuristic: str
+    check_interval: int
+    max_steps: int
+    seed: int
+    path: Path
+    group: str
+
+
+class TrajectoryRecord(NamedTuple):
+    """Where a recorded roll-out lies: a group with positions, rotations and rewards; `scene` is in the file's root."""
+
+    policy: PolicyName
+    kind: str
+    amount: str
+    num_samples: int
+    role: str
+    """`median` or `left_tail`."""
+    rank: int
+    """0 is the nearest to the median, or the lowest return."""
+    path: Path
+    group: str
+
+
+class Measurements(NamedTuple):
+    """All that was measured of a run."""
+
+    curves: Path | None
+    purds: tuple[PurdRecord, ...]
+    paths: tuple[PathRecord, ...]
+    slices: tuple[SliceRecord, ...]
+    walks: tuple[WalkRecord, ...]
+    trajectories: tuple[TrajectoryRecord, ...]
+    unreadable: tuple[str, ...]
+    """One line for each file that is damaged."""
+
+
+_Record = TypeVar("_Record", PurdRecord, PathRecord, SliceRecord, WalkRecord, TrajectoryRecord)
+
+
+def find_result_files(run: Run) -> ResultFiles:
+    """The files of results in the run's folder, from their names alone."""
+    found: dict[str, list[ResultFile]] = {"s0_returns": [], "td3_reject_ltp": [], "trajectories": []}
+    paths: list[ResultFile] = []
+    slices: list[ResultFile] = []
+    for seed in range(run.num_seeds):
+        names = _names_in(run.seed_directory(seed))
+        for path in (run.interpolation_path(seed), run.interpolation_purd_path(seed)):
+            paths += [ResultFile(seed, None, path)] * (path.name in names)
+        slices += [ResultFile(seed, None, run.slice_path(seed))] * (run.slice_path(seed).name in names)
+        for match in sorted(filter(None, map(_WITH_STEP.fullmatch, names)), key=lambda match: int(match[2])):
+            found[match[1]].append(ResultFile(seed, int(match[2]), run.seed_directory(seed) / match[0]))
+    return ResultFiles(
+        curves=run.curves_path if run.curves_path.is_file() else None,
+        purds=tuple(found["s0_returns"]),
+        paths=tuple(paths),
+        slices=tuple(slices),
+        walks=tuple(found["td3_reject_ltp"]),
+        trajectories=tuple(found["trajectories"]),
+    )
+
+
+def find_measurements(run: Run) -> Measurements:
+    """All that was measured of the run; of the run that a walk made, also the walk, which lies with its root.
+
+    Raises nothing for damaged files: they are named in `unreadable`.
+    """
+    files = find_result_files(run)
+    unreadable: list[str] = []
+    walks = _read_all(run, files.walks, _walks_in, unreadable)
+    own = _own_walk(run, unreadable)
+    return Measurements(
+        curves=files.curves,
+        purds=_read_all(run, files.purds, _purds_in, unreadable),
+        paths=_read_all(run, files.paths, _paths_in, unreadable),
+        slices=_read_all(run, files.slices, _slices_in, unreadable),
+        walks=walks + own,
+        trajectories=_read_all(run, files.trajectories, _trajectories_in, unreadable),
+        unreadable=tuple(unreadable),
+    )
+
+
+def find_purds(run: Run, file: ResultFile) -> tuple[PurdRecord, ...]:
+    """The PURDs in one of the run's files; raises UserError where it is damaged."""
+    return tuple(_purds_in(run, file, sorted(read_hdf5_names(file.path, "file"), key=_natural)))
+
+
+def _names_in(folder: Path) -> frozenset[str]:
+    try:
+        return frozenset(os.listdir(folder))
+    except FileNotFoundError:
+        return frozenset()
+
+
+def _read_all(
+    run: Run,
+    files: Sequence[ResultFile],
+    read: Callable[[Run, ResultFile, Sequence[str]], Iterator[_Record]],
+    unreadable: list[str],
+) -> tuple[_Record, ...]:
+    records: list[_Record] = []
+    for file in files:
+        try:
+            names = read_hdf5_names(file.path, "file")
+        except UserError as error:
+            unreadable.append(str(error))
+            continue
+        records += read(run, file, sorted(names, key=_natural))
+    return tuple(records)
+
+
+def _natural(name: str) -> list[tuple[float, list[str | int]]]:
+    """Orders names part by part, and numbers in them by their value."""
+    return [_value(part) for part in name.split("/")]
+
+
+def _value(part: str) -> tuple[float, list[str | int]]:
+    try:
+        return float(part), []
+    except ValueError:
+        # Text and digits alternate, so that only like is compared with like.
+        return math.inf, [int(piece) if piece.isdecimal() else piece for piece in _DIGITS.split(part)]
+
+
+def _own_walk(run: Run, unreadable: list[str]) -> tuple[WalkRecord, ...]:
+    """The walk that made this run, found in the folder of its root's run, beside this one."""
+    parent, made_by = run.record.get("parent"), run.record.get("rejection")
+    if not parent or not made_by:
+        return ()
+    root = Run(run.path.with_name(parent["run"]), {})
+    file = ResultFile(parent["seed"], parent["step"], root.rejection_path(parent["seed"], parent["step"]))
+    if not file.path.is_file():
+        return ()
+    return tuple(walk for walk in _read_all(root, [file], _walks_in, unreadable) if walk.group == made_by["group"])
+
+
+# One reader for each kind of file: the records that its names of data sets spell
+
+
+def _purds_in(run: Run, file: ResultFile, names: Sequence[str]) -> Iterator[PurdRecord]:
+    for name in names:
+        match name.split("/"):
+            case ["und_returns", kind, amount, count] if count.isdecimal():
+                yield PurdRecord(_policy(run, file), kind, amount, int(count), file.path, name)
+
+
+def _paths_in(run: Run, file: ResultFile, names: Sequence[str]) -> Iterator[PathRecord]:
+    present = set(names)
+    for name in names:
+        match name.split("/"):
+            case [run1, seed1, step1, run2, seed2, step2, points, *rest] if all(
+                number.isdecimal() for number in (seed1, step1, seed2, step2, points)
+            ):
+                noise = _noise_of_path(rest)
+                alpha = "/".join([*name.split("/")[:7], "alpha"])
+                if noise is not None and alpha in present:
+                    one, two = PolicyName(run1, int(seed1), int(step1)), PolicyName(run2, int(seed2), int(step2))
+                    yield PathRecord(one, two, int(points), *noise, file.path, name, alpha)
+
+
+def _noise_of_path(rest: Sequence[str]) -> tuple[str, str, int, int | None] | None:
+    """Kind, amount, number of samples and end that lends its learner, from what follows the number of points."""
+    match rest:
+        case ["returns"]:
+            return NO_NOISE, "0", 1, None
+        case ["returns", amount, count] if count.isdecimal():
+            return "init_parameter", amount, int(count), None
+        case [kind, "returns", amount, count] if count.isdecimal():
+            return kind, amount, int(count), None
+        case [kind, ("learner_from_1" | "learner_from_2") as end, "returns", amount, count] if count.isdecimal():
+            return kind, amount, int(count), int(end[-1])
+    return None
+
+
+def _slices_in(run: Run, file: ResultFile, names: Sequence[str]) -> Iterator[SliceRecord]:
+    present = set(names)
+    for name in names:
+        match name.split("/"):
+            case [step, directions, scale, kind, amount, count, "returns"] if (
+                step.isdecimal() and count.isdecimal() and (size := _SCALE.fullmatch(scale))
+            ):
+                group = name.rpartition("/")[0]
+                if {f"{group}/{other}" for other in ("x", "y", "policies")} <= present:
+                    centre, sizes = PolicyName(run.name, file.seed, int(step)), (int(size[1]), int(size[2]))
+                    yield SliceRecord(centre, directions, *sizes, kind, amount, int(count), file.path, group)
+
+
+def _walks_in(run: Run, file: ResultFile, names: Sequence[str]) -> Iterator[WalkRecord]:
+    for name in names:
+        group, _, last = name.rpartition("/")
+        match = _WALK.fullmatch(group)
+        if last == "accepted" and match:
+            numbers = (int(match["check"]), int(match["steps"]), int(match["seed"]))
+            yield WalkRecord(_policy(run, file), match["heuristic"], *numbers, file.path, group)
+
+
+def _trajectories_in(run: Run, file: ResultFile, names: Sequence[str]) -> Iterator[TrajectoryRecord]:
+    for name in names:
+        match name.split("/"):
+            case [kind, amount, count, role, "positions"] if count.isdecimal() and (found := _ROLE.fullmatch(role)):
+                group = name.rpartition("/")[0]
+                which = (found[1], int(found[2]))
+                yield TrajectoryRecord(_policy(run, file), kind, amount, int(count), *which, file.path, group)
+
+
+def _policy(run: Run, file: ResultFile) -> PolicyName:
+    assert file.step is not None
+    return PolicyName(run.name, file.seed, file.step)
