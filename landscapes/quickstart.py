@@ -24,6 +24,8 @@ CHECKPOINTS = (8000, 12000)
 KIND = "td3_optimization"
 AMOUNT = 3e-4
 ALPHA = 0.1
+RADIUS = 0.2
+"""Of the slice: a fifth of the weights' own norms."""
 
 
 def train_and_measure(num_samples: int) -> list[list[str]]:
@@ -53,13 +55,30 @@ def train_and_measure(num_samples: int) -> list[list[str]]:
             f"experiment.noise_type={KIND}",
             f"experiment.noise_amounts=[{AMOUNT}]",
             f"experiment.eval_episodes={num_samples}",
+            "experiment.record_trajectories=1",
             "wandb.mode=offline",
         ],
     ]
 
 
+def look_around(seed: int, step: int, num_points: int) -> list[str]:
+    """The command line that measures a plane around the noisiest checkpoint: between two axes of random directions."""
+    return [
+        "eval_policy",
+        "experiment=landscape_slice",
+        f"experiment.run_name={NAME}",
+        f"experiment.seed={seed}",
+        f"experiment.ckpt={step}",
+        f"experiment.radius={RADIUS}",
+        f"experiment.num_x={num_points}",
+        f"experiment.num_y={num_points}",
+        "experiment.num_samples=4",
+        "wandb.mode=offline",
+    ]
+
+
 def improve(seed: int, step: int, num_samples: int, max_steps: int) -> list[str]:
-    """The third command line, from the checkpoint that was found to be the noisiest."""
+    """The command line that walks away from the checkpoint that was found to be the noisiest."""
     return [
         "improve_ltp",
         f"run_name={NAME}_improved",
@@ -111,6 +130,7 @@ def main(
     """Runs the commands one after the other; returns the exit code of the first that fails, else 0."""
     parser = argparse.ArgumentParser(prog="python -m landscapes.quickstart", description=__doc__.splitlines()[0])
     parser.add_argument("--samples", type=int, default=150, help="samples per PURD (default: 150)")
+    parser.add_argument("--points", type=int, default=15, help="points along each axis of the slice (default: 15)")
     parser.add_argument("--proposals", type=int, default=10, help="proposed updates of the rejection (default: 10)")
     chosen = parser.parse_args(arguments)
     began = time.monotonic()
@@ -123,15 +143,22 @@ def main(
         if code := run(command):
             return code
     root = noisiest(measured(chosen.samples))
-    print(f"\nThe noisiest neighbourhood is that of seed {root.seed}, checkpoint {root.step}: away from there.")
-    if code := run(improve(root.seed, root.step, chosen.samples, chosen.proposals)):
+    print(f"\nThe noisiest neighbourhood is that of seed {root.seed}, checkpoint {root.step}: a look at it, and away.")
+    for command in (
+        look_around(root.seed, root.step, chosen.points),
+        improve(root.seed, root.step, chosen.samples, chosen.proposals),
+    ):
+        if code := run(command):
+            return code
+    summarize(chosen.samples)
+    if code := run(["landscapes.report", NAME, f"{NAME}_improved"]):
         return code
-    report(chosen.samples)
+    print("Open that page in a browser: it needs no network.")
     print(f"\nThe quickstart took {console.human_duration(time.monotonic() - began)}.")
     return 0
 
 
-def report(num_samples: int) -> None:
+def summarize(num_samples: int) -> None:
     """The tables, the picture and the files of a finished quickstart."""
     results = storage.results_directory(None)
     run, improved = storage.open_run(results, NAME), storage.open_run(results, f"{NAME}_improved")
@@ -150,7 +177,6 @@ def report(num_samples: int) -> None:
     title = f"CVaR rejection from seed {root.seed}, checkpoint {root.step}: fresh PURDs (control: nothing refused)"
     console.print_table(title, ["policy", *tables.purd_columns(ALPHA)], rows)
     console.print_files([picture, *_files(run.path), *_files(improved.path)])
-    print(f"Look at {picture} and {improved.path / 'rejection.png'}.")
 
 
 def _files(folder: Path) -> list[Path]:

@@ -4,6 +4,7 @@ The commands are read from the README itself; only numbers above 9999 are made s
 `make test` on a fresh machine are what continuous integration runs.
 """
 
+import importlib
 import re
 import shlex
 from collections.abc import Sequence
@@ -15,7 +16,7 @@ from landscapes import quickstart
 from landscapes.config.launch import run_entry_point
 from landscapes.envs import brax
 from landscapes.types import Environment
-from tests import probes
+from tests import shown
 
 ROOT = Path(__file__).resolve().parents[1]
 MAKE = {"make quickstart", "make test", "make install GPU=1", "source .venv/bin/activate"}
@@ -24,7 +25,7 @@ MAKE = {"make quickstart", "make test", "make install GPU=1", "source .venv/bin/
 @pytest.fixture(autouse=True)
 def stand_ins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def stand_in(name: str, backend: str, episode_length: int) -> Environment:
-        return probes.line(episode_length)._replace(name=name, backend=backend)
+        return shown.make(episode_length)._replace(name=name, backend=backend)
 
     monkeypatch.setattr(brax, "make", stand_in)
     monkeypatch.setenv("LANDSCAPES_RESULTS", str(tmp_path))
@@ -40,14 +41,34 @@ def smaller(argument: str) -> str:
     return re.sub(r"\d{5,}", lambda m: str(int(m[0]) * 3 // 10_000), argument)
 
 
-def smallest(entry_point: str) -> list[str]:
-    if entry_point == "run_algorithm":
-        changed = ["max_steps=60", "start_training=10", "num_seeds=4", "eval_episodes=2", "eval_episode_length=10"]
-        changed += ["ddpg_config.hidden_dims=[8,8]"]
-    else:
-        changed = ["eval_episodes=4", "episode_length=10"]
-        changed += ["max_steps=2"] if entry_point == "improve_ltp" else []
-    return [f"experiment.{change}" for change in changed] + ["use_wandb=false"]
+SMALLEST = {
+    "run_algorithm": [
+        "max_steps=60",
+        "start_training=10",
+        "num_seeds=4",
+        "eval_episodes=2",
+        "eval_episode_length=10",
+        "ddpg_config.hidden_dims=[8,8]",
+    ],
+    "eval_policy": ["eval_episodes=4", "episode_length=10"],
+    "landscape_slice": ["num_x=3", "num_y=3", "num_samples=2", "episode_length=10"],
+    "policy_interpolation_seed": ["num_points=3", "num_purd_samples=2", "episode_length=10"],
+    "train_bc": ["max_steps=20", "num_seeds=2", "eval_episodes=2", "eval_episode_length=10", "ckpt_steps=[20]"],
+    "improve_ltp": ["eval_episodes=4", "episode_length=10", "max_steps=2"],
+}
+"""By experiment, or by entry point for the one that it has without being asked."""
+
+
+def smallest(entry_point: str, arguments: Sequence[str]) -> list[str]:
+    """What makes a command small enough to be run here."""
+    asked = (a.removeprefix("experiment=") for a in arguments if a.startswith("experiment="))
+    return [f"experiment.{change}" for change in SMALLEST[next(asked, entry_point)]] + ["use_wandb=false"]
+
+
+def run(module: str, arguments: Sequence[str]) -> int:
+    if module.startswith("landscapes."):
+        return int(importlib.import_module(f"{module}.__main__").main(arguments))
+    return run_entry_point(module, [*arguments, *smallest(module, arguments)])
 
 
 def test_every_command_of_the_readme_runs(capsys: pytest.CaptureFixture[str]) -> None:
@@ -63,9 +84,9 @@ def test_every_command_of_the_readme_runs(capsys: pytest.CaptureFixture[str]) ->
         entry_point, rest = (words[2], words[3:]) if words[1] == "-m" else (folder, words[2:])
         assert words[1] in ("-m", "main.py")
         arguments = [smaller(word) for word in rest]
-        assert run_entry_point(entry_point, [*arguments, *smallest(entry_point)]) == 0, capsys.readouterr().err
+        assert run(entry_point, arguments) == 0, capsys.readouterr().err
         ran.append(entry_point)
-    assert {"run_algorithm", "eval_policy", "improve_ltp"} <= set(ran)
+    assert {"run_algorithm", "eval_policy", "improve_ltp", "landscapes.report"} <= set(ran)
 
 
 def test_the_quickstart_shows_tables_a_picture_and_every_file(
@@ -73,12 +94,17 @@ def test_the_quickstart_shows_tables_a_picture_and_every_file(
 ) -> None:
     monkeypatch.setattr(quickstart, "CHECKPOINTS", (30, 60))
 
-    def run(command: Sequence[str]) -> int:
-        small = [c for c in smallest(command[0]) if "max_steps" not in c and "num_seeds" not in c]
-        small = [c for c in small if "eval_episodes=4" not in c and "use_wandb" not in c]
-        return run_entry_point(command[0], [*command[1:], *small, "use_wandb=false"])
+    def run_small(command: Sequence[str]) -> int:
+        module, *arguments = command
+        if module.startswith("landscapes."):
+            return run(module, arguments)
+        own = ("max_steps", "num_seeds", "eval_episodes=4", "num_x", "num_y")
+        small = [change for change in smallest(module, arguments) if not any(name in change for name in own)]
+        return run_entry_point(module, [*arguments, *small])
 
-    assert quickstart.main(["--samples", "5", "--proposals", "2"], run) == 0, capsys.readouterr().err
+    assert quickstart.main(["--samples", "5", "--proposals", "2", "--points", "3"], run_small) == 0, (
+        capsys.readouterr().err
+    )
     out = capsys.readouterr().out
     tail = out[out.index("Returns after one TD3 update") :]
     assert len(re.findall(r"^\s+[012]\s+(?:30|60)\s", tail, re.MULTILINE)) == 6
@@ -87,3 +113,6 @@ def test_the_quickstart_shows_tables_a_picture_and_every_file(
     for name in ("purd.png", "rejection.png", "curves.h5", "run.json"):
         assert name in tail
     assert (tmp_path / "quickstart" / "purd.png").stat().st_size > 10_000
+    page = tmp_path / "quickstart" / "report.html"
+    assert str(page) in tail
+    assert page.stat().st_size > 100_000

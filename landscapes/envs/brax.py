@@ -115,7 +115,7 @@ def _scene(name: str, task: Any) -> dict[str, Any]:
     ]
     links = [link or f"link {index}" for index, link in enumerate(system.link_names)]
     followed = 0 if name in TRAVELS else None
-    return {"links": links, "pieces": pieces, "seconds_per_step": float(task.dt), "follow": followed}
+    return {"links": links, "pieces": pieces, "seconds_per_step": round(float(task.dt), 6), "follow": followed}
 
 
 def _rounded(numbers: Any) -> list[float]:

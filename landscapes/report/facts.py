@@ -48,7 +48,7 @@ def make_tables(told: Sequence[numbers.Numbers], recorded: Sequence[Recorded]) -
 def about(run: storage.Run) -> About:
     """What `run.json` says of the run."""
     record = run.record
-    steps = listing.checkpoints(run)
+    steps = storage.find_result_files(run).checkpoints
     names = ("algorithm", "environment", "seeds", "steps")
     facts = dict(zip(names, listing.identity(run, steps)[1:], strict=True))
     facts["checkpoints"] = ", ".join(map(human_count, steps)) or "none"
@@ -66,7 +66,7 @@ def about(run: storage.Run) -> About:
 def _final(told: Iterable[numbers.Numbers]) -> Table:
     rows = [
         [
-            *listing.identity(x.run, listing.checkpoints(x.run)),
+            *listing.identity(x.run, storage.find_result_files(x.run).checkpoints),
             human_count(last.step),
             _iqm(last),
             _lowest_highest(last),

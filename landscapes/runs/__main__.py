@@ -198,7 +198,11 @@ def _print_names(found: storage.Measurements) -> None:
 
 def _compare(told: Sequence[numbers.Numbers], ending: str) -> None:
     rows = [
-        [*listing.identity(x.run, listing.checkpoints(x.run)), "" if x.final is None else _iqm(x.final)] for x in told
+        [
+            *listing.identity(x.run, storage.find_result_files(x.run).checkpoints),
+            "" if x.final is None else _iqm(x.final),
+        ]
+        for x in told
     ]
     columns = [*listing.COLUMNS[:5], "IQM (95 % interval)"]
     console.print_table("Return at the end of training", columns, rows)

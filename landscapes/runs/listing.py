@@ -43,7 +43,6 @@ class Listed(NamedTuple):
     """One run as the list has it."""
 
     run: storage.Run
-    checkpoints: tuple[int, ...]
     files: storage.ResultFiles
     purds: str
     """Kinds, amounts and numbers of samples in the largest file of returns; the other files are not opened."""
@@ -63,13 +62,13 @@ def list_runs(results: Path) -> tuple[list[Listed], list[str]]:
 
 def row(listed: Listed) -> list[str]:
     """A run as cells under `COLUMNS`."""
-    record, steps = listed.run.record, listed.checkpoints
+    record, steps = listed.run.record, listed.files.checkpoints
     return [*identity(listed.run, steps), _range(steps), _status(record), _measured(listed)]
 
 
 def csv_row(listed: Listed) -> list[object]:
     """A run as entries under `CSV_COLUMNS`."""
-    record, files, steps = listed.run.record, listed.files, listed.checkpoints
+    record, files, steps = listed.run.record, listed.files, listed.files.checkpoints
     environment = _part(record, "environment")
     return [
         listed.run.name,
@@ -95,7 +94,7 @@ def csv_row(listed: Listed) -> list[object]:
 
 
 def identity(run: storage.Run, steps: Sequence[int]) -> list[str]:
-    """What a run is, as cells under the first five of `COLUMNS`; `steps` are those of its `checkpoints`."""
+    """What a run is, as cells under the first five of `COLUMNS`; `steps` are those of its checkpoints."""
     environment = _part(run.record, "environment")
     backend = environment.get("backend")
     return [
@@ -105,11 +104,6 @@ def identity(run: storage.Run, steps: Sequence[int]) -> list[str]:
         str(run.num_seeds),
         _trained(run.record, steps),
     ]
-
-
-def checkpoints(run: storage.Run) -> tuple[int, ...]:
-    """The steps at which any seed of the run has a checkpoint, ascending."""
-    return tuple(sorted({step for seed in range(run.num_seeds) for step in run.checkpoint_steps(seed)}))
 
 
 def length(record: Mapping[str, Any]) -> int | None:
@@ -137,10 +131,10 @@ def _listed(run: storage.Run, problems: list[str]) -> Listed:
     try:
         if files.purds:
             # What is added to a file makes it longer, so the largest has the most in it.
-            purds = _kinds(storage.find_purds(run, max(files.purds, key=lambda file: file.path.stat().st_size)))
+            purds = _kinds(storage.find_purds(run, max(files.purds, key=lambda file: file.size)))
     except (UserError, OSError) as error:  # damaged, or removed just now
         problems.append(f"{run.name}: {error}")
-    return Listed(run, checkpoints(run), files, purds)
+    return Listed(run, files, purds)
 
 
 def _other_folders(results: Path) -> list[str]:

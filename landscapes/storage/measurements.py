@@ -23,7 +23,7 @@ from landscapes.storage.runs import Run
 NO_NOISE = "none"
 """What stands for the kind of perturbation of a path that was measured without one."""
 
-_WITH_STEP = re.compile(r"(s0_returns|td3_reject_ltp|trajectories)_([0-9]+)\.h5")
+_WITH_STEP = re.compile(r"(ckpt|s0_returns|td3_reject_ltp|trajectories)_([0-9]+)\.h5")
 _SCALE = re.compile(r"([0-9]+)x([0-9]+)")
 _WALK = re.compile(r"(?P<heuristic>[^/]+)/(?P<check>[0-9]+)check/(?P<steps>[0-9]+)steps/seed(?P<seed>[0-9]+)")
 _DIGITS = re.compile(r"([0-9]+)")
@@ -35,12 +35,24 @@ class ResultFile(NamedTuple):
 
     seed: int
     step: int | None
-    path: Path
+    folder: str
+    name: str
+
+    @property
+    def path(self) -> Path:
+        return Path(self.folder, self.name)
+
+    @property
+    def size(self) -> int:
+        """Bytes; raises OSError where it has gone."""
+        return os.stat(f"{self.folder}/{self.name}").st_size
 
 
 class ResultFiles(NamedTuple):
     """The files of results of a run, by what they hold; in the order of seeds and checkpoints."""
 
+    checkpoints: tuple[int, ...]
+    """The steps at which any seed has a checkpoint, ascending."""
     curves: Path | None
     purds: tuple[ResultFile, ...]
     paths: tuple[ResultFile, ...]
@@ -152,14 +164,21 @@ def find_result_files(run: Run) -> ResultFiles:
     found: dict[str, list[ResultFile]] = {"s0_returns": [], "td3_reject_ltp": [], "trajectories": []}
     paths: list[ResultFile] = []
     slices: list[ResultFile] = []
+    checkpoints: set[int] = set()
     for seed in range(run.num_seeds):
-        names = _names_in(run.seed_directory(seed))
+        folder = str(run.seed_directory(seed))  # of hundreds of thousands of files, objects would cost seconds
+        names = _names_in(folder)
         for path in (run.interpolation_path(seed), run.interpolation_purd_path(seed)):
-            paths += [ResultFile(seed, None, path)] * (path.name in names)
-        slices += [ResultFile(seed, None, run.slice_path(seed))] * (run.slice_path(seed).name in names)
-        for match in sorted(filter(None, map(_WITH_STEP.fullmatch, names)), key=lambda match: int(match[2])):
-            found[match[1]].append(ResultFile(seed, int(match[2]), run.seed_directory(seed) / match[0]))
+            paths += [ResultFile(seed, None, folder, path.name)] * (path.name in names)
+        slice_name = run.slice_path(seed).name
+        slices += [ResultFile(seed, None, folder, slice_name)] * (slice_name in names)
+        of_steps = sorted((int(match[2]), match[1], match[0]) for match in map(_WITH_STEP.fullmatch, names) if match)
+        checkpoints.update(step for step, kind, _ in of_steps if kind == "ckpt")
+        for step, kind, name in of_steps:
+            if kind != "ckpt":
+                found[kind].append(ResultFile(seed, step, folder, name))
     return ResultFiles(
+        checkpoints=tuple(sorted(checkpoints)),
         curves=run.curves_path if run.curves_path.is_file() else None,
         purds=tuple(found["s0_returns"]),
         paths=tuple(paths),
@@ -194,7 +213,7 @@ def find_purds(run: Run, file: ResultFile) -> tuple[PurdRecord, ...]:
     return tuple(_purds_in(run, file, sorted(read_hdf5_names(file.path, "file"), key=_natural)))
 
 
-def _names_in(folder: Path) -> frozenset[str]:
+def _names_in(folder: str) -> frozenset[str]:
     try:
         return frozenset(os.listdir(folder))
     except FileNotFoundError:
@@ -237,7 +256,8 @@ def _own_walk(run: Run, unreadable: list[str]) -> tuple[WalkRecord, ...]:
     if not parent or not made_by:
         return ()
     root = Run(run.path.with_name(parent["run"]), {})
-    file = ResultFile(parent["seed"], parent["step"], root.rejection_path(parent["seed"], parent["step"]))
+    path = root.rejection_path(parent["seed"], parent["step"])
+    file = ResultFile(parent["seed"], parent["step"], str(path.parent), path.name)
     if not file.path.is_file():
         return ()
     return tuple(walk for walk in _read_all(root, [file], _walks_in, unreadable) if walk.group == made_by["group"])

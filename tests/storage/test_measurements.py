@@ -24,7 +24,7 @@ def run(tmp_path):
 
 
 def test_nothing_is_found_where_nothing_was_measured(run):
-    assert find_result_files(run) == (None, (), (), (), (), ())
+    assert find_result_files(run) == ((), None, (), (), (), (), ())
     assert find_measurements(run) == (None, (), (), (), (), (), ())
 
 
