@@ -65,6 +65,8 @@ class Job:
     """The whole configuration as a nested dict of plain values, converted: `1e6` for an integer is there as 1000000."""
     sweep_index: int | None = None
     """Which member of a sweep this is, from 0; None outside one."""
+    sweep_folder: str | None = None
+    """What the folder of the sweep is called, where it has one: on SLURM."""
 
     @property
     def member_name(self) -> str | None:
@@ -75,8 +77,8 @@ class Job:
 
     @property
     def sweep_name(self) -> str | None:
-        """What the members of a sweep have in common: the name asked for; None outside a sweep and without one."""
-        return None if self.sweep_index is None else self.run_name
+        """What the members of a sweep have in common: the name asked for, else that of its folder; None for neither."""
+        return None if self.sweep_index is None else self.run_name or self.sweep_folder
 
     def published_error(self, error: UserError) -> UserError:
         """The same error under the key that the user typed, where an algorithm's own config raised it."""
@@ -85,7 +87,11 @@ class Job:
 
 
 def make_job(
-    entry_point: str, experiment_name: str | None, values: Mapping[str, Any], sweep_index: int | None = None
+    entry_point: str,
+    experiment_name: str | None,
+    values: Mapping[str, Any],
+    sweep_index: int | None = None,
+    sweep_folder: str | None = None,
 ) -> Job:
     """The job of a composed configuration.
 
@@ -123,6 +129,7 @@ def make_job(
         run_host=shared.run_host,
         resolved={**dataclasses.asdict(shared), "experiment": dataclasses.asdict(settings)},
         sweep_index=sweep_index,
+        sweep_folder=sweep_folder,
     )
 
 

@@ -12,6 +12,7 @@ import sys
 import traceback
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NoReturn
 
 import hydra
@@ -118,7 +119,8 @@ class MemberTask:
         print(f"member {index}: {' '.join(typed_arguments(own))}", flush=True)
         try:
             choice = own.runtime.choices.get("experiment")
-            _execute(make_job(self.entry_point, choice, plain_values(config), index))
+            folder = Path(own.sweep.dir).name or None  # of a sweep on this machine it is `.`
+            _execute(make_job(self.entry_point, choice, plain_values(config), index, folder))
         except Exception as error:
             failure = describe_failure(error)
             failure.line = f"member {index}: {failure.line}"

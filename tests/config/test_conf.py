@@ -601,10 +601,17 @@ def test_published_rejection() -> None:
     assert members == [(step, root, seed) for step in STARTS for root in range(10) for seed in range(10)]
 
 
+def test_members_of_a_sweep_without_a_name_share_that_of_its_folder(jobs: list[Job]) -> None:
+    for folder, name in [("hydra.sweep.dir=/scratch/sweeps/night", "night"), ("hydra.sweep.dir=.", None)]:
+        run("run_algorithm", ["-m", "random_seed=1,2", "use_wandb=false", folder], jobs)
+        assert [job.sweep_name for job in jobs[-2:]] == [name, name]
+
+
 def test_sweep_over_experiments_and_names(jobs: list[Job]) -> None:
     arguments = ["experiment=train_ppo,train_jaxrl", "random_seed=1,2", "run_name=mine", "-m", "use_wandb=false"]
     run("run_algorithm", arguments, jobs)
     assert [job.member_name for job in jobs] == ["mine_0", "mine_1", "mine_2", "mine_3"]
+    assert {job.sweep_name for job in jobs} == {"mine"}
     assert [(job.experiment_name, job.random_seed) for job in jobs] == [
         ("train_ppo", 1),
         ("train_ppo", 2),
