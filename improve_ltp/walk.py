@@ -29,7 +29,7 @@ from landscapes.config.job import Job
 from landscapes.config.schemas import RejectLtp
 from landscapes.errors import UserError
 from landscapes.figures import rejection_figure
-from landscapes.find_run import find_run
+from landscapes.find_run import find_root
 from landscapes.job_end import print_end
 from landscapes.job_purd import measure_by_blocks, purd_identity
 from landscapes.job_run import continued, is_finished, open_or_create
@@ -68,9 +68,7 @@ def walk(job: Job) -> None:
     assert isinstance(s, RejectLtp)
     root = s.root_policy_conf
     results = storage.results_directory(job.results_dir)
-    parent = find_run(job, results, root.run_name, "experiment.root_policy_conf.run_name")
-    storage.check_seed(parent, root.seed, "experiment.root_policy_conf.seed")
-    storage.check_checkpoint(parent, root.seed, root.ckpt, "experiment.root_policy_conf.ckpt")
+    parent = find_root(job, results, root)
     env, algorithm = door.rebuild(parent, s.episode_length, s.start_noise)
     kind = _update_kind(algorithm, job)
     sets_rate = s.lr is not None

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from landscapes import storage, tracking
 from landscapes.config.job import Job
+from landscapes.config.schemas import RootPolicy
 from landscapes.errors import UserError
 from landscapes.wandb_runs import NoAnswerError, WandbRun, wandb_runs
 
@@ -27,6 +28,15 @@ def find_run(job: Job, results: Path, name: str, key: str = "experiment.run_name
         if here.exists() or tracking.resolve_mode(job.use_wandb, job.wandb.mode) != "online":
             raise
         return _elsewhere(job, name, absent)
+
+
+def find_root(job: Job, results: Path, root: RootPolicy) -> storage.Run:
+    """The run that holds the stored policy at which a job begins; raises UserError naming what is not there."""
+    key = "experiment.root_policy_conf"
+    run = find_run(job, results, root.run_name, f"{key}.run_name")
+    storage.check_seed(run, root.seed, f"{key}.seed")
+    storage.check_checkpoint(run, root.seed, root.ckpt, f"{key}.ckpt")
+    return run
 
 
 def _elsewhere(job: Job, name: str, absent: UserError) -> storage.Run:

@@ -16,7 +16,7 @@ from landscapes import cloning, console, door, replay, statistics, stopping, sto
 from landscapes.config.job import Job
 from landscapes.config.schemas import TrainBc
 from landscapes.errors import UserError
-from landscapes.find_run import find_run
+from landscapes.find_run import find_root
 from landscapes.job_end import print_end
 from landscapes.job_run import continued, is_finished, open_or_create
 from landscapes.job_tracker import job_tracker
@@ -39,9 +39,7 @@ def run(job: Job) -> None:
     assert isinstance(s, TrainBc)
     root = s.root_policy_conf
     results = storage.results_directory(job.results_dir)
-    parent = find_run(job, results, root.run_name, "experiment.root_policy_conf.run_name")
-    storage.check_seed(parent, root.seed, "experiment.root_policy_conf.seed")
-    storage.check_checkpoint(parent, root.seed, root.ckpt, "experiment.root_policy_conf.ckpt")
+    parent = find_root(job, results, root)
     env, algorithm = door.rebuild(parent)
     cloning.check_no_memory(algorithm, "experiment.root_policy_conf.run_name")
     state = door.load_state(parent, root.seed, root.ckpt, algorithm)
