@@ -289,11 +289,13 @@ def _compile(env: Environment, algorithm: Algorithm, near: Neighborhood, shape: 
 
     num = shape.devices
     options = devices.compiler_options(algorithm.env_steps)
+    # Equal points shall have equal returns, wherever they are rolled out.
+    alike = devices.compiler_options_alike() if shape.num_points > 1 else None
     return _Programs(
         jax.jit(devices.spread(draw, num, (0, None, None, None, None, None, None)), compiler_options=options),
         jax.jit(put, donate_argnums=0),
         jax.jit(devices.spread(begin, num, (0, 0, None, None, None, None, None))),
-        jax.jit(devices.spread(advance, num, (0, 0, 0, None, None)), donate_argnums=0),
+        jax.jit(devices.spread(advance, num, (0, 0, 0, None, None)), donate_argnums=0, compiler_options=alike),
         engine,
     )
 

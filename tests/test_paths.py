@@ -14,6 +14,7 @@ import probes
 import trees
 from landscapes import devices, neighborhood, paths
 from landscapes.algorithms import make_algorithm
+from landscapes.envs import make_environment
 from landscapes.types import Algorithm, Environment, Policy, TrainState
 
 KEY = jax.random.key(0)
@@ -301,3 +302,16 @@ def test_updates_at_a_point_take_everything_else_from_the_learner(name, amount):
         policy = paths.policy_at(points, p)
         there = state._replace(learner=state.learner._replace(policy=policy))
         assert_allclose(found[:, p], alone.measure(KEY, there, amount).returns, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.slow
+def test_equal_points_have_equal_returns_under_contacts() -> None:
+    """A foot on the ground amplifies the last bit, so that lanes which round differently return differently."""
+    env = make_environment("hopper", "spring", 1000)
+    algorithm = make_algorithm("td3", {"hidden_dims": [32, 32], "replay_capacity": 100, "learning_starts": 20}, env)
+    state = algorithm.init(jax.random.key(4))
+    policy = jax.tree.map(lambda x: 0.3 * x, state.learner.policy)  # it hardly moves, and stands for long
+    measure = neighborhood.make_measure(env, algorithm, "init_parameter", 1, 90, num_points=90)
+    purd = measure.measure(jax.random.key(0), state, 0.0, points=paths.between(policy, policy, 90))
+    assert purd.lengths[0] > 300
+    assert_array_equal(purd.returns, purd.returns[0])
