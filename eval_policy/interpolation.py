@@ -22,7 +22,7 @@ from landscapes import console, door, neighborhood, paths, statistics, stopping,
 from landscapes.config.job import Job
 from landscapes.config.schemas import InterpolationSettings
 from landscapes.job_end import print_end
-from landscapes.job_purd import measure_by_blocks, purd_identity
+from landscapes.job_purd import measure_by_blocks, unfinished_purd
 from landscapes.job_tracker import job_tracker
 from landscapes.types import Algorithm, Policy, TrainState
 
@@ -137,9 +137,10 @@ class _Paths:
     def _returns(self, pair: Pair, item: _Item, show: neighborhood.Progress) -> np.ndarray:
         if (item.path, item.dataset) in self._found:
             return self._found.pop((item.path, item.dataset))
-        returns = self._measure(pair, item, show)
+        unfinished = self._unfinished(pair, item)
+        returns = self._measure(pair, item, show, unfinished)
         self._write(pair, item, returns)
-        self._unfinished(pair, item).discard()
+        unfinished.discard()
         self.done += returns.size
         return returns
 
@@ -175,7 +176,9 @@ class _Paths:
             items.append(_Item(path, group, name, s.noise_type, s.noise_amount, s.num_purd_samples))
         return items
 
-    def _measure(self, pair: Pair, item: _Item, show: neighborhood.Progress) -> np.ndarray:
+    def _measure(
+        self, pair: Pair, item: _Item, show: neighborhood.Progress, unfinished: storage.Unfinished
+    ) -> np.ndarray:
         s, before = self._settings, self.done
         key = jax.random.key(self._job.random_seed)
         measure = self._studies[_kin(self._learner_end(pair).run)].measures[item.kind]
@@ -185,7 +188,7 @@ class _Paths:
             self._state(self._learner_end(pair).key),
             item.amount,
             lambda samples, mean: show(before + samples, mean),
-            self._unfinished(pair, item),
+            unfinished,
             self._job.save_interval,
             first=0,
             count=item.num_samples * s.num_points,
@@ -198,13 +201,13 @@ class _Paths:
         """What of it was measured by a job that was stopped."""
         study = self._studies[_kin(self._learner_end(pair).run)]
         key = jax.random.key(self._job.random_seed)
-        identity = {
+        about = {
             "result": f"{item.path.name}/{item.dataset}",
             "runs": [end.run.record["config"] for end in pair],
             "episode_length": self._settings.episode_length,
-            **purd_identity(study.measures[item.kind], key, item.amount),
         }
-        return storage.Unfinished(item.path.parent, identity)
+        measure, overwrite = study.measures[item.kind], self._job.overwrite
+        return unfinished_purd(overwrite, item.path.parent, about, measure, key, item.amount)
 
     def _learner_end(self, pair: Pair) -> StoredPolicy:
         return pair[self._settings.learner_from - 1]

@@ -31,7 +31,7 @@ from landscapes.errors import UserError
 from landscapes.figures import rejection_figure
 from landscapes.find_run import find_root
 from landscapes.job_end import print_end
-from landscapes.job_purd import measure_by_blocks, purd_identity
+from landscapes.job_purd import measure_by_blocks, unfinished_purd
 from landscapes.job_run import continued, is_finished, open_or_create
 from landscapes.job_tracker import job_tracker
 from landscapes.tracking import Tracker
@@ -256,9 +256,8 @@ class _Walk:
         self, key: jax.Array, state: TrainState, progress: neighborhood.Progress, first: int, count: int
     ) -> np.ndarray:
         amount = 0.0 if self.s.lr is None else self.s.lr
-        which = {"measurement": len(self.measured), "first": first, "count": count}
-        about = {**which, **purd_identity(self.measure, key, amount)}
-        unfinished = storage.Unfinished(self.child.path, about)
+        about = {"measurement": len(self.measured), "first": first, "count": count}
+        unfinished = unfinished_purd(self.job.overwrite, self.child.path, about, self.measure, key, amount)
         interval = self.job.save_interval
         purd = measure_by_blocks(self.measure, key, state, amount, progress, unfinished, interval, first, count)
         unfinished.discard()  # it is in the next save, or comes again

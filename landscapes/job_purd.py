@@ -4,6 +4,8 @@ Knows the measurement and the file in which blocks wait; knows no experiment, an
 """
 
 import time
+from collections.abc import Mapping
+from pathlib import Path
 
 import jax
 import numpy as np
@@ -12,14 +14,24 @@ from landscapes import neighborhood, paths, storage
 from landscapes.types import Key, TrainState
 
 
-def purd_identity(measure: neighborhood.Measure, key: Key, amount: float) -> dict[str, object]:
-    """What the numbers of a PURD depend on beside its state: part of what tells an unfinished one from another."""
-    return {
+def unfinished_purd(
+    overwrite: bool, folder: Path, about: Mapping[str, object], measure: neighborhood.Measure, key: Key, amount: float
+) -> storage.Unfinished:
+    """Where in `folder` the blocks of a PURD wait; where `overwrite` starts over, nothing does any more.
+
+    `about` says which state it is of, and all else that its numbers depend on beside the last three.
+    """
+    identity = {
+        **about,
         "key": jax.random.key_data(key).tolist(),
         "amount": float(amount),
         "program_shape": measure.program_shape,
-        "versions": storage.environment_record()["versions"],
+        "versions": storage.package_versions(),
     }
+    unfinished = storage.Unfinished(folder, identity)
+    if storage.starts_over(overwrite):
+        unfinished.discard()
+    return unfinished
 
 
 def measure_by_blocks(

@@ -18,7 +18,7 @@ def job_tracker(
     config = {
         **job.resolved,
         "result_dir": str(run.path),
-        "versions": storage.environment_record()["versions"],
+        "versions": storage.package_versions(),
     }
     return make_tracker(
         job.use_wandb,

@@ -29,8 +29,8 @@ def study() -> tuple[neighborhood.Measure, TrainState]:
     return measure, algorithm.init(jax.random.key(9))
 
 
-def unfinished(folder: Path, study: Any, amount: float = AMOUNT) -> storage.Unfinished:
-    return storage.Unfinished(folder, {"ckpt": 3, **job_purd.purd_identity(study[0], KEY, amount)})
+def unfinished(folder: Path, study: Any, amount: float = AMOUNT, overwrite: bool = False) -> storage.Unfinished:
+    return job_purd.unfinished_purd(overwrite, folder, {"ckpt": 3}, study[0], KEY, amount)
 
 
 def measured(
@@ -90,6 +90,13 @@ def test_parts_of_another_purd_are_not_taken(study: Any, tmp_path: Path) -> None
     with pytest.raises(Stop):
         measured(study, unfinished(tmp_path, study, amount=0.2), 20)
     _, told = measured(study, unfinished(tmp_path, study))
+    assert told[0] <= 8
+
+
+def test_a_job_that_starts_over_takes_no_parts(study: Any, tmp_path: Path) -> None:
+    with pytest.raises(Stop):
+        measured(study, unfinished(tmp_path, study), 20)
+    _, told = measured(study, unfinished(tmp_path, study, overwrite=True))
     assert told[0] <= 8
 
 

@@ -21,7 +21,7 @@ from landscapes.config.job import Job
 from landscapes.config.schemas import LandscapeSlice
 from landscapes.find_run import find_run
 from landscapes.job_end import print_end
-from landscapes.job_purd import measure_by_blocks, purd_identity
+from landscapes.job_purd import measure_by_blocks, unfinished_purd
 from landscapes.job_tracker import job_tracker
 from landscapes.types import Algorithm, Policy, TrainState
 
@@ -96,9 +96,10 @@ def run(job: Job) -> None:
     try:
         returns = found.get(f"{asked.group}/returns")
         if returns is None:
-            returns = _measure(job, asked, algorithm, measure)
+            unfinished = _unfinished(job, asked, measure)
+            returns = _measure(job, asked, algorithm, measure, unfinished)
             _write(job, asked, returns, measure)
-            _unfinished(job, asked, measure).discard()
+            unfinished.discard()
         rows, share = _summary(asked, returns)
         tracker.summary({"share in the left tail": share})
         tracker.artifact(name, "slice", [asked.path])
@@ -158,7 +159,9 @@ def _in_words(s: LandscapeSlice) -> str:
     return f"{s.noise_type} {s.noise_amount}"
 
 
-def _measure(job: Job, asked: _Slice, algorithm: Algorithm, measure: neighborhood.Measure) -> np.ndarray:
+def _measure(
+    job: Job, asked: _Slice, algorithm: Algorithm, measure: neighborhood.Measure, unfinished: storage.Unfinished
+) -> np.ndarray:
     """Returns `[num_x, num_y, num_samples]`."""
     s = asked.settings
     total = s.num_x * s.num_y * s.num_samples
@@ -178,7 +181,7 @@ def _measure(job: Job, asked: _Slice, algorithm: Algorithm, measure: neighborhoo
             state,
             s.noise_amount,
             show,
-            _unfinished(job, asked, measure),
+            unfinished,
             job.save_interval,
             first=0,
             count=total,
@@ -190,14 +193,14 @@ def _measure(job: Job, asked: _Slice, algorithm: Algorithm, measure: neighborhoo
 
 def _unfinished(job: Job, asked: _Slice, measure: neighborhood.Measure) -> storage.Unfinished:
     """What of it was measured by a job that was stopped."""
-    identity = {
+    about = {
         "result": f"{asked.path.name}/{asked.group}",
         "runs": [policy.run.record["config"] for policy in (asked.centre, *asked.others)],
         "episode_length": asked.settings.episode_length,
         "direction_seed": asked.settings.direction_seed,
-        **purd_identity(measure, jax.random.key(job.random_seed), asked.settings.noise_amount),
     }
-    return storage.Unfinished(asked.path.parent, identity)
+    key = jax.random.key(job.random_seed)
+    return unfinished_purd(job.overwrite, asked.path.parent, about, measure, key, asked.settings.noise_amount)
 
 
 def _load_policy(stored: StoredPolicy) -> Policy:

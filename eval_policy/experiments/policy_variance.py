@@ -20,7 +20,7 @@ from landscapes.config.schemas import PolicyVariance
 from landscapes.figures import purd_histograms
 from landscapes.find_run import find_run
 from landscapes.job_end import print_end
-from landscapes.job_purd import measure_by_blocks, purd_identity
+from landscapes.job_purd import measure_by_blocks, unfinished_purd
 from landscapes.job_tracker import job_tracker
 from landscapes.tracking import Tracker
 
@@ -78,7 +78,7 @@ def run(job: Job) -> None:
                         progress.advance_to(before + samples, None if mean is None else f"mean return {mean:.1f}")
 
                     key = jax.random.key(job.random_seed)
-                    unfinished = _unfinished(job, stored, s, step, purd_identity(measure, key, amount))
+                    unfinished = _unfinished(job, stored, s, step, measure, key, amount)
                     purd = measure_by_blocks(
                         measure,
                         key,
@@ -141,14 +141,17 @@ def _measured_before(
 
 
 def _unfinished(
-    job: Job, stored: storage.Run, s: PolicyVariance, step: int, identity: dict[str, object]
+    job: Job,
+    stored: storage.Run,
+    s: PolicyVariance,
+    step: int,
+    measure: neighborhood.Measure,
+    key: jax.Array,
+    amount: float,
 ) -> storage.Unfinished:
-    """Where the blocks of one PURD wait; nothing does where the job starts over."""
+    """Where the blocks of one PURD wait."""
     about = {"ckpt": step, "noise_type": s.noise_type, "episode_length": s.episode_length, "discount": s.discount}
-    unfinished = storage.Unfinished(stored.seed_directory(s.seed), {**about, **identity})
-    if storage.starts_over(job.overwrite):
-        unfinished.discard()
-    return unfinished
+    return unfinished_purd(job.overwrite, stored.seed_directory(s.seed), about, measure, key, amount)
 
 
 def _print_plan(stored: storage.Run, s: PolicyVariance, shape: dict[str, Any]) -> None:

@@ -31,7 +31,7 @@ from landscapes.storage.measurements import (
     find_purds,
     find_result_files,
 )
-from landscapes.storage.provenance import environment_record
+from landscapes.storage.provenance import environment_record, package_versions
 from landscapes.storage.runs import (
     RUN_SCHEMA_VERSION,
     Run,
@@ -125,6 +125,7 @@ __all__ = [
     "nearest_present",
     "open_run",
     "open_sweep",
+    "package_versions",
     "read_attributes",
     "read_hdf5",
     "read_hdf5_names",

@@ -17,10 +17,11 @@ _GIT_SECONDS = 30.0
 
 def environment_record() -> dict[str, object]:
     """`versions` by package, `git` (`commit`, `dirty`; None outside a checkout) and `machine`, ready for JSON."""
-    return {"versions": _versions(), "git": _git_state(REPOSITORY), "machine": _machine()}
+    return {"versions": package_versions(), "git": _git_state(REPOSITORY), "machine": _machine()}
 
 
-def _versions() -> dict[str, str | None]:
+def package_versions() -> dict[str, str | None]:
+    """Python's version and those of the packages that numbers depend on; None for one that is not installed."""
     versions: dict[str, str | None] = {"python": platform.python_version()}
     for package in _PACKAGES:
         try:
