@@ -37,7 +37,7 @@ from landscapes.config.slurm import LaunchError
 from landscapes.config.sweep import check_wait, is_remote, run_sweep
 from landscapes.errors import UserError
 from landscapes.places import results_directory
-from landscapes.stopping import Stopped
+from landscapes.stopping import Stopped, stop_requests
 
 USER_ERROR = 2
 FAILURE = 1
@@ -70,12 +70,11 @@ def run_entry_point(entry_point: str, arguments: Sequence[str] | None = None) ->
     try:
         return _run(entry_point, list(sys.argv[1:] if arguments is None else arguments))
     except KeyboardInterrupt as stop:
-        if isinstance(stop, Stopped):
-            print(f"stopped by {stop}; the same command goes on from here", file=sys.stderr)
-            return stop.exit_code
-        print("stopped", file=sys.stderr)
-        return STOPPED
+        return _stopped(stop)
     except Exception as error:
+        interrupt = _interrupt_behind(error)
+        if interrupt is not None:
+            return _stopped(interrupt)
         if _wants_traceback():
             raise
         failure = describe_failure(error)
@@ -122,6 +121,9 @@ class MemberTask:
             folder = Path(own.sweep.dir).name or None  # of a sweep on this machine it is `.`
             _execute(make_job(self.entry_point, choice, plain_values(config), index, folder))
         except Exception as error:
+            interrupt = _interrupt_behind(error)
+            if interrupt is not None:
+                raise interrupt from None
             failure = describe_failure(error)
             failure.line = f"member {index}: {failure.line}"
             if _wants_traceback():
@@ -205,7 +207,9 @@ def _command_line(argv: list[str]) -> Iterator[None]:
 def _execute(job: Job) -> None:
     # Here and not before: a process that only submits must not hand its own settings of JAX on to other machines.
     set_up_runtime(results_directory(job.results_dir), job.gpu_memory_fraction)
-    experiment = importlib.import_module(f"{job.entry_point}.experiments.{job.experiment_name}")
+    with stop_requests() as requests:  # an interrupt in the middle of it breaks JAX, which then reports something else
+        experiment = importlib.import_module(f"{job.entry_point}.experiments.{job.experiment_name}")
+        requests.leave()
     try:
         experiment.run(job)
     except UserError as error:
@@ -227,6 +231,28 @@ def _summarise(outcomes: Sequence[Failure | LaunchError | None], repeat: bool) -
 
 def _failure(index: int, outcome: Failure | LaunchError) -> Failure:
     return outcome if isinstance(outcome, Failure) else Failure(f"member {index}: {outcome}", FAILURE)
+
+
+def _stopped(stop: KeyboardInterrupt) -> int:
+    """The exit code of a process that was asked to stop, after one line about it."""
+    if isinstance(stop, Stopped):
+        print(f"stopped by {stop}; the same command goes on from here", file=sys.stderr)
+        return stop.exit_code
+    print("stopped", file=sys.stderr)
+    return STOPPED
+
+
+def _interrupt_behind(error: BaseException) -> KeyboardInterrupt | None:
+    """The interrupt that an error arose from, if any: a library's own clean-up may fail where Ctrl-C found it half
+    set up, and its error then takes the place of the interrupt."""
+    behind: BaseException | None = error
+    seen: set[int] = set()  # an error may be its own cause
+    while behind is not None and id(behind) not in seen:
+        if isinstance(behind, KeyboardInterrupt):
+            return behind
+        seen.add(id(behind))
+        behind = behind.__cause__ or behind.__context__
+    return None
 
 
 def _wants_traceback() -> bool:

@@ -2,9 +2,11 @@
 
 import errno
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -101,6 +103,41 @@ def test_stopping_a_sweep_stops_it_all(monkeypatch: pytest.MonkeyPatch, capsys: 
     stand_in(monkeypatch, fails_with(KeyboardInterrupt()))
     assert run_entry_point(TRAIN, ["-m", "experiment.seed=5,6"]) == 130
     assert capsys.readouterr().err == "stopped\n"
+
+
+def fails_while_cleaning_up(job: Job) -> None:
+    try:
+        raise KeyboardInterrupt
+    finally:
+        raise AttributeError("half set up")
+
+
+@pytest.mark.usefixtures("jobs")
+@pytest.mark.parametrize("arguments", [[], ["-m", "experiment.seed=5,6"]])
+def test_an_interrupt_that_a_clean_up_hides_is_one(
+    arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stand_in(monkeypatch, fails_while_cleaning_up)
+    assert run_entry_point(TRAIN, arguments) == 130
+    assert capsys.readouterr().err == "stopped\n"
+
+
+def test_an_interrupt_waits_for_imports(
+    jobs: list[Job], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    imported: list[str] = []
+
+    def interrupted(name: str, package: str | None = None) -> object:
+        if name.startswith(TRAIN):
+            signal.raise_signal(signal.SIGINT)
+            imported.append(name)
+        return import_module(name, package)
+
+    monkeypatch.setattr("importlib.import_module", interrupted)
+    assert run_entry_point(TRAIN, []) == 130
+    assert imported == [f"{TRAIN}.experiments.train_jaxrl"]
+    assert jobs == []
+    assert capsys.readouterr().err.endswith("stopped by SIGINT; the same command goes on from here\n")
 
 
 STAND_IN = """
