@@ -65,7 +65,8 @@ class Curves:
             **self.run.provenance(),
             "schema_version": 1,
             "axes": "evaluation (or training log point), seed, episode",
-            "units": f"undiscounted return of one episode; steps are {self.steps_are}",
+            "units": "undiscounted return of one episode",
+            "steps_are": self.steps_are,
         }
         return storage.write_hdf5(self.run.curves_path, self.datasets(), attributes)
 

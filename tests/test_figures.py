@@ -452,6 +452,18 @@ def test_a_diverged_seed_leaves_a_gap_in_the_mean(run, tmp_path, words):
     assert "5 seeds, 1 not finite" in said(words)
 
 
+def test_steps_are_called_what_their_file_calls_them(run, tmp_path, words):
+    other = layouts.add_curves(layouts.make_run(tmp_path, "other", num_seeds=1))
+    trained = layouts.add_curves(run)
+    for path, steps in ((trained, "environment steps of one seed"), (other, "updates of one clone")):
+        with h5py.File(path, "a") as file:
+            file.attrs["steps_are"] = steps
+    learning_curves(other, "cloned", tmp_path / "curves.png")
+    assert "updates of one clone" in said(words) and "environment" not in said(words)
+    learning_curves([trained, other], ["TD3", "cloned"], tmp_path / "both.png")
+    assert "environment" not in said(words)
+
+
 def test_curves_that_are_not_curves_are_refused(run, tmp_path):
     path = layouts.add_curves(run)
     with pytest.raises(UserError, match="one for each of 1 files"):

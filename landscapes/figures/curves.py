@@ -24,7 +24,7 @@ def learning_curves(
     confidence: float = 0.95,
     title: str = "",
 ) -> style.Out:
-    """Draws the returns of one or more runs over environment steps; returns `path_out`.
+    """Draws the returns of one or more runs over steps; returns `path_out`.
 
     Thin lines are seeds, the thick one is their interquartile mean, the band its stratified bootstrap interval over
     seeds. Where a seed is not finite there is no mean, and so a gap; a single seed has no band.
@@ -50,7 +50,8 @@ def learning_curves(
             # A single point has no line to see.
             axis.plot(steps, iqm, color=colour, linewidth=1.6, marker="o" if len(steps) == 1 else None)
             handles.append(Line2D([], [], color=colour, linewidth=1.6, label=label))
-        axis.set_xlabel("environment steps of one seed")
+        counted = {files.read_attribute(Path(path), "steps_are", "steps") for path in paths}
+        axis.set_xlabel(counted.pop() if len(counted) == 1 else "steps")
         axis.set_ylabel("return (undiscounted sum\nof rewards of one episode)")
         axis.xaxis.set_major_formatter(EngFormatter(sep=""))
         axis.margins(x=0.01)

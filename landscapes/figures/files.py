@@ -48,6 +48,12 @@ def read_group(path: Path, group: str) -> dict[str, NDArray[Any]]:
         return {name: np.asarray(found[name][()]) for name in _datasets(found)}
 
 
+def read_attribute(path: Path, name: str, otherwise: str) -> str:
+    """The text of one of the file's own attributes; `otherwise` where it has none of that name."""
+    with _opened(path) as file:
+        return str(file.attrs.get(name, otherwise))
+
+
 @contextmanager
 def _opened(path: Path) -> Iterator[h5py.File]:
     if not Path(path).is_file():
