@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from landscapes.envs.lanes import lanes_last
 from landscapes.types import Environment, Key, PyTree, TimeStep
 
 BACKENDS = ("positional", "spring", "generalized", "mjx")
@@ -57,14 +58,14 @@ def make(name: str, backend: str, episode_length: int) -> Environment:
     task = _build(name, backend)
     scales = name in SCALES_START_NOISE
 
-    def reset(key: Key, start_noise: float | jax.Array = 1.0) -> tuple[BraxState, TimeStep]:
-        start = task
+    def start(key: Key, start_noise: jax.Array) -> tuple[BraxState, TimeStep]:
+        noisy = task
         if scales:
-            start = copy.copy(task)
-            start._reset_noise_scale = task._reset_noise_scale * start_noise
+            noisy = copy.copy(task)
+            noisy._reset_noise_scale = task._reset_noise_scale * start_noise
         # Brax draws the inverted pendulums' and others' starts from the key alone: start_noise is ignored there.
         with jax.numpy_rank_promotion("allow"):  # Brax relies on it
-            state = start.reset(key)
+            state = noisy.reset(key)
         false = jnp.zeros((), bool)
         timestep = TimeStep(state.obs, state.obs, jnp.zeros((), jnp.float32), false, false)
         return BraxState(state, jnp.zeros((), jnp.int32)), timestep
@@ -84,12 +85,18 @@ def make(name: str, backend: str, episode_length: int) -> Environment:
         places = state.simulator.pipeline_state.x
         return places.pos, places.rot
 
+    start_lanes, step_lanes = lanes_last(start), lanes_last(step)
+
+    def reset(key: Key, start_noise: float | jax.Array = 1.0) -> tuple[BraxState, TimeStep]:
+        begun: tuple[BraxState, TimeStep] = start_lanes(key, jnp.float32(start_noise))
+        return begun
+
     observation_size = jax.eval_shape(reset, jax.random.key(0))[1].obs.shape[-1]
     return Environment(
         name=name,
         backend=backend,
-        reset=jax.jit(reset),  # traced once, however often programs are composed of them
-        step=jax.jit(step),
+        reset=reset,
+        step=step_lanes,
         observation_size=observation_size,
         action_size=task.action_size,
         episode_length=episode_length,
