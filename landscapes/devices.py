@@ -45,12 +45,6 @@ def compiler_options_once() -> dict[str, Any] | None:
     return {"xla_backend_optimization_level": 1} if jax.default_backend() == "cpu" else None
 
 
-def compiler_options_alike() -> dict[str, Any] | None:
-    """Compiler options of a program all of whose lanes round alike: of the loops that other emitters make for CPUs, the
-    last turns are compiled apart, and contacts amplify what they round differently."""
-    return {"xla_cpu_use_fusion_emitters": True} if jax.default_backend() == "cpu" else None
-
-
 @functools.cache
 def _mesh(num: int) -> Mesh:
     return Mesh(jax.local_devices()[:num], (AXIS,), axis_types=(AxisType.Auto,))

@@ -26,6 +26,10 @@ Elsewhere `DEFAULT_MAX_LANES`."""
 
 DEFAULT_MAX_LANES = 1024
 
+LANES_ALIKE = {"cpu": 8}
+"""Lanes of a path come in whole numbers of these, so that equal points have equal returns wherever they are rolled
+out: a CPU computes so many at once, and rounds those that are left over differently."""
+
 STEPS_PER_BLOCK = {"cpu": 2**20}
 """Environment steps, of updates and roll-outs, after which a block of samples ends at the latest: about a minute, which
 is what a job that is stopped loses. Elsewhere `DEFAULT_STEPS_PER_BLOCK`."""
@@ -289,13 +293,11 @@ def _compile(env: Environment, algorithm: Algorithm, near: Neighborhood, shape: 
 
     num = shape.devices
     options = devices.compiler_options(algorithm.env_steps)
-    # Equal points shall have equal returns, wherever they are rolled out.
-    alike = devices.compiler_options_alike() if shape.num_points > 1 else None
     return _Programs(
         jax.jit(devices.spread(draw, num, (0, None, None, None, None, None, None)), compiler_options=options),
         jax.jit(put, donate_argnums=0),
         jax.jit(devices.spread(begin, num, (0, 0, None, None, None, None, None))),
-        jax.jit(devices.spread(advance, num, (0, 0, 0, None, None)), donate_argnums=0, compiler_options=alike),
+        jax.jit(devices.spread(advance, num, (0, 0, 0, None, None)), donate_argnums=0),
         engine,
     )
 
@@ -303,6 +305,12 @@ def _compile(env: Environment, algorithm: Algorithm, near: Neighborhood, shape: 
 def max_lanes() -> int:
     """Episodes side by side on one device of this kind."""
     return MAX_LANES.get(jax.default_backend(), DEFAULT_MAX_LANES)
+
+
+def _whole_lanes(num_lanes: int) -> int:
+    """As many lanes, or a few more of which the last have no work."""
+    alike = LANES_ALIKE.get(jax.default_backend(), 1)
+    return -(-num_lanes // alike) * alike
 
 
 def _most_at_once(steps: int) -> int:
@@ -338,13 +346,13 @@ def make_measure(
     block = min(num_entries, batch_size, _most_at_once(steps))
     num = devices.num_devices(block)
     share = -(-block // num)
-    at_once = max(1, batch_size // num)
+    num_lanes = min(share * near.episodes, max(1, batch_size // num), max_lanes() if lanes is None else lanes)
     s = _Shape(
         devices=num,
         num_points=num_points or 1,
         share=share,
         chunk=min(near.chunk, share),
-        lanes=min(share * near.episodes, at_once, max_lanes() if lanes is None else lanes),
+        lanes=_whole_lanes(num_lanes) if num_points is not None else num_lanes,
     )
     programs = _compile(env, algorithm, near, s, gamma)
     ranks = np.arange(num, dtype=np.uint32)

@@ -203,7 +203,7 @@ def test_clones_are_a_run_that_is_measured_like_any_other(
         for metric in ("loss", "held_out_loss"):
             values = file[f"training/{metric}"][:]
             assert values.shape == (3, 2) and (values[-1] < values[0]).all()
-        assert "updates of one clone" in file.attrs["units"]
+        assert file.attrs["steps_are"] == "updates of one clone"
     root = landscapes.load(name, 1, step, results_dir=results).state
     policies = []
     for seed in range(2):

@@ -63,7 +63,7 @@ def run(plan: Plan) -> Record:
         jobs = [measure, *([ppo] if task == "halfcheetah" else [])]
         found = take(*jobs, *raw.simulator_jobs(plan, task, "spring", batches, ["one device"]))
         best = raw.simulator(found, task)
-        label = f"simulator, {best.name.rpartition(', ')[2]}"
+        label = f"simulator, {raw.batch_of(best)}"
         comparisons += [compare_rates(job.name, found[job.name], best, label) for job in jobs]
 
     sweeps = [("lanes", lanes) for lanes in LANES]

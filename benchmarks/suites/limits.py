@@ -17,6 +17,6 @@ def run(plan: Plan) -> Record:
         found |= plan.take_turns(raw.simulator_jobs(plan, "inverted_pendulum", "spring", [8], ["one device"]))
     else:
         for environment, batches in BATCHES.items():
-            found |= plan.take_turns(raw.simulator_jobs(plan, environment, "spring", batches))
-        found |= plan.take_turns(raw.simulator_jobs(plan, "hopper", "positional", [256]))
+            found |= plan.take_turns(raw.simulators(plan, environment, "spring", batches))
+        found |= plan.take_turns(raw.simulators(plan, "hopper", "positional", [256]))
     return Record("limits", [], list(found.values()))

@@ -28,7 +28,9 @@ def run(plan: Plan) -> Record:
     ]
     if plan.peer_python:
         jobs += plan.peers("rejax PPO", "peer.trainer", {**task, "config": theirs, "hidden": [64, 64]})
-    jobs += raw.simulator_jobs(plan, environment, "spring", plan.size([256, 1024, num_envs], [num_envs]))
+    batches = plan.size([256, 1024, num_envs], [num_envs])
+    jobs += raw.simulator_jobs(plan, environment, "spring", batches)
+    jobs += raw.simulator_jobs(plan, environment, "spring", batches, which=raw.OURS)
     found = plan.take_turns(jobs)
     if plan.peer_python:
         found = with_best_peer(found, "rejax PPO")
@@ -44,7 +46,9 @@ def compare(found: Mapping[str, Measurement], environment: str, num_envs: int) -
         same, best = (raw.simulator(found, environment, batch, way) for batch in (num_envs, None))
         label = f"the bare simulator, {way}"
         lines.append(compare_rates(f"{what}, {which}", ours, same, f"{label}, same batch", SHARE_OF_SIMULATOR))
-        lines.append(compare_rates(f"{what}, {which}", ours, best, f"{label}, {best.name.rpartition(', ')[2]}"))
+        lines.append(compare_rates(f"{what}, {which}", ours, best, f"{label}, {raw.batch_of(best)}"))
+        own = raw.simulator(found, environment, None, way, raw.OURS)
+        lines.append(compare_rates(f"{what}, {which}", ours, own, f"lanes last, {way}, {raw.batch_of(own)}"))
     if "rejax PPO" in found:
         lines.append(compare_rates(f"{what}, one seed", mine, found["rejax PPO"], "rejax"))
     compiling = mine.compile_seconds + float(mine.details["setup_compile_seconds"])

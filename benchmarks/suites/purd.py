@@ -6,6 +6,8 @@ every sample has the same work, hopper's terminations are taken away; in one lin
 what counts is the time for a step lived.
 """
 
+from collections.abc import Mapping
+
 from benchmarks import harness
 from benchmarks.harness import Job
 from benchmarks.plan import Plan
@@ -50,14 +52,15 @@ def run(plan: Plan) -> Record:
     full = plan.ours("PURD hopper", "purd.measurement", td3_settings(plan, hopper))
     early = plan.ours("PURD hopper, most episodes end early", "purd.measurement", td3_settings(plan, hopper, "early"))
     batch = lanes(full)
-    found = plan.take_turns([full, early, *raw.simulator_jobs(plan, hopper, "spring", _batches(plan, batch))])
+    found = plan.take_turns([full, early, *raw.simulators(plan, hopper, "spring", _batches(plan, batch))])
     measurements += found.values()
     mine, short = found[full.name], found[early.name]
     same, best = raw.simulator(found, hopper, batch), raw.simulator(found, hopper)
     what = "PURD after TD3 updates, hopper"
     comparisons += [
         compare_rates(what, mine, same, f"simulator, same batch ({batch})", SHARE_SAME_BATCH),
-        compare_rates(what, mine, best, f"simulator, {_batch_of(best)}", SHARE_BEST_BATCH),
+        compare_rates(what, mine, best, f"simulator, {raw.batch_of(best)}", SHARE_BEST_BATCH),
+        _beside_own(what, mine, found, hopper),
         compare_times(
             f"{what}: a step when most episodes end early",
             short,
@@ -77,22 +80,26 @@ def run(plan: Plan) -> Record:
     ppo = plan.ours("PURD halfcheetah, PPO", "purd.measurement", ppo_settings)
     batch = lanes(td3)
     batches = [*_batches(plan, batch), *plan.size([2048], [])]
-    found = plan.take_turns([td3, ppo, *raw.simulator_jobs(plan, halfcheetah, "spring", batches)])
+    found = plan.take_turns([td3, ppo, *raw.simulators(plan, halfcheetah, "spring", batches)])
     measurements += found.values()
     best = raw.simulator(found, halfcheetah)
-    label = f"simulator, {_batch_of(best)}"
+    label = f"simulator, {raw.batch_of(best)}"
     comparisons += [
         compare_rates("PURD after TD3 updates, halfcheetah", found[td3.name], best, label, SHARE_HALFCHEETAH),
+        _beside_own("PURD after TD3 updates, halfcheetah", found[td3.name], found, halfcheetah),
         compare_rates("PURD after PPO updates, halfcheetah", found[ppo.name], best, label, SHARE_PPO),
+        _beside_own("PURD after PPO updates, halfcheetah", found[ppo.name], found, halfcheetah),
     ]
     notes = ["Steps of PPO's measurement are those of the roll-outs and of the unrolls that its updates learn from."]
     return Record("purd", comparisons, measurements, notes)
 
 
+def _beside_own(what: str, mine: Measurement, found: Mapping[str, Measurement], environment: str) -> Comparison:
+    """Beside the simulator as the suite itself steps it, with nothing around it, at its best batch."""
+    best = raw.simulator(found, environment, which=raw.OURS)
+    return compare_rates(what, mine, best, f"lanes last, {raw.batch_of(best)}")
+
+
 def _batches(plan: Plan, batch: int) -> list[int]:
     batches: list[int] = plan.size([batch, 256, 1024], [batch])
     return batches
-
-
-def _batch_of(measurement: Measurement) -> str:
-    return measurement.name.rpartition(", ")[2]

@@ -10,6 +10,10 @@ from benchmarks.plan import Plan, compiler_flags, num_cores, with_devices
 from benchmarks.timing import Measurement
 
 WAYS = ("one device", "a device per core")
+BRAX = "simulator"
+"""Many environments as `jax.vmap` of Brax's own step has them."""
+OURS = "lanes last"
+"""As the suite has them."""
 
 
 def _variables(way: str) -> dict[str, str]:
@@ -17,24 +21,31 @@ def _variables(way: str) -> dict[str, str]:
 
 
 def simulator_jobs(
-    plan: Plan, environment: str, backend: str, batches: Sequence[int], ways: Sequence[str] = WAYS
+    plan: Plan, environment: str, backend: str, batches: Sequence[int], ways: Sequence[str] = WAYS, which: str = BRAX
 ) -> list[Job]:
     """Workers that step the simulator at each batch: on one device, and divided among the cores."""
     return [
         plan.ours(
-            f"simulator {environment} ({backend}), {way}",
+            f"{which} {environment} ({backend}), {way}",
             "limits.simulator",
             {
                 "environment": environment,
                 "backend": backend,
                 "batches": sorted(set(batches)),
                 "devices": "one" if way == "one device" else "all",
+                "lanes_last": which == OURS,
             },
             _variables(way),
             seconds=1.5,
         )
         for way in ways
     ]
+
+
+def simulators(plan: Plan, environment: str, backend: str, batches: Sequence[int]) -> list[Job]:
+    """Brax's own step in both ways, and the suite's with a device per core."""
+    own = simulator_jobs(plan, environment, backend, batches, [WAYS[1]], OURS)
+    return [*simulator_jobs(plan, environment, backend, batches), *own]
 
 
 def product_jobs(plan: Plan, ways: Sequence[str] = WAYS, sizes: Sequence[int] = (1024, 2048)) -> list[Job]:
@@ -57,12 +68,21 @@ def fastest(measurements: Iterable[Measurement]) -> Measurement:
 
 
 def simulator(
-    measurements: Mapping[str, Measurement], environment: str, batch: int | None = None, way: str = ""
+    measurements: Mapping[str, Measurement],
+    environment: str,
+    batch: int | None = None,
+    way: str = "",
+    which: str = BRAX,
 ) -> Measurement:
     """The fastest way to step this task, at this batch or at any, in this of the `WAYS` or in any."""
     suffix = "" if batch is None else f"batch {batch}"
-    found = [m for name, m in measurements.items() if name.startswith(f"simulator {environment} ") and way in name]
+    found = [m for name, m in measurements.items() if name.startswith(f"{which} {environment} ") and way in name]
     return fastest(m for m in found if m.name.endswith(suffix))
+
+
+def batch_of(measurement: Measurement) -> str:
+    """The batch that a simulator was measured at, in words."""
+    return measurement.name.rpartition(", ")[2]
 
 
 def products(measurements: Mapping[str, Measurement]) -> Measurement:

@@ -44,12 +44,15 @@ def products(sizes: Sequence[int], devices: str) -> Workload:
     return Workload("GFLOP", {f"{size} x {size}": case(size) for size in sizes}, {"devices": len(chosen)})
 
 
-def simulator(environment: str, backend: str, batches: Sequence[int], devices: str) -> Workload:
+def simulator(environment: str, backend: str, batches: Sequence[int], devices: str, lanes_last: bool) -> Workload:
     """Steps of the simulator, side by side, under uniform random actions: no policy, no reset, no look at the rewards.
 
-    On several devices the batch is divided among them, and made a little smaller where they do not divide it.
+    With `lanes_last` many are stepped as the suite does it, without as `jax.vmap` of Brax's own step does. On several
+    devices the batch is divided among them, and made a little smaller where they do not divide it.
     """
     env = environments.make(environment, backend, 1000, "natural")
+    if not lanes_last:
+        env = environments.lanes_first(env)
     chosen = _devices(devices)
     mesh = jax.sharding.Mesh(np.array(chosen), ("devices",))
     shares = jax.sharding.PartitionSpec("devices")
