@@ -68,6 +68,15 @@ def test_small_products_are_written_out(f: Callable[..., Any]) -> None:
     assert "dot_general" not in primitives(jax.vmap(lanes_last(f)), x, y)
 
 
+def test_reductions_are_written_out() -> None:
+    def f(x: jax.Array) -> Any:
+        return x.sum(1), x.max(0), x.min(), x.prod((0, 1)), (x > 0).all(1), (x > 2).any(), x[None].sum(0)
+
+    x = normal(0, 4, 3)
+    assert_close(both(f, x))
+    assert not any(name.startswith("reduce_") for name in primitives(jax.vmap(lanes_last(f)), x))
+
+
 def test_large_products_stay_with_the_library() -> None:
     x, y = normal(0, 5, 20), normal(1, 20, 7)
     assert_close(both(jnp.matmul, x, y))

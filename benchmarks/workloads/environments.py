@@ -50,11 +50,14 @@ def ending_early(env: Environment, share: float = 0.9, first: int = 100, last: i
     calm = endless(env)
 
     def drawn(timestep: TimeStep) -> jax.Array:
+        # Computed at every step, so it has to cost next to nothing: a key and its draws would be seen in the rates.
         bits = jax.lax.bitcast_convert_type(timestep.next_obs.astype(jnp.float32), jnp.uint32)
-        key = jax.random.key(jnp.bitwise_xor.reduce(bits))
-        key_whether, key_when = jax.random.split(key)
-        early = jax.random.uniform(key_whether) < share
-        return jnp.where(early, jax.random.randint(key_when, (), first, last + 1), env.episode_length)
+        mixed = jnp.bitwise_xor.reduce(bits)
+        for _ in range(2):
+            mixed = (mixed ^ (mixed >> 16)) * jnp.uint32(0x45D9F3B)
+        uniform = ((mixed ^ (mixed >> 16)) >> 8).astype(jnp.float32) / 2.0**24
+        length = first + jnp.floor(uniform / share * (last + 1 - first)).astype(jnp.int32)
+        return jnp.where(uniform < share, jnp.minimum(length, last), env.episode_length)
 
     def step(state: TimedState, action: jax.Array) -> tuple[TimedState, TimeStep]:
         after, timestep = calm.step(state, action)

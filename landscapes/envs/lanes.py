@@ -41,13 +41,13 @@ ELEMENTWISE = frozenset(
     """.split()
 )
 
-REDUCTIONS: dict[str, Callable[..., jax.Array]] = {
-    "reduce_sum": jnp.sum,
-    "reduce_prod": jnp.prod,
-    "reduce_max": jnp.max,
-    "reduce_min": jnp.min,
-    "reduce_and": jnp.all,
-    "reduce_or": jnp.any,
+REDUCTIONS: dict[str, Callable[[jax.Array, jax.Array], jax.Array]] = {
+    "reduce_sum": lax.add,
+    "reduce_prod": lax.mul,
+    "reduce_max": lax.max,
+    "reduce_min": lax.min,
+    "reduce_and": lax.bitwise_and,
+    "reduce_or": lax.bitwise_or,
 }
 
 INLINED = {"jit": "jaxpr", "closed_call": "call_jaxpr", "custom_jvp_call": "call_jaxpr"}
@@ -212,25 +212,25 @@ def _scan(params: dict[str, Any], values: list[_Value], num_lanes: int) -> list[
 def _dot_general(params: dict[str, Any], values: list[_Value], num_lanes: int) -> jax.Array | None:
     """A sum of few products, written out; axes are those of one lane until the last reshape."""
     (summed, summed2), (shared, shared2) = params["dimension_numbers"]
-    one, two = (jnp.asarray(value.array) for value in values)
-    length = int(np.prod([one.shape[axis] for axis in summed], dtype=int))
+    one, two = values
+    length = int(np.prod([one.array.shape[axis] for axis in summed], dtype=int))
     if not 1 <= length <= LONGEST_SUM:
         return None
-    own = [axis for axis in range(values[0].rank) if axis not in (*summed, *shared)]
-    own2 = [axis for axis in range(values[1].rank) if axis not in (*summed2, *shared2)]
-    dtype = params["preferred_element_type"] or jnp.result_type(one, two)
+    own = [axis for axis in range(one.rank) if axis not in (*summed, *shared)]
+    own2 = [axis for axis in range(two.rank) if axis not in (*summed2, *shared2)]
+    dtype = params["preferred_element_type"] or jnp.result_type(one.array, two.array)
+    size = [one.array.shape[axis] for axis in (*shared, *own)]
+    size2 = [two.array.shape[axis] for axis in own2]
 
-    def laid_out(value: _Value, order: Sequence[int], shape: Sequence[int]) -> jax.Array:
-        array = _traced(value.array).astype(dtype)
-        lanes = (value.rank,) if value.lanes else ()
-        return lax.transpose(array, (*order, *lanes)).reshape((*shape, length, num_lanes if value.lanes else 1))
+    def parts(value: _Value, order: Sequence[int], size: Sequence[int]) -> list[jax.Array]:
+        """What is multiplied, for each product."""
+        array = lax.convert_element_type(_spread(value, num_lanes), dtype)
+        array = lax.reshape(lax.transpose(array, (*order, value.rank)), (*size, length, num_lanes))
+        return [lax.index_in_dim(array, k, len(size), keepdims=False) for k in range(length)]
 
-    shape = [one.shape[axis] for axis in (*shared, *own)]
-    shape2 = [two.shape[axis] for axis in own2]
-    left = laid_out(values[0], (*shared, *own, *summed), (*shape, *(1 for _ in own2)))
-    right = laid_out(values[1], (*shared2, *own2, *summed2), (*shape[: len(shared)], *(1 for _ in own), *shape2))
-    products = [left[..., k, :] * right[..., k, :] for k in range(length)]
-    return jnp.broadcast_to(functools.reduce(jnp.add, products), (*shape, *shape2, num_lanes))
+    left = parts(one, (*shared, *own, *summed), (*size, *(1 for _ in own2)))
+    right = parts(two, (*shared2, *own2, *summed2), (*size[: len(shared)], *(1 for _ in own), *size2))
+    return functools.reduce(jnp.add, map(jnp.multiply, left, right))
 
 
 def _row_places(indices: _Value, axes: Sequence[int], starts: Sequence[int], size: int) -> list[int] | None:
@@ -255,8 +255,8 @@ def _gather(params: dict[str, Any], values: list[_Value], num_lanes: int) -> jax
     if not places or -1 in places or sizes != rest:
         return None
     leading = indices.array.shape[:-1]
-    rows = lax.concatenate([lax.index_in_dim(operand.array, place, axis, keepdims=False)[None] for place in places], 0)
-    found = rows.reshape((*leading, *rest, num_lanes))
+    rows = [lax.index_in_dim(operand.array, place, axis, keepdims=False) for place in places]
+    found = lax.reshape(lax.concatenate([lax.expand_dims(x, (0,)) for x in rows], 0), (*leading, *rest, num_lanes))
     others = [i for i in range(found.ndim) if i not in numbers.offset_dims]  # where the axes of `leading` and lanes go
     return jnp.moveaxis(found, range(found.ndim), (*others[:-1], *numbers.offset_dims, found.ndim - 1))
 
@@ -274,15 +274,31 @@ def _scatter_add(params: dict[str, Any], values: list[_Value], num_lanes: int) -
         return None
     if -1 in places and params["mode"] != lax.GatherScatterMode.FILL_OR_DROP:
         return None
-    rows = [base[place : place + 1] for place in range(base.shape[0])]
+    rows = [lax.index_in_dim(base, place, 0) for place in range(base.shape[0])]
     for row, place in enumerate(places):
         if place >= 0:
-            rows[place] = rows[place] + added[row : row + 1]
+            rows[place] = lax.add(rows[place], lax.index_in_dim(added, row, 0))
     return lax.concatenate(rows, 0)
 
 
-def _reduction(reduce: Callable[..., jax.Array]) -> Callable[..., jax.Array]:
-    return lambda params, values, num_lanes: reduce(values[0].array, axis=tuple(params["axes"]))
+def _reduction(join: Callable[[jax.Array, jax.Array], jax.Array]) -> Callable[..., jax.Array | None]:
+    """Few numbers, written out.
+
+    XLA would hand larger ones to a library, YNNPACK, whose kernel crashed on sums along the axis before the lanes
+    (halfcheetah with 256 lanes on one device, jaxlib 0.10.2).
+    """
+
+    def reduced(params: dict[str, Any], values: list[_Value], num_lanes: int) -> jax.Array | None:
+        array, axes = values[0].array, [int(axis) for axis in params["axes"]]
+        kept = [axis for axis in range(values[0].rank) if axis not in axes]
+        length = int(np.prod([array.shape[axis] for axis in axes], dtype=int))
+        if not 1 <= length <= MOST_ROWS:
+            return None
+        rows = lax.transpose(array, (*axes, *kept, values[0].rank))
+        rows = lax.reshape(rows, (length, *(array.shape[axis] for axis in kept), num_lanes))
+        return functools.reduce(join, [lax.index_in_dim(rows, i, 0, keepdims=False) for i in range(length)])
+
+    return reduced
 
 
 def _broadcast_in_dim(params: dict[str, Any], values: list[_Value], num_lanes: int) -> jax.Array:
@@ -296,12 +312,12 @@ def _slice(params: dict[str, Any], values: list[_Value], num_lanes: int) -> jax.
 
 
 _RULES: dict[str, Callable[[dict[str, Any], list[_Value], int], jax.Array | None]] = {
-    **{name: _reduction(reduce) for name, reduce in REDUCTIONS.items()},
+    **{name: _reduction(join) for name, join in REDUCTIONS.items()},
     "broadcast_in_dim": _broadcast_in_dim,
     "concatenate": lambda params, values, num: lax.concatenate([_spread(x, num) for x in values], params["dimension"]),
     "dot_general": _dot_general,
     "gather": _gather,
-    "reshape": lambda params, values, num: values[0].array.reshape((*params["new_sizes"], num)),
+    "reshape": lambda params, values, num: lax.reshape(values[0].array, (*params["new_sizes"], num)),
     "scatter-add": _scatter_add,
     "slice": _slice,
     "squeeze": lambda params, values, num: lax.squeeze(values[0].array, params["dimensions"]),
