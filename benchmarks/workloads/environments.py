@@ -70,7 +70,7 @@ def ending_early(env: Environment, share: float = 0.9, first: int = 100, last: i
 
 
 def lanes_first(env: Environment) -> Environment:
-    """`env` as `jax.vmap` by itself steps and starts many of it, without the suite's arrangement of lanes."""
+    """`env` as `jax.vmap` by itself steps many of it, without the suite's arrangement of lanes."""
     return env._replace(step=inspect.unwrap(env.step))
 
 
