@@ -13,7 +13,6 @@ from landscapes.envs.lanes import lanes_last
 
 NUM_LANES = 6
 PARENTS = np.array([-1, 0, 0, 2])
-BODIES = np.array([3, 1, 1, -1, 0])
 
 
 def normal(seed: int, *shape: int) -> jax.Array:

@@ -30,7 +30,7 @@ LONGEST_SUM = 9
 """Products along more numbers than these stay with the library."""
 
 MOST_ROWS = 128
-"""So many rows at known places are read or added to one by one; more are left to XLA."""
+"""So many rows are read, added to or joined one by one; more are left to XLA."""
 
 ELEMENTWISE = frozenset(
     """
@@ -89,7 +89,7 @@ def lanes_last(f: Callable[..., PyTree]) -> Callable[..., PyTree]:
             for x, b in zip(leaves, batched, strict=True)
         ]
         one = [jax.ShapeDtypeStruct(x.shape[:-1] if b else x.shape, x.dtype) for (x, b) in values]
-        program, shape = jax.make_jaxpr(f, return_shape=True)(*jax.tree.unflatten(structure, one))
+        program, shape = jax.make_jaxpr(alone, return_shape=True)(*jax.tree.unflatten(structure, one))
         outs = _evaluate(program.jaxpr, program.consts, values, num_lanes)
         return jax.tree.unflatten(jax.tree.structure(shape), [jnp.moveaxis(_spread(x, num_lanes), -1, 0) for x in outs])
 
