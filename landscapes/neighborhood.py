@@ -20,7 +20,7 @@ from landscapes import devices, paths, rollout
 from landscapes.errors import UserError
 from landscapes.types import Act, Algorithm, Environment, Key, Policy, PyTree, TimeStep, TrainState
 
-MAX_LANES = {"cpu": 32}
+MAX_LANES = {"cpu": 16}
 """Episodes side by side on a device: on a CPU, where each core is one, the weights of more lanes fall out of the cache.
 Elsewhere `DEFAULT_MAX_LANES`."""
 

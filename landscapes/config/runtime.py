@@ -18,6 +18,12 @@ _EMITTERS = "--xla_cpu_use_fusion_emitters"
 # Every core a device of its own: see `landscapes.devices`.
 _HOST_DEVICES = "--xla_force_host_platform_device_count"
 
+# Loops that touch fewer bytes than this in an iteration become one function each, instead of hundreds of small ones that
+# XLA's runtime calls one by one: a simulator's loop over its physics steps, even with a hundred lanes. Simulators are
+# 1.3 to 1.6 times as fast with it on two x86 cores; loops of updates, which touch more, stay as they are.
+_EXTRA_OPTIONS = "--xla_backend_extra_options"
+_SMALL_LOOPS = "xla_cpu_small_while_loop_byte_threshold=16777216"
+
 # The second is the first one's former name; JAX refuses both together.
 _GPU_MEMORY = ("XLA_CLIENT_MEM_FRACTION", "XLA_PYTHON_CLIENT_MEM_FRACTION")
 
@@ -38,7 +44,11 @@ def set_up_runtime(results: Path | None = None, gpu_memory_fraction: float | Non
     given = {name for name in settings if name.upper() in os.environ}
     for name, value in settings.items():
         os.environ.setdefault(name.upper(), str(value))
-    for flag, value in {_EMITTERS: "false", _HOST_DEVICES: str(_num_cores())}.items():
+    for flag, value in {
+        _EMITTERS: "false",
+        _EXTRA_OPTIONS: _SMALL_LOOPS,
+        _HOST_DEVICES: str(_num_cores()),
+    }.items():
         flags = os.environ.get("XLA_FLAGS", "")
         if flag not in flags:
             os.environ["XLA_FLAGS"] = f"{flags} {flag}={value}".strip()
