@@ -59,9 +59,8 @@ def test_the_users_own_settings_stay(monkeypatch: pytest.MonkeyPatch) -> None:
         f"--xla_a=1 --xla_cpu_use_fusion_emitters=false {SMALL_LOOPS} --xla_force_host_platform_device_count=3"
     )
     assert os.environ["JAX_DEFAULT_MATMUL_PRECISION"] == "float32"
-    chosen = (
-        "--xla_force_host_platform_device_count=1 --xla_cpu_use_fusion_emitters=true --xla_backend_extra_options=xla_b=1"
-    )
+    chosen = "--xla_force_host_platform_device_count=1 --xla_cpu_use_fusion_emitters=true"
+    chosen += " --xla_backend_extra_options=xla_b=1"
     monkeypatch.setenv("XLA_FLAGS", chosen)
     set_up_runtime()
     assert os.environ["XLA_FLAGS"] == chosen
