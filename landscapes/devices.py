@@ -67,6 +67,12 @@ def put_apart(tree: PyTree, num: int) -> PyTree:
     return jax.device_put(tree, NamedSharding(_mesh(num), PartitionSpec(AXIS)))
 
 
+def shapes_apart(shapes: PyTree, num: int) -> PyTree:
+    """The shapes and dtypes in `shapes`, of arrays that are spread over `num` devices along axis 0."""
+    sharding = NamedSharding(_mesh(num), PartitionSpec(AXIS))
+    return jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding), shapes)
+
+
 def zeros(shapes: PyTree, num: int) -> PyTree:
     """Zeros of the shapes and dtypes in `shapes` (`jax.ShapeDtypeStruct`), spread over `num` devices along axis 0."""
     sharding = NamedSharding(_mesh(num), PartitionSpec(AXIS))

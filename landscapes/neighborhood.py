@@ -17,6 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from landscapes import devices, paths, rollout
+from landscapes.compilation import Program, compile_together
 from landscapes.errors import UserError
 from landscapes.types import Act, Algorithm, Environment, Key, Policy, PyTree, TimeStep, TrainState
 
@@ -356,9 +357,16 @@ def make_measure(
     )
     programs = _compile(env, algorithm, near, s, gamma)
     ranks = np.arange(num, dtype=np.uint32)
+    rounds = np.int32(-(-env.episode_length // rollout.STEPS_PER_ROUND) // 10 + 1)
+    compiled: list[bool] = []
 
     # Of the work on one sample, the share that goes into drawing it: a whole roll-out for on-policy updates.
     drawing = algorithm.env_steps / (algorithm.env_steps + env.episode_length) if near.draw is not None else 0.0
+
+    def drawn_shapes(policy: Policy) -> Policy:
+        rows = -(-share // s.chunk) * s.chunk
+        shapes: Policy = jax.tree.map(lambda x: jax.ShapeDtypeStruct((num, rows, *x.shape), x.dtype), policy)
+        return shapes
 
     def draw_block(
         key: Key,
@@ -371,13 +379,10 @@ def make_measure(
     ) -> Policy:
         """Policies `[devices, share, ...]` (a little more where the chunk does not divide it), of which those of the
         first `size` samples are drawn; `[devices, 1, ...]` if there is nothing to draw."""
-        policy = state.learner.policy
         if near.draw is None:
-            return jax.tree.map(lambda x: jnp.broadcast_to(x, (num, 1, *x.shape)), policy)
+            return jax.tree.map(lambda x: jnp.broadcast_to(x, (num, 1, *x.shape)), state.learner.policy)
         stride = -(-size // num)
-        rows = -(-share // s.chunk) * s.chunk
-        shapes = jax.tree.map(lambda x: jax.ShapeDtypeStruct((num, rows, *x.shape), x.dtype), policy)
-        policies = devices.zeros(shapes, num)
+        policies = devices.zeros(drawn_shapes(state.learner.policy), num)
         for offset in range(0, stride, s.chunk):
             drawn = programs.draw(ranks, key, state, points, amount, np.uint32(first + offset), np.uint32(stride))
             policies = programs.put(policies, drawn, np.int32(offset))
@@ -392,6 +397,21 @@ def make_measure(
         stride = np.uint32(-(-size // num))
         return programs.begin(ranks, policies, key, amount, np.uint32(first), stride, np.int32(size))
 
+    def compile_all(key: Key, state: TrainState, points: paths.Points | None, amount: jax.Array) -> None:
+        """What a measurement of this state will call, compiled side by side."""
+        first, stride = np.uint32(0), np.uint32(share)
+        drawing: list[Program] = []
+        if near.draw is None:
+            policies = draw_block(key, state, points, amount, 0, block, None)
+        else:
+            policies = devices.shapes_apart(drawn_shapes(state.learner.policy), num)
+            drawing = [Program(programs.draw, (ranks, key, state, points, amount, first, stride))]
+        beginning = Program(programs.begin, (ranks, policies, key, amount, first, stride, np.int32(block)))
+        begun = beginning.function.eval_shape(*beginning.arguments)
+        episodes, running = devices.shapes_apart(begun, num)
+        advancing = Program(programs.advance, (running, episodes, policies, amount, rounds))
+        compile_together([advancing, beginning, *drawing])
+
     def measure_block(
         key: Key,
         state: TrainState,
@@ -405,7 +425,6 @@ def make_measure(
         policies = draw_block(key, state, points, amount, first, size, progress)
         stride = -(-size // num)
         episodes, running = begin_block(key, policies, amount, first, size)
-        rounds = np.int32(-(-env.episode_length // rollout.STEPS_PER_ROUND) // 10 + 1)
         while (finished := int(np.asarray(running.num_finished).sum())) < size * near.episodes:
             if progress is not None and finished:
                 so_far = float(np.asarray(running.results.returns).sum()) / finished
@@ -430,6 +449,9 @@ def make_measure(
         num_wanted = num_entries - first if count is None else count
         end = first + num_wanted
         state, points = devices.put_everywhere((state, points), num)
+        if not compiled:
+            compile_all(key, state, points, jnp.float32(amount))
+            compiled.append(True)
         parts: list[rollout.EpisodeResult] = []
         for start in range(first, end, block):
             size = min(block, end - start)

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from landscapes import devices, rollout
+from landscapes.compilation import Program
 from landscapes.types import Algorithm, Environment, Key, Metrics, Policy, PyTree, TrainState
 
 
@@ -103,6 +104,8 @@ def means(tallies: Members) -> dict[str, np.ndarray]:
 class Trainer(NamedTuple):
     """Compiled training of all members. Members and tallies are given up to `advance`."""
 
+    programs: Callable[[MemberKeys], list[Program]]
+    """What `advance` and `init` will call for members with these keys, for those who compile beforehand."""
     init: Callable[[Key], Members]
     place: Callable[[Sequence[PyTree]], Members]
     """Members from their states (or tallies), one after the other (copies)."""
@@ -208,7 +211,7 @@ def make_trainer(algorithm: Algorithm) -> Trainer:
         return single
 
     @functools.cache
-    def programs(num: int, width: int) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    def programs(num: int, width: int) -> tuple[Any, Any]:
         def start(key: Key) -> TrainState:
             return algorithm.init(key)
 
@@ -224,6 +227,16 @@ def make_trainer(algorithm: Algorithm) -> Trainer:
                 devices.spread(mapped(loop, width, axes), num, axes), donate_argnums=(1, 2), compiler_options=options
             ),
         )
+
+    def programs_of(keys: MemberKeys) -> list[Program]:
+        num_seeds = keys.init.shape[0]
+        num, _ = layout(num_seeds)
+        start, loop = programs(*layout(num_seeds))
+        part = places(num_seeds)[0]
+        states = devices.shapes_apart(start.eval_shape(keys.init[part]), num)
+        tallies = devices.shapes_apart(jax.tree.map(lambda x: np.stack([x] * len(part)), blank_of_one()), num)
+        arguments = (keys.train[part], states, tallies, np.uint32(0), np.uint32(1))
+        return [Program(loop, arguments), Program(start, (keys.init[part],))]
 
     def init(keys: Key) -> Members:
         start, _ = programs(*layout(keys.shape[0]))
@@ -255,16 +268,23 @@ def make_trainer(algorithm: Algorithm) -> Trainer:
         leaves = [np.asarray(x) for x in jax.tree.leaves(members.policies())]
         return np.logical_and.reduce([np.isfinite(x).reshape(x.shape[0], -1).all(1) for x in leaves])
 
-    return Trainer(init, place, blank, advance, finite)
+    return Trainer(programs_of, init, place, blank, advance, finite)
+
+
+class Evaluator(NamedTuple):
+    """Compiled evaluation of all members."""
+
+    program: Callable[[Key], Program]
+    """What `evaluate` will call for members with these keys `[num_seeds]`, for those who compile beforehand."""
+    evaluate: Callable[[Key, Policy, int], np.ndarray]
+    """`(keys [num_seeds], policies [num_seeds], step)`: undiscounted returns `[num_seeds, num_episodes]`."""
 
 
 def make_evaluator(
     env: Environment, algorithm: Algorithm, num_seeds: int, num_episodes: int, max_lanes: int = 256
-) -> Callable[[Key, Policy, int], np.ndarray]:
-    """`evaluate(keys [num_seeds], policies [num_seeds], step)` -> undiscounted returns `[num_seeds, num_episodes]`.
-
-    The mode of each policy, from fresh starts drawn anew for every `step`, the first episode of each environment only.
-    """
+) -> Evaluator:
+    """Evaluates the mode of each policy, from fresh starts drawn anew for every `step`, the first episode of each
+    environment only."""
     num = num_seeds * num_episodes
     engine = rollout.make_engine(env, algorithm.act, algorithm.init_memory, min(num, max_lanes), 1.0)
 
@@ -280,4 +300,11 @@ def make_evaluator(
         state = engine.advance(engine.begin(episodes), episodes, jnp.int32(env.episode_length + 1) * num)
         return state.results.returns.reshape(num_seeds, num_episodes)
 
-    return lambda keys, policies, step: np.asarray(run(keys, policies, np.uint32(step)))
+    def program(keys: Key) -> Program:
+        policies = jax.eval_shape(jax.vmap(algorithm.init), keys).learner.policy
+        return Program(run, (keys, policies, np.uint32(0)))
+
+    def evaluate(keys: Key, policies: Policy, step: int) -> np.ndarray:
+        return np.asarray(run(keys, policies, np.uint32(step)))
+
+    return Evaluator(program, evaluate)

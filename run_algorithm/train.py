@@ -15,6 +15,7 @@ import numpy as np
 
 from landscapes import console, replay, statistics, stopping, storage, training
 from landscapes.algorithms import make_algorithm
+from landscapes.compilation import compile_together
 from landscapes.config.job import Job
 from landscapes.config.schemas import algorithm_settings
 from landscapes.envs import make_environment
@@ -169,7 +170,7 @@ class _TrainingLoop:
         measured = env
         if task.evaluation.episode_length != env.episode_length:
             measured = make_environment(task.env_name, task.backend, task.evaluation.episode_length, task.env_key)
-        self.evaluate = training.make_evaluator(measured, algorithm, task.num_seeds, task.evaluation.episodes)
+        self.evaluator = training.make_evaluator(measured, algorithm, task.num_seeds, task.evaluation.episodes)
         self.seconds_per_iteration: float | None = None
         self.saves = Saves(run, algorithm, self.trainer, task.num_seeds, save_interval)
         self.logs = self.saves.logs
@@ -198,6 +199,8 @@ class _TrainingLoop:
             stopping.stop_requests() as stop,
             console.Progress(description, total * scale, self.show_progress, start=done * scale) as progress,
         ):
+            if done < total:
+                self._compile(fresh=at is None)
             at = at or self._start()
             while at.iteration < total:
                 pause = self.schedule.next_stop(at.iteration)
@@ -232,6 +235,12 @@ class _TrainingLoop:
                 if step > steps:
                     self.run.checkpoint_path(seed, step).unlink()
             storage.discard_log(self.run, seed, self.rows_stored)
+
+    def _compile(self, fresh: bool) -> None:
+        """All that training will call, side by side; its start only where it is to start."""
+        loop, start = self.trainer.programs(self.keys)
+        programs = [loop, self.evaluator.program(self.keys.evaluate)] if self.schedule.evaluations else [loop]
+        compile_together([*programs, start] if fresh else programs)
 
     def _start(self) -> Standing:
         members = self.trainer.init(self.keys.init)
@@ -289,7 +298,7 @@ class _TrainingLoop:
         step = done * self.schedule.env_steps
         self._note_divergence(members, step)
         if done in self.schedule.evaluations:
-            returns = self.evaluate(self.keys.evaluate, members.policies(), done)
+            returns = self.evaluator.evaluate(self.keys.evaluate, members.policies(), done)
             self.curves.add_evaluation(step, returns)
             self._log_evaluation(step, returns.mean(axis=1))
         if done in self.schedule.checkpoints:

@@ -279,7 +279,7 @@ def test_nothing_is_compiled_twice(case):
     assert case.calls == {"reset": 0, "step": 0}
 
     env, calls = probes.counted(case.env)
-    evaluate = training.make_evaluator(env, case.algorithm, NUM_SEEDS, 2)
+    evaluate = training.make_evaluator(env, case.algorithm, NUM_SEEDS, 2).evaluate
     evaluate(case.keys.evaluate, case.first.learner.policy, 0)
     traced = dict(calls)
     assert traced["step"] > 0

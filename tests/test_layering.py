@@ -61,6 +61,7 @@ HOUSE = (
     Room("optimizers", ("landscapes.optimizers",), never=frozenset({"envs", "networks"}), without=CORE),
     Room("replay", ("landscapes.replay",), never=frozenset({"envs", "networks", "optimizers"}), without=CORE),
     Room("losses", ("landscapes.losses",), never=frozenset({"envs", "networks", "optimizers"}), without=CORE),
+    Room("compilation", ("landscapes.compilation",), only=frozenset(), without=CORE),
     Room("devices", ("landscapes.devices",), only=frozenset({"types"}), without=CORE),
     Room("rollout", ("landscapes.rollout",), never=frozenset({"networks", "optimizers", "losses"}), without=CORE),
     Room("algorithm parts", ("landscapes.algorithms.checks",), only=frozenset({"errors", "types"}), without=CORE),
@@ -80,7 +81,6 @@ HOUSE = (
     Room("config", ("landscapes.config", "landscapes.config.*"), only=CONFIG),
     Room("figures", ("landscapes.figures", "landscapes.figures.*"), only=FIGURES, without=SIMULATORS | ARRAYS),
     Room("job tracker", ("landscapes.job_tracker",), never=LEARNING),
-    Room("compilation", ("landscapes.compilation",), only=frozenset(), without=CORE),
     Room("job end", ("landscapes.job_end",), only=frozenset({"compilation", "console", "tracking"})),
     Room("wandb runs", ("landscapes.wandb_runs",), only=frozenset({"tracking"})),
     Room(

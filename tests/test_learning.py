@@ -148,7 +148,7 @@ def returns_after_training(env: Environment, algorithm: Algorithm, num_seeds: in
     """Undiscounted returns `[num_seeds, 10]` of the modes."""
     keys, trainer = training.member_keys(0, num_seeds), training.make_trainer(algorithm)
     members, _ = trainer.advance(keys.train, trainer.init(keys.init), trainer.blank(num_seeds), 0, num_iterations)
-    evaluate = training.make_evaluator(env, algorithm, num_seeds, 10)
+    evaluate = training.make_evaluator(env, algorithm, num_seeds, 10).evaluate
     return evaluate(keys.evaluate, members.policies(), num_iterations)
 
 

@@ -280,7 +280,7 @@ def test_evaluation_draws_fresh_starts_for_every_member_episode_and_step():
     algorithm = probes.quadratic(probes.Config(start=0.5), env)
     keys = training.member_keys(0, 2)
     states = jax.vmap(algorithm.init)(keys.init)
-    evaluate = training.make_evaluator(env, algorithm, 2, 30)
+    evaluate = training.make_evaluator(env, algorithm, 2, 30).evaluate
     returns = evaluate(keys.evaluate, states.learner.policy, 0)
     assert returns.shape == (2, 30) and len(np.unique(returns)) == 60
     assert_array_equal(evaluate(keys.evaluate, states.learner.policy, 0), returns)
@@ -291,6 +291,6 @@ def test_each_member_is_evaluated_with_its_own_policy():
     env = probes.bowl(num_axes=1)  # the return is -action²
     algorithm = probes.quadratic(probes.Config(), env)
     policies = Policy({"point": jnp.array([[0.5], [-1.0], [0.0]])}, ())
-    evaluate = training.make_evaluator(env, algorithm, 3, 2, max_lanes=4)
+    evaluate = training.make_evaluator(env, algorithm, 3, 2, max_lanes=4).evaluate
     returns = evaluate(training.member_keys(0, 3).evaluate, policies, 0)
     assert_allclose(returns, [[-0.25] * 2, [-1.0] * 2, [0.0] * 2])

@@ -16,6 +16,7 @@ from benchmarks.workload import Case, Workload
 from benchmarks.workloads import environments
 from landscapes import training
 from landscapes.algorithms.registry import make_algorithm
+from landscapes.compilation import compile_together
 from landscapes.replay import Replay
 from landscapes.types import Algorithm, Environment, Key, PyTree, TrainState
 
@@ -58,6 +59,7 @@ def trainer(
     _, agent = make_agent(algorithm, config, environment, backend, 1000, ends)
     keys = training.member_keys(0, seeds)
     made = training.make_trainer(agent)
+    compile_together(made.programs(keys))  # as a job does
     members = made.init(keys.init)
     members = members._replace(rounds=tuple(with_full_log(states) for states in members.rounds))
     state_bytes = bytes_of(members.rounds)

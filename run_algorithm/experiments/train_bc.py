@@ -163,7 +163,7 @@ class _Cloning:
         self.keys = training.member_keys(s.seed, s.num_seeds)
         self.cloner = cloning.make_cloner(algorithm, s.lr, s.batch_size)
         measured, _ = door.rebuild(parent, s.eval_episode_length)
-        self.evaluate = training.make_evaluator(measured, algorithm, s.num_seeds, s.eval_episodes)
+        self.evaluate = training.make_evaluator(measured, algorithm, s.num_seeds, s.eval_episodes).evaluate
         self.curves = Curves(child, s.num_seeds, steps_are="updates of one clone")
         self.diverged: dict[int, int] = {}
         self.files: list[Path] = []
