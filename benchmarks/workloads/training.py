@@ -59,40 +59,54 @@ def trainer(
     _, agent = make_agent(algorithm, config, environment, backend, 1000, ends)
     keys = training.member_keys(0, seeds)
     made = training.make_trainer(agent)
-    compile_together(made.programs(keys))  # as a job does
-    members = made.init(keys.init)
-    members = members._replace(rounds=tuple(with_full_log(states) for states in members.rounds))
-    state_bytes = bytes_of(members.rounds)
-    iterate = _iterations(made, keys.train, members, agent.warm_up_steps)
-    del members
+
+    def begin() -> training.Members:
+        compile_together(made.programs(keys))  # as a job does
+        members = made.init(keys.init)
+        return members._replace(rounds=tuple(with_full_log(states) for states in members.rounds))
+
+    held = _Held(made, keys.train, begin, agent.warm_up_steps)
 
     def run(amount: int) -> float:
-        iterate(amount)
+        held.iterate(amount)
         return float(amount * seeds * agent.env_steps)
 
-    details = {"devices": jax.local_device_count(), "state_bytes": state_bytes, "seeds": seeds}
-    return Workload("seed-step" if agent.env_steps == 1 else "step", {ALONE: Case(run)}, details)
+    return Workload(
+        "seed-step" if agent.env_steps == 1 else "step",
+        {ALONE: Case(run)},
+        {"devices": jax.local_device_count(), "seeds": seeds},
+        lambda: {"state_bytes": held.state_bytes},
+    )
 
 
 def update_only(agent: Algorithm, state: TrainState) -> Case:
     """Iterations of one member that has trained already."""
     made = training.make_trainer(agent)
-    iterate = _iterations(made, training.member_keys(0, 1).train, made.place([state]), agent.warm_up_steps)
+    held = _Held(made, training.member_keys(0, 1).train, lambda: made.place([state]), agent.warm_up_steps)
 
     def run(amount: int) -> float:
-        iterate(amount)
+        held.iterate(amount)
         return float(amount)
 
     return Case(run)
 
 
-def _iterations(made: training.Trainer, keys: Key, members: training.Members, start: int) -> Callable[[int], None]:
-    """So many iterations more, each time from where the last ones ended."""
-    held = [(members, made.blank(members.num_seeds))]
-    done = [start]
+class _Held:
+    """Members in the middle of their training, which go on from where they stand; they begin when first asked to."""
 
-    def iterate(amount: int) -> None:
-        held.append(jax.block_until_ready(made.advance(keys, *held.pop(), done[0], done[0] + amount)))
-        done[0] += amount
+    def __init__(self, made: training.Trainer, keys: Key, begin: Callable[[], training.Members], first: int) -> None:
+        self._made, self._keys, self._begin, self._done = made, keys, begin, first
+        self._standing: tuple[training.Members, training.Members] | None = None
+        self.state_bytes = 0
 
-    return iterate
+    def iterate(self, amount: int) -> None:
+        """So many iterations more."""
+        if self._standing is None:
+            members = self._begin()
+            self.state_bytes = bytes_of(members.rounds)
+            self._standing = members, self._made.blank(members.num_seeds)
+            del members
+        standing, self._standing = self._standing, None
+        end = self._done + amount
+        self._standing = jax.block_until_ready(self._made.advance(self._keys, *standing, self._done, end))
+        self._done = end
