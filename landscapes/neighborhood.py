@@ -400,17 +400,16 @@ def make_measure(
     def compile_all(key: Key, state: TrainState, points: paths.Points | None, amount: jax.Array) -> None:
         """What a measurement of this state will call, compiled side by side."""
         first, stride = np.uint32(0), np.uint32(share)
-        drawing: list[Program] = []
         if near.draw is None:
             policies = draw_block(key, state, points, amount, 0, block, None)
         else:
             policies = devices.shapes_apart(drawn_shapes(state.learner.policy), num)
-            drawing = [Program(programs.draw, (ranks, key, state, points, amount, first, stride))]
-        beginning = Program(programs.begin, (ranks, policies, key, amount, first, stride, np.int32(block)))
-        begun = beginning.function.eval_shape(*beginning.arguments)
-        episodes, running = devices.shapes_apart(begun, num)
-        advancing = Program(programs.advance, (running, episodes, policies, amount, rounds))
-        compile_together([advancing, beginning, *drawing])
+        begin = Program(programs.begin, (ranks, policies, key, amount, first, stride, np.int32(block)))
+        episodes, running = devices.shapes_apart(begin.function.eval_shape(*begin.arguments), num)
+        called = [Program(programs.advance, (running, episodes, policies, amount, rounds)), begin]
+        if near.draw is not None:
+            called.append(Program(programs.draw, (ranks, key, state, points, amount, first, stride)))
+        compile_together(called)
 
     def measure_block(
         key: Key,
