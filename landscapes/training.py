@@ -104,8 +104,8 @@ def means(tallies: Members) -> dict[str, np.ndarray]:
 class Trainer(NamedTuple):
     """Compiled training of all members. Members and tallies are given up to `advance`."""
 
-    programs: Callable[[MemberKeys], list[Program]]
-    """What `advance` and `init` will call for members with these keys, for those who compile beforehand."""
+    programs: Callable[[MemberKeys], tuple[Program, Program]]
+    """What `advance` and what `init` will call for members with these keys, for those who compile beforehand."""
     init: Callable[[Key], Members]
     place: Callable[[Sequence[PyTree]], Members]
     """Members from their states (or tallies), one after the other (copies)."""
@@ -228,15 +228,15 @@ def make_trainer(algorithm: Algorithm) -> Trainer:
             ),
         )
 
-    def programs_of(keys: MemberKeys) -> list[Program]:
+    def programs_of(keys: MemberKeys) -> tuple[Program, Program]:
         num_seeds = keys.init.shape[0]
-        num, _ = layout(num_seeds)
-        start, loop = programs(*layout(num_seeds))
+        num, width = layout(num_seeds)
+        start, loop = programs(num, width)
         part = places(num_seeds)[0]
         states = devices.shapes_apart(start.eval_shape(keys.init[part]), num)
         tallies = devices.shapes_apart(jax.tree.map(lambda x: np.stack([x] * len(part)), blank_of_one()), num)
         arguments = (keys.train[part], states, tallies, np.uint32(0), np.uint32(1))
-        return [Program(loop, arguments), Program(start, (keys.init[part],))]
+        return Program(loop, arguments), Program(start, (keys.init[part],))
 
     def init(keys: Key) -> Members:
         start, _ = programs(*layout(keys.shape[0]))
