@@ -18,7 +18,7 @@ import numpy as np
 
 from eval_policy.measured import measured_before
 from eval_policy.policies import StoredPolicy
-from landscapes import console, door, neighborhood, paths, statistics, stopping, storage
+from landscapes import console, door, measurement, neighborhood, paths, statistics, stopping, storage
 from landscapes.config.job import Job
 from landscapes.config.schemas import InterpolationSettings
 from landscapes.job_end import print_end
@@ -65,7 +65,7 @@ class _Study(NamedTuple):
     """What is compiled once for all paths of one algorithm in one environment."""
 
     algorithm: Algorithm
-    measures: dict[str | None, neighborhood.Measure]
+    measures: dict[str | None, measurement.Measure]
 
 
 def measure_paths(job: Job, pairs: Sequence[Pair], name: str) -> None:
@@ -126,7 +126,7 @@ class _Paths:
         ends = {self._learner_end(pair).key: self._learner_end(pair) for pair in pairs} if self._is_update else {}
         self._log_rows = max((door.stored_rows(*end) for end in ends.values()), default=0)
 
-    def means(self, pair: Pair, show: neighborhood.Progress) -> np.ndarray:
+    def means(self, pair: Pair, show: measurement.Progress) -> np.ndarray:
         """The mean return at each point of the path, `[num_points]`, under noise if there is any.
 
         What is in no file is measured and written now; `show` is told how many roll-outs of the job are done.
@@ -134,7 +134,7 @@ class _Paths:
         returns = [self._returns(pair, item, show) for item in self._items(pair)]
         return statistics.over_samples(statistics.mean, np.atleast_2d(returns[-1]).T)
 
-    def _returns(self, pair: Pair, item: _Item, show: neighborhood.Progress) -> np.ndarray:
+    def _returns(self, pair: Pair, item: _Item, show: measurement.Progress) -> np.ndarray:
         if (item.path, item.dataset) in self._found:
             return self._found.pop((item.path, item.dataset))
         unfinished = self._unfinished(pair, item)
@@ -154,7 +154,7 @@ class _Paths:
             "measured": _in_words(s),
             "roll-outs": f"{console.human_count(self.total)} in all",
             "environment steps": f"at most {console.human_count(self.total * s.episode_length)}",
-            "side by side": neighborhood.side_by_side(next(iter(study.measures.values())).program_shape),
+            "side by side": measurement.side_by_side(next(iter(study.measures.values())).program_shape),
             "time": "shown as soon as it is compiled and has run a little",
         }
         if self._is_update:
@@ -177,7 +177,7 @@ class _Paths:
         return items
 
     def _measure(
-        self, pair: Pair, item: _Item, show: neighborhood.Progress, unfinished: storage.Unfinished
+        self, pair: Pair, item: _Item, show: measurement.Progress, unfinished: storage.Unfinished
     ) -> np.ndarray:
         s, before = self._settings, self.done
         key = jax.random.key(self._job.random_seed)
@@ -221,14 +221,14 @@ class _Paths:
         s = self._settings
         env, algorithm = door.rebuild(run, s.episode_length)
 
-        def measure(kind: str, num_samples: int) -> neighborhood.Measure:
+        def measure(kind: str, num_samples: int) -> measurement.Measure:
             sets_rate = neighborhood.amount_sets_rate(algorithm, kind, s.noise_amount)
             policies = min(s.batch_size * s.num_points, MAX_POLICIES)
-            return neighborhood.make_measure(
+            return measurement.make_measure(
                 env, algorithm, kind, num_samples, policies, amount_sets_rate=sets_rate, num_points=s.num_points
             )
 
-        measures: dict[str | None, neighborhood.Measure] = {}
+        measures: dict[str | None, measurement.Measure] = {}
         if s.num_purd_samples:
             measures[s.noise_type] = measure(s.noise_type, s.num_purd_samples)
         # Without noise the same programs serve, if they can.

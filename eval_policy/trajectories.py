@@ -15,7 +15,7 @@ from landscapes import storage, trajectories
 from landscapes.config.job import Job
 from landscapes.config.schemas import PolicyVariance
 from landscapes.errors import UserError
-from landscapes.neighborhood import Measure
+from landscapes.measurement import Measure
 from landscapes.types import Environment, TrainState
 
 SCHEMA_VERSION = 1

@@ -5,7 +5,7 @@ Knows the entry point's name only; everything else is in landscapes.config.
 
 import sys
 
-from landscapes.config.launch import run_entry_point
+from landscapes.config.entry import enter
 
 if __name__ == "__main__":
-    sys.exit(run_entry_point("improve_ltp"))
+    sys.exit(enter("improve_ltp"))

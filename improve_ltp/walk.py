@@ -16,7 +16,7 @@ import numpy as np
 from landscapes import (
     console,
     door,
-    neighborhood,
+    measurement,
     rejection,
     replay,
     sequential,
@@ -41,6 +41,10 @@ SCHEMA_VERSION = 1
 
 CHILD_SEED = 0
 """The one member of the run that a walk makes."""
+
+
+_WHOLE = "one data set each"
+"""How a save holds measurements, where some end early."""
 
 
 def heuristic_id(s: RejectLtp) -> str:
@@ -72,7 +76,7 @@ def walk(job: Job) -> None:
     env, algorithm = door.rebuild(parent, s.episode_length, s.start_noise)
     kind = _update_kind(algorithm, job)
     sets_rate = s.lr is not None
-    samples = neighborhood.make_measure(env, algorithm, kind, s.eval_episodes, s.batch_size, amount_sets_rate=sets_rate)
+    samples = measurement.make_measure(env, algorithm, kind, s.eval_episodes, s.batch_size, amount_sets_rate=sets_rate)
     rows = door.stored_rows(parent, root.seed, root.ckpt)
     state = door.load_state(parent, root.seed, root.ckpt, algorithm, rows + s.max_steps)
     record = _record(job, s, parent)
@@ -154,7 +158,7 @@ def _print_plan(
             "measurements": f"{measurements} PURDs of {s.eval_episodes} samples ({kind})",
             **early,
             "environment steps": f"at most {console.human_count(steps)} in roll-outs",
-            "side by side": neighborhood.side_by_side(shape),
+            "side by side": measurement.side_by_side(shape),
             "time": "shown as soon as it is compiled and has run a little",
         },
     )
@@ -171,7 +175,7 @@ class _Walk:
         child: storage.Run,
         algorithm: Algorithm,
         tracker: Tracker,
-        measure: neighborhood.Measure,
+        measure: measurement.Measure,
         root: TrainState,
     ) -> None:
         self.job, self.s, self.parent, self.child = job, s, parent, child
@@ -179,7 +183,7 @@ class _Walk:
         conf = s.root_policy_conf
         self.iteration = door.stored_iteration(parent, conf.seed, conf.ckpt)
         self.rows = door.stored_rows(parent, conf.seed, conf.ckpt)
-        self.advance = rejection.make_advance(algorithm)
+        self.updater = rejection.make_updater(algorithm)
         self.proposals: list[rejection.Proposal] = []
         self.fresh: dict[str, np.ndarray] = {}
         self.files: list[Path] = [parent.rejection_path(conf.seed, conf.ckpt)]
@@ -205,9 +209,9 @@ class _Walk:
         ):
             done = 0
 
-            def measured(key: jax.Array, state: TrainState, first: int = 0, count: int | None = None) -> np.ndarray:
+            def measured(key: jax.Array, state: TrainState, looks: sequential.Looks | None = None) -> np.ndarray:
                 nonlocal done
-                before = done - first
+                before = done
 
                 def show(samples: int, mean: float | None) -> None:
                     stop.leave()
@@ -217,14 +221,14 @@ class _Walk:
                 if len(self.measured) < len(restored):
                     returns = restored[len(self.measured)]
                 else:
-                    returns = self._measure(key, state, show, first, s.eval_episodes if count is None else count)
+                    returns = self._measure(key, state, show, looks)
                 self.measured.append(returns)
                 done += len(returns)
                 self._save_if_due()
                 return returns
 
             walk = rejection.reject(
-                self.advance,
+                self.updater.advance,
                 measured,
                 self.root,
                 keys,
@@ -253,13 +257,25 @@ class _Walk:
         )
 
     def _measure(
-        self, key: jax.Array, state: TrainState, progress: neighborhood.Progress, first: int, count: int
+        self, key: jax.Array, state: TrainState, progress: measurement.Progress, looks: sequential.Looks | None
     ) -> np.ndarray:
         amount = 0.0 if self.s.lr is None else self.s.lr
-        about = {"measurement": len(self.measured), "first": first, "count": count}
-        unfinished = unfinished_purd(self.job.overwrite, self.child.path, about, self.measure, key, amount)
-        interval = self.job.save_interval
-        purd = measure_by_blocks(self.measure, key, state, amount, progress, unfinished, interval, first, count)
+        self.measure.compile(key, state, amount, beside=[self.updater.program(key, state)])
+        unfinished = unfinished_purd(
+            self.job.overwrite, self.child.path, {"measurement": len(self.measured)}, self.measure, key, amount
+        )
+        purd = measure_by_blocks(
+            self.measure,
+            key,
+            state,
+            amount,
+            progress,
+            unfinished,
+            self.job.save_interval,
+            first=0,
+            count=self.s.eval_episodes,
+            looks=looks,
+        )
         unfinished.discard()  # it is in the next save, or comes again
         return purd.returns
 
@@ -316,7 +332,7 @@ class _Walk:
         if self.s.control:
             states["control"] = partial(
                 rejection.control,
-                self.advance,
+                self.updater.advance,
                 self.root,
                 keys,
                 root_iteration=self.iteration,
@@ -333,6 +349,9 @@ class _Walk:
         save = storage.read_save(self.child)
         if save is None:
             return []
+        if self.s.sequential_error is not None and save.attributes.get("measurements") != _WHOLE:
+            told = "was stopped by an earlier version, which saved measurements in parts; overwrite=true starts over"
+            raise UserError("run_name", self.child.name, told)
         for step in self.child.checkpoint_steps(CHILD_SEED):
             self.child.checkpoint_path(CHILD_SEED, step).unlink()
         storage.discard_log(self.child, CHILD_SEED, self.rows)
@@ -348,7 +367,9 @@ class _Walk:
         """Writes what was measured so far, and the traces, whole."""
         self.saved_at = time.monotonic()
         if len(self.measured) > self.num_restored:
-            storage.write_save(self.child, {f"returns/{i}": x for i, x in enumerate(self.measured)}, {})
+            storage.write_save(
+                self.child, {f"returns/{i}": x for i, x in enumerate(self.measured)}, {"measurements": _WHOLE}
+            )
         if not self.proposals:
             return
         p = self.proposals

@@ -10,12 +10,13 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from landscapes import neighborhood, paths, storage
+from landscapes import measurement, paths, storage
+from landscapes.sequential import Looks
 from landscapes.types import Key, TrainState
 
 
 def unfinished_purd(
-    overwrite: bool, folder: Path, about: Mapping[str, object], measure: neighborhood.Measure, key: Key, amount: float
+    overwrite: bool, folder: Path, about: Mapping[str, object], measure: measurement.Measure, key: Key, amount: float
 ) -> storage.Unfinished:
     """Where in `folder` the blocks of a PURD wait; where `overwrite` starts over, nothing does any more.
 
@@ -35,28 +36,29 @@ def unfinished_purd(
 
 
 def measure_by_blocks(
-    measure: neighborhood.Measure,
+    measure: measurement.Measure,
     key: Key,
     state: TrainState,
     amount: float,
-    progress: neighborhood.Progress,
+    progress: measurement.Progress,
     unfinished: storage.Unfinished,
     save_interval: float,
     first: int,
     count: int,
     points: paths.Points | None = None,
-) -> neighborhood.Purd:
+    looks: Looks | None = None,
+) -> measurement.Purd:
     """`measure.measure` of these `count` samples from `first` on, to the same bits, going on where `unfinished` stands.
 
     Finished blocks are written every `save_interval` seconds and when the job is stopped. The caller discards
     `unfinished` as soon as the whole is on disk.
     """
-    block = int(measure.program_shape["block"])
     waiting = unfinished.read()
-    parts = [neighborhood.Purd(*(waiting[name] for name in neighborhood.Purd._fields))] if waiting else []
+    parts = [measurement.Purd(*(waiting[name] for name in measurement.Purd._fields))] if waiting else []
     done = sum(len(part.returns) for part in parts)
     if done:
         progress(first + done, float(np.mean(parts[0].returns)))
+        looks = None if looks is None else looks.after(parts[0].returns)
     saved_at, num_saved = time.monotonic(), done
 
     def save() -> None:
@@ -65,18 +67,21 @@ def measure_by_blocks(
             unfinished.write(_joined(parts)._asdict())
             saved_at, num_saved = time.monotonic(), done
 
+    def keep(block: measurement.Purd) -> None:
+        nonlocal done
+        parts.append(block)
+        done += len(block.returns)
+        if done < count and time.monotonic() - saved_at >= save_interval:
+            save()
+
     try:
-        while done < count:
-            size = min(block, count - done)
-            parts.append(measure.measure(key, state, amount, progress, first + done, size, points))
-            done += size
-            if done < count and time.monotonic() - saved_at >= save_interval:
-                save()
+        if done < count:
+            measure.measure(key, state, amount, progress, first + done, count - done, points, looks, keep)
     except BaseException:
         save()
         raise
     return _joined(parts)
 
 
-def _joined(parts: list[neighborhood.Purd]) -> neighborhood.Purd:
-    return neighborhood.Purd(*(np.concatenate(fields) for fields in zip(*parts, strict=True)))
+def _joined(parts: list[measurement.Purd]) -> measurement.Purd:
+    return measurement.Purd(*(np.concatenate(fields) for fields in zip(*parts, strict=True)))

@@ -14,6 +14,7 @@ import jax
 import numpy as np
 
 from landscapes import sequential, statistics, training
+from landscapes.compilation import Program
 from landscapes.types import Algorithm, Key, TrainState
 
 HEURISTICS = ("cvar", "ltp", "none")
@@ -83,6 +84,10 @@ class EarlyRefusal(NamedTuple):
     looks: tuple[int, ...]
     hopeless: Callable[[int, np.ndarray, Score], bool]
 
+    def looks_at(self, number: int, incumbent: Score) -> sequential.Looks:
+        """Those at one proposal."""
+        return sequential.Looks(self.looks, lambda returns: self.hopeless(number, returns, incumbent))
+
 
 def make_early_refusal(alpha: float, num_samples: int, error: float, seeds: Sequence[int]) -> EarlyRefusal:
     """For `cvar`: of proposals that all samples would accept, at most a share `error` is refused early.
@@ -115,20 +120,30 @@ def make_early_refusal(alpha: float, num_samples: int, error: float, seeds: Sequ
 Advance = Callable[[Key, TrainState, int, int], TrainState]
 
 
-def make_advance(algorithm: Algorithm) -> Advance:
+class Updater(NamedTuple):
     """`advance(key, state, iteration, num_steps)`: that many iterations of training, the old state left as it was.
 
     `iteration` counts from the start of the run the state comes from; it decides the phase of a delayed update.
-    Compiled once.
+    `program(key, state)` is what `advance` calls.
     """
-    step = jax.jit(lambda key, state, index: training.iteration(algorithm, key, state, index)[0])
+
+    program: Callable[[Key, TrainState], Program]
+    advance: Advance
+
+
+def make_updater(algorithm: Algorithm) -> Updater:
+    """Training of any state of `algorithm`, compiled once."""
+
+    @jax.jit
+    def step(key: Key, state: TrainState, index: jax.Array) -> TrainState:
+        return training.iteration(algorithm, key, state, index)[0]
 
     def advance(key: Key, state: TrainState, iteration: int, num_steps: int) -> TrainState:
         for i in range(num_steps):
             state = step(jax.random.fold_in(key, i), state, np.uint32(iteration + i))
         return state
 
-    return advance
+    return Updater(lambda key, state: Program(step, (key, state, np.uint32(0))), advance)
 
 
 class RejectionKeys(NamedTuple):
@@ -166,14 +181,14 @@ def reject(
     `common_random_numbers`. As published the incumbent keeps the score it was accepted with, a maximum over noisy
     numbers; `remeasure_incumbent` measures it again under the proposal's own key, before the proposal.
 
-    `measure(key, state)` gives all returns of a PURD. With `early` proposals are measured in stages, by
-    `measure(key, state, first, count)`: the returns of samples first .. first + count - 1 of the same PURD.
+    `measure(key, state, looks)` gives the returns of a PURD: all of them, but for proposals with `early`, whose `looks`
+    may be satisfied with the first of them.
     """
 
     def key_of(index: int) -> Key:
         return jax.random.fold_in(keys.measure, 0 if common_random_numbers else index)
 
-    returns = measure(key_of(0), root)
+    returns = measure(key_of(0), root, None)
     standing = Accepted(root, score(returns, alpha), 0)
     yield Proposal(0, returns, standing.score, standing.score, True, standing)
     for index, first in enumerate(range(0, max_steps, check_interval), start=1):
@@ -181,30 +196,15 @@ def reject(
         key = jax.random.fold_in(keys.advance, index)
         state = advance(key, standing.state, root_iteration + standing.num_updates, num_steps)
         if remeasure_incumbent and not common_random_numbers:
-            standing = standing._replace(score=score(measure(key_of(index), standing.state), alpha))
+            standing = standing._replace(score=score(measure(key_of(index), standing.state, None), alpha))
         incumbent = standing.score
-        if early is None:
-            returns, refused = measure(key_of(index), state), False
-        else:
-            returns, refused = _in_stages(partial(measure, key_of(index), state), early, index, incumbent)
+        returns = measure(key_of(index), state, None if early is None else early.looks_at(index, incumbent))
         candidate = score(returns, alpha)
+        refused = early is not None and len(returns) < early.num_samples
         accepted = not refused and accepts(heuristic, candidate, incumbent)
         if accepted:
             standing = Accepted(state, candidate, standing.num_updates + num_steps)
         yield Proposal(index, returns, candidate, incumbent, accepted, standing)
-
-
-def _in_stages(
-    sample: Callable[[int, int], np.ndarray], early: EarlyRefusal, number: int, incumbent: Score
-) -> tuple[np.ndarray, bool]:
-    """The returns of `sample(first, count)` up to where the proposal is hopeless, and whether it is."""
-    returns = np.zeros(0)
-    for end in (*early.looks, early.num_samples):
-        stage = sample(len(returns), end - len(returns))
-        returns = np.concatenate([returns, stage]) if len(returns) else stage
-        if end < early.num_samples and early.hopeless(number, returns, incumbent):
-            return returns, True
-    return returns, False
 
 
 def control(

@@ -18,7 +18,8 @@ enormous return still to come can turn everything, and for the left-tail probabi
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 import numpy as np
 
@@ -42,6 +43,19 @@ _NUM_COMPLETIONS = (999, 19_999)
 
 _ELEMENTS_AT_ONCE = 2_000_000
 """Completed returns held in memory at a time (16 MB)."""
+
+
+class Looks(NamedTuple):
+    """When sampling may end before the last sample: as soon as there are as many as each of `sizes` (rising),
+    `enough(returns)` is asked of that many, the first."""
+
+    sizes: tuple[int, ...]
+    enough: Callable[[np.ndarray], bool]
+
+    def after(self, returns: np.ndarray) -> "Looks":
+        """Those to come, for a sampling that goes on where these returns were the beginning."""
+        sizes = tuple(size - len(returns) for size in self.sizes if size > len(returns))
+        return Looks(sizes, lambda more: self.enough(np.concatenate([returns, more])))
 
 
 def look_sizes(num_samples: int) -> tuple[int, ...]:

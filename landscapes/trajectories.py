@@ -18,7 +18,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from landscapes import devices, neighborhood, rollout
+from landscapes import devices, measurement, rollout
 from landscapes.types import Environment, Key, Policy, TrainState
 
 _ROUNDS = 10
@@ -70,7 +70,7 @@ class _Place(NamedTuple):
     row: int
 
 
-def make_record(env: Environment, measure: neighborhood.Measure) -> Record:
+def make_record(env: Environment, measure: measurement.Measure) -> Record:
     """How samples of `measure` are rolled out again; raises ValueError where `env` tells no pose."""
     again = measure.again
     programs = _compile(env, again)
@@ -126,11 +126,9 @@ def make_record(env: Environment, measure: neighborhood.Measure) -> Record:
         made: dict[int, Trajectory] = {}
         for first in range(0, again.num_samples, again.block):
             size = min(again.block, again.num_samples - first)
-            passes = _passes(
-                sorted({sample for sample in samples if first <= sample < first + size}), first, size, again
-            )
+            passes = _passes(sorted({sample for sample in samples if first <= sample < first + size}), first, again)
             if passes:
-                policies, episodes, _ = again.begin(key, state, jnp.float32(amount), first, size)
+                policies, episodes = again.begin(key, state, jnp.float32(amount), first, size)
             for places in passes:
                 for one in record_pass(policies, episodes, jnp.float32(amount), places, returns):
                     made[one.sample] = one
@@ -146,7 +144,7 @@ class _Programs(NamedTuple):
     watch: Callable[..., rollout.Watched]
 
 
-def _compile(env: Environment, again: neighborhood.Again) -> _Programs:
+def _compile(env: Environment, again: measurement.Again) -> _Programs:
     pose = env.pose
     if pose is None:
         raise ValueError(f"{env.name} tells no pose")
@@ -178,13 +176,13 @@ def _compile(env: Environment, again: neighborhood.Again) -> _Programs:
     )
 
 
-def _passes(samples: Sequence[int], first: int, size: int, again: neighborhood.Again) -> list[list[_Place]]:
+def _passes(samples: Sequence[int], first: int, again: measurement.Again) -> list[list[_Place]]:
     """The places of the samples of a block that begins at `first`, dealt so that a device has one at a time."""
-    stride = -(-size // again.devices)
     passes: list[list[_Place]] = []
     num_dealt = [0] * again.devices
     for sample in samples:
-        place = _Place(sample, *divmod(sample - first, stride))
+        row, device = divmod(sample - first, again.devices)
+        place = _Place(sample, device, row)
         turn = num_dealt[place.device]
         passes += [[]] * (turn == len(passes))
         passes[turn] = [*passes[turn], place]
@@ -192,12 +190,12 @@ def _passes(samples: Sequence[int], first: int, size: int, again: neighborhood.A
     return passes
 
 
-def _num_copies(again: neighborhood.Again) -> int:
+def _num_copies(again: measurement.Again) -> int:
     """How often a sample with all of its episodes goes into the lanes; once where they do not even hold it once."""
     return max(1, again.lanes // again.episodes)
 
 
-def _copies(places: Sequence[_Place], num_listed: int, again: neighborhood.Again) -> tuple[np.ndarray, np.ndarray]:
+def _copies(places: Sequence[_Place], num_listed: int, again: measurement.Again) -> tuple[np.ndarray, np.ndarray]:
     """Which of the listed episodes come first `[devices, num_listed]`, and how many are rolled out `[devices]`."""
     num = _num_copies(again) * again.episodes
     order = np.zeros((again.devices, num_listed), np.int32)

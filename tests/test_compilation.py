@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import probes
-from landscapes import neighborhood, paths, training
+from landscapes import measurement, paths, rejection, training
 from landscapes.algorithms import make_algorithm
 from landscapes.compilation import Program, compile_together
 
@@ -84,19 +84,23 @@ def test_training_calls_what_it_names_beforehand(compiled, name, num_seeds):
     assert not {"start", "loop", "run"} & set(found)
 
 
+def _trained(algorithm):
+    trainer, keys = training.make_trainer(algorithm), training.member_keys(0, 1)
+    members, _ = trainer.advance(keys.train, trainer.init(keys.init), trainer.blank(1), 0, 8)
+    return members.member(0)
+
+
 @pytest.mark.parametrize("num_points", [None, 2])
 @pytest.mark.parametrize("kind", ["td3_optimization", "parameter", "init_parameter"])
 def test_a_measurement_compiles_each_program_once(compiled, kind, num_points):
     env = probes.line(episode_length=5)
     algorithm = make_algorithm("td3", SETTINGS["td3"], env)
-    trainer, keys = training.make_trainer(algorithm), training.member_keys(0, 1)
-    members, _ = trainer.advance(keys.train, trainer.init(keys.init), trainer.blank(1), 0, 8)
-    state = members.member(0)
+    state = _trained(algorithm)
     points = None
     if num_points:
         one = jax.tree.map(lambda x: x[None], state.learner.policy)
         points = paths.Points(one, one, np.zeros(num_points, np.int32), np.ones((num_points, 1), np.float32))
-    measure = neighborhood.make_measure(env, algorithm, kind, 5, 4, num_points=num_points)
+    measure = measurement.make_measure(env, algorithm, kind, 5, 4, num_points=num_points)
     compiled()
     measure.measure(jax.random.key(0), state, 0.1, points=points)
     found = compiled()
@@ -105,3 +109,19 @@ def test_a_measurement_compiles_each_program_once(compiled, kind, num_points):
     draws = int(kind != "parameter" or num_points is not None)  # else noise is added where one acts
     assert (found["draw"], found["begin"], found["advance"]) == (draws, 1, 1)
     assert not {"draw", "begin", "advance"} & set(again)
+
+
+def test_an_update_is_compiled_beside_the_measurement_that_it_waits_for(compiled):
+    env = probes.line(episode_length=5)
+    algorithm = make_algorithm("td3", SETTINGS["td3"], env)
+    state = _trained(algorithm)
+    measure = measurement.make_measure(env, algorithm, "td3_optimization", 5, 4)
+    updater = rejection.make_updater(algorithm)
+    compiled()
+    measure.compile(jax.random.key(0), state, 0.1, beside=[updater.program(jax.random.key(0), state)])
+    found = compiled()
+    assert (found["draw"], found["begin"], found["advance"], found["step"]) == (1, 1, 1, 1)
+    measure.measure(jax.random.key(0), state, 0.1)
+    after = updater.advance(jax.random.key(1), state, 8, 3)
+    measure.measure(jax.random.key(2), after, 0.1)
+    assert not {"draw", "begin", "advance", "step"} & set(compiled())

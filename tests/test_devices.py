@@ -8,7 +8,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import probes
 import trees
-from landscapes import devices, neighborhood, training
+from landscapes import devices, measurement, training
 from landscapes.algorithms import make_algorithm
 
 
@@ -84,7 +84,7 @@ def test_measurements_are_the_same_on_one_device(on_one_device, kind, num_sample
     state = algorithm.init(jax.random.key(9))
 
     def measured():
-        made = neighborhood.make_measure(env, algorithm, kind, num_samples, batch_size, 0.9, True)
+        made = measurement.make_measure(env, algorithm, kind, num_samples, batch_size, 0.9, True)
         return made.measure(jax.random.key(0), state, 0.3)
 
     apart, together = measured(), on_one_device(measured)
@@ -98,7 +98,7 @@ def test_some_of_the_samples_are_those_of_the_whole(first, count):
     env = probes.line(limit=2.0)
     algorithm = probes.quadratic(probes.Config(start=0.5, updates_per_chunk=2), env)
     state = algorithm.init(jax.random.key(9))
-    measure = neighborhood.make_measure(env, algorithm, "quadratic_optimization", 7, 7, 0.9, True).measure
+    measure = measurement.make_measure(env, algorithm, "quadratic_optimization", 7, 7, 0.9, True).measure
     whole = measure(jax.random.key(0), state, 0.3)
     part = measure(jax.random.key(0), state, 0.3, None, first, count)
     stop = 7 if count is None else first + count

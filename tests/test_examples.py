@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from landscapes import neighborhood, rollout, training
+from landscapes import measurement, rollout, training
 from landscapes.algorithms import make_algorithm
 from landscapes.config.compose import compose_job, compose_sweep
 from landscapes.envs import make_environment
@@ -67,7 +67,7 @@ def test_example_algorithm_trains_and_is_measured(example: tuple[Environment, Al
     assert all(jax.tree.leaves(moved))
 
     state = members.member(0)
-    measure = neighborhood.make_measure(env, algorithm, KIND, 7, 3, amount_sets_rate=True).measure
+    measure = measurement.make_measure(env, algorithm, KIND, 7, 3, amount_sets_rate=True).measure
     purd = measure(jax.random.key(0), state, 0.3)
     assert purd.returns.shape == purd.lengths.shape == (7,)
     assert np.isfinite(purd.returns).all() and len(set(purd.returns.tolist())) > 1

@@ -11,7 +11,7 @@ import pytest
 
 import landscapes
 from eval_policy import interpolation
-from landscapes import console, neighborhood, storage
+from landscapes import console, measurement, neighborhood, storage
 from landscapes.config.launch import run_entry_point
 
 ENV = "tests.probes.line"
@@ -98,7 +98,7 @@ def purds(results: Path, ends: list[tuple[str, int, int]], kind: str, amount: fl
     loaded = [landscapes.load(*end, results_dir=results) for end in ends]
     env, algorithm, _ = loaded[0]
     rate = neighborhood.amount_sets_rate(algorithm, kind, amount)
-    measure = neighborhood.make_measure(env, algorithm, kind, 3, 3, amount_sets_rate=rate).measure
+    measure = measurement.make_measure(env, algorithm, kind, 3, 3, amount_sets_rate=rate).measure
     return [measure(jax.random.key(4321), state, amount).returns for _, _, state in loaded]
 
 
@@ -233,7 +233,7 @@ def test_what_was_measured_is_not_measured_again(
     assert table.count("td seed 0 checkpoint") == 4
     before = {file: (results / "td" / "seed0" / file).read_bytes() for file in (PURD_FILE, PLAIN_FILE)}
     with pytest.MonkeyPatch.context() as once:
-        once.setattr(neighborhood.rollout, "make_engine", None)  # whatever measures now fails
+        once.setattr(measurement.rollout, "make_engine", None)  # whatever measures now fails
         assert along(results, *same) == 0
         assert interpolate(results, *pair(("td", 0, 40), ("td", 0, 60))) == 0  # the other experiment finds it too
     out = capsys.readouterr().out

@@ -9,7 +9,7 @@ import pytest
 
 import probes
 import trees
-from landscapes import job_purd, neighborhood, storage
+from landscapes import job_purd, measurement, storage
 from landscapes.types import TrainState
 
 KEY = jax.random.key(0)
@@ -22,10 +22,10 @@ class Stop(BaseException):
 
 
 @pytest.fixture(scope="module")
-def study() -> tuple[neighborhood.Measure, TrainState]:
+def study() -> tuple[measurement.Measure, TrainState]:
     env = probes.bowl(num_axes=2)
     algorithm = probes.quadratic(probes.Config(), env)
-    measure = neighborhood.make_measure(env, algorithm, "quadratic_optimization", NUM_SAMPLES, 8, 0.9, True)
+    measure = measurement.make_measure(env, algorithm, "quadratic_optimization", NUM_SAMPLES, 8, 0.9, True)
     return measure, algorithm.init(jax.random.key(9))
 
 
@@ -40,7 +40,7 @@ def measured(
     interval: float = 60.0,
     first: int = 0,
     count: int = NUM_SAMPLES,
-) -> tuple[neighborhood.Purd, list[int]]:
+) -> tuple[measurement.Purd, list[int]]:
     """The PURD, and the samples at which progress was told; stopped as soon as it tells of `stop_at`."""
     told: list[int] = []
 

@@ -13,7 +13,7 @@ import pytest
 
 import landscapes
 import trees
-from landscapes import neighborhood, statistics, storage, training
+from landscapes import measurement, statistics, storage, training
 from landscapes.config.launch import run_entry_point
 
 ENV = "tests.probes.line"
@@ -225,7 +225,7 @@ def test_what_was_measured_is_not_measured_again(
     table = capsys.readouterr().out.partition("returns under")[2].partition("Wrote")[0]
     before = snapshot(results)
     with pytest.MonkeyPatch.context() as once:
-        once.setattr(neighborhood.rollout, "make_engine", None)  # whatever measures now fails
+        once.setattr(measurement.rollout, "make_engine", None)  # whatever measures now fails
         assert purd(results, "td") == 0
     out = capsys.readouterr().out
     assert "1 of 1 were measured before" in out
@@ -338,16 +338,29 @@ def walk(results: Path, name: str, *arguments: str) -> int:
 
 
 def ending_at(call: int) -> Any:
-    """`make_measure`, of whose measures the `call`-th call in all, from 0, is an interrupt."""
-    make, calls = neighborhood.make_measure, iter(range(10**6))
+    """`make_measure`, of whose measures the `call`-th block in all, from 0, is an interrupt."""
+    make, calls = measurement.make_measure, iter(range(10**6))
 
-    def made(*arguments: Any, **settings: Any) -> neighborhood.Measure:
+    def begin_block() -> None:
+        if next(calls) == call:
+            raise KeyboardInterrupt
+
+    def made(*arguments: Any, **settings: Any) -> measurement.Measure:
         measure = make(*arguments, **settings)
 
-        def counted(*arguments: Any) -> neighborhood.Purd:
-            if next(calls) == call:
-                raise KeyboardInterrupt
-            return measure.measure(*arguments)
+        def counted(*arguments: Any) -> measurement.Purd:
+            *others, keep = arguments
+            left = arguments[5]  # `count`
+
+            def kept(block: measurement.Purd) -> None:
+                nonlocal left
+                keep(block)
+                left -= len(block.returns)
+                if left:
+                    begin_block()
+
+            begin_block()
+            return measure.measure(*others, kept)
 
         return measure._replace(measure=counted)
 
@@ -360,7 +373,7 @@ def test_a_purd_that_was_ended_goes_on_from_its_last_block(results: Path, tmp_pa
     assert purd(whole, "td", *blocks) == 0
     for call in (2, 1):  # of three blocks one is left; it is the only one that is measured again
         with pytest.MonkeyPatch.context() as once:
-            once.setattr(neighborhood, "make_measure", ending_at(call))
+            once.setattr(measurement, "make_measure", ending_at(call))
             assert purd(results, "td", *blocks) == (130 if call == 2 else 0)
         waiting = list((results / "td" / "seed0" / "unfinished").glob("*.h5"))
         assert len(waiting) == (1 if call == 2 else 0)
@@ -380,7 +393,7 @@ def test_a_walk_that_was_ended_goes_on_to_the_same_results(
     ends = 0
     while True:
         with pytest.MonkeyPatch.context() as once:
-            once.setattr(neighborhood, "make_measure", ending_at(2))
+            once.setattr(measurement, "make_measure", ending_at(2))
             if walk(results, "td", *options) == 0:
                 break
         ends += 1
@@ -430,7 +443,7 @@ def test_a_walk_may_refuse_before_all_samples_are_taken(results: Path, capsys: p
 def test_a_notebook_measures_a_checkpoint_in_ten_lines(results: Path) -> None:
     env, algorithm, state = landscapes.load("td", seed=0, step=60, results_dir=results)
     env = env._replace(episode_length=10)
-    measure = neighborhood.make_measure(env, algorithm, "td3_optimization", 6, 6, amount_sets_rate=True)
+    measure = measurement.make_measure(env, algorithm, "td3_optimization", 6, 6, amount_sets_rate=True)
     found = measure.measure(jax.random.key(4321), state, 0.001)
     assert purd(results, "td") == 0
     np.testing.assert_array_equal(found.returns, returns(results, "td", 60, "td3_optimization/0.001/6"))

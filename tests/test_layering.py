@@ -69,7 +69,8 @@ HOUSE = (
     Room("algorithms", ("landscapes.algorithms.*",), never=frozenset({"algorithms", "envs"}), without=CORE),
     Room("algorithm registry", ("landscapes.algorithms", "landscapes.algorithms.registry"), without=CORE),
     Room("training", ("landscapes.training",), never=LEARNING, without=CORE),
-    Room("neighborhood", ("landscapes.neighborhood",), never=LEARNING, without=CORE),
+    Room("neighborhood", ("landscapes.neighborhood",), only=frozenset({"errors", "types"}), without=CORE),
+    Room("measurement", ("landscapes.measurement",), never=LEARNING, without=CORE),
     Room("trajectories", ("landscapes.trajectories",), never=LEARNING, without=CORE),
     Room("rejection", ("landscapes.rejection",), never=LEARNING, without=CORE),
     Room("cloning", ("landscapes.cloning",), never=LEARNING - {"optimizers"}, without=CORE),
@@ -87,7 +88,9 @@ HOUSE = (
         "find run", ("landscapes.find_run",), only=frozenset({"errors", "storage", "tracking", "config", "wandb runs"})
     ),
     Room("job run", ("landscapes.job_run",), only=frozenset({"errors", "storage", "config"})),
-    Room("job purd", ("landscapes.job_purd",), only=frozenset({"types", "neighborhood", "paths", "storage"})),
+    Room(
+        "job purd", ("landscapes.job_purd",), only=frozenset({"types", "measurement", "sequential", "paths", "storage"})
+    ),
     Room("run_algorithm", ("run_algorithm", "run_algorithm.*"), never=MATHS),
     Room("eval_policy", ("eval_policy", "eval_policy.*"), never=MATHS | {"run_algorithm"}),
     Room("improve_ltp", ("improve_ltp", "improve_ltp.*"), never=MATHS | {"run_algorithm", "eval_policy"}),

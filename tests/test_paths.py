@@ -12,7 +12,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import probes
 import trees
-from landscapes import devices, neighborhood, paths
+from landscapes import devices, measurement, neighborhood, paths
 from landscapes.algorithms import make_algorithm
 from landscapes.envs import make_environment
 from landscapes.types import Algorithm, Environment, Policy, TrainState
@@ -173,7 +173,7 @@ def measured(
     algorithm, state = quadratic(env, **settings)
     num = len(points.origin)
     rate = neighborhood.amount_sets_rate(algorithm, kind, amount)
-    made = neighborhood.make_measure(
+    made = measurement.make_measure(
         env, algorithm, kind, num_samples, batch_size, amount_sets_rate=rate, num_points=num
     )
     return made.measure(KEY, state, amount, points=points).returns.reshape(num_samples, num)
@@ -214,7 +214,7 @@ def test_the_ends_are_the_purds_of_the_policies(kind):
     returns = measured(env, paths.between(*ends, 4), kind, 0.2, 7)
     algorithm, state = quadratic(env)
     rate = neighborhood.amount_sets_rate(algorithm, kind, 0.2)
-    alone = neighborhood.make_measure(env, algorithm, kind, 7, 1000, amount_sets_rate=rate)
+    alone = measurement.make_measure(env, algorithm, kind, 7, 1000, amount_sets_rate=rate)
     for column, policy in ((3, ends[0]), (0, ends[1])):
         there = state._replace(learner=state.learner._replace(policy=policy))
         assert_allclose(returns[:, column], alone.measure(KEY, there, 0.2).returns, rtol=1e-5)
@@ -247,7 +247,7 @@ def test_some_of_the_entries_are_those_of_the_whole():
     """The first `num_points` entries are sample 0 of every point."""
     algorithm, state = quadratic(line())
     points = paths.between(at(0.5, 0.2), at(-0.1, 0.3), 4)
-    measure = neighborhood.make_measure(line(), algorithm, "init_parameter", 3, 1000, num_points=4).measure
+    measure = measurement.make_measure(line(), algorithm, "init_parameter", 3, 1000, num_points=4).measure
     whole = measure(KEY, state, 0.1, points=points).returns
     assert_allclose(measure(KEY, state, 0.1, count=4, points=points).returns, whole[:4], rtol=1e-5)
     assert_allclose(measure(KEY, state, 0.1, None, 5, 6, points).returns, whole[5:11], rtol=1e-5)
@@ -256,7 +256,7 @@ def test_some_of_the_entries_are_those_of_the_whole():
 def test_many_paths_compile_once():
     env, calls = probes.counted(line())
     algorithm, state = quadratic(env)
-    made = neighborhood.make_measure(env, algorithm, "init_parameter", 3, 8, num_points=5)
+    made = measurement.make_measure(env, algorithm, "init_parameter", 3, 8, num_points=5)
     made.measure(KEY, state, 0.1, points=paths.between(at(0.5, 0.2), at(-0.1, 0.3), 5))
     traced = dict(calls)
     assert traced["step"] > 0
@@ -295,8 +295,8 @@ def test_updates_at_a_point_take_everything_else_from_the_learner(name, amount):
     points = paths.between(state.learner.policy, other.learner.policy, 3)
     kind = f"{name}_optimization"
     rate = neighborhood.amount_sets_rate(algorithm, kind, amount)
-    together = neighborhood.make_measure(env, algorithm, kind, 2, 100, amount_sets_rate=rate, num_points=3)
-    alone = neighborhood.make_measure(env, algorithm, kind, 2, 100, amount_sets_rate=rate)
+    together = measurement.make_measure(env, algorithm, kind, 2, 100, amount_sets_rate=rate, num_points=3)
+    alone = measurement.make_measure(env, algorithm, kind, 2, 100, amount_sets_rate=rate)
     found = together.measure(KEY, state, amount, points=points).returns.reshape(2, 3)
     for p in range(3):
         policy = paths.policy_at(points, p)
@@ -311,7 +311,7 @@ def test_equal_points_have_equal_returns_under_contacts() -> None:
     algorithm = make_algorithm("td3", {"hidden_dims": [32, 32], "replay_capacity": 100, "learning_starts": 20}, env)
     state = algorithm.init(jax.random.key(4))
     policy = jax.tree.map(lambda x: 0.3 * x, state.learner.policy)  # it hardly moves, and stands for long
-    measure = neighborhood.make_measure(env, algorithm, "init_parameter", 1, 90, num_points=90)
+    measure = measurement.make_measure(env, algorithm, "init_parameter", 1, 90, num_points=90)
     purd = measure.measure(jax.random.key(0), state, 0.0, points=paths.between(policy, policy, 90))
     assert purd.lengths[0] > 300
     assert_array_equal(purd.returns, purd.returns[0])

@@ -12,7 +12,7 @@ from numpy.testing import assert_allclose
 
 import probes
 import trees
-from landscapes import rejection, statistics, training
+from landscapes import rejection, sequential, statistics, training
 from landscapes.algorithms import make_algorithm
 from landscapes.rejection import Score, accepts
 
@@ -40,7 +40,7 @@ class Script:
         self.advance_keys.append(numbers(key))
         return [f"{state[0]}>{len(self.advanced)}"]  # a list, so that objects can be told apart
 
-    def measure(self, key: Any, state: Any) -> np.ndarray:
+    def measure(self, key: Any, state: Any, looks: sequential.Looks | None) -> np.ndarray:
         self.measured.append(state[0])
         self.measure_keys.append(numbers(key))
         return np.full(10, self.worths(state[0], key) if callable(self.worths) else self.worths[len(self.measured) - 1])
@@ -229,16 +229,25 @@ def test_walks_share_no_keys():
 # --- refusing early
 
 
-class StagedScript(Script):
-    """A script whose proposals are measured in stages; every sample of a state is worth the same."""
+def looked_at(returns: np.ndarray, looks: sequential.Looks | None) -> np.ndarray:
+    """As many of the returns as a measurement that may end early takes."""
+    for size in () if looks is None else looks.sizes:
+        if looks.enough(returns[:size]):
+            return returns[:size]
+    return returns
+
+
+class LookingScript(Script):
+    """A script whose proposals may end early; every sample of a state is worth the same."""
 
     def __init__(self, worths: Callable[[str, Any], float]) -> None:
         super().__init__(worths)
-        self.stages: list[tuple[str, int, int]] = []
+        self.taken: list[tuple[str, int]] = []
 
-    def measure(self, key: Any, state: Any, first: int = 0, count: int = 10) -> np.ndarray:
-        self.stages.append((state[0], first, count))
-        return super().measure(key, state).repeat(10)[:count]
+    def measure(self, key: Any, state: Any, looks: sequential.Looks | None) -> np.ndarray:
+        returns = looked_at(super().measure(key, state, looks), looks)
+        self.taken.append((state[0], len(returns)))
+        return returns
 
 
 def early(hopeless: Callable[[int, np.ndarray, Score], bool], *looks: int) -> rejection.EarlyRefusal:
@@ -252,19 +261,14 @@ def test_a_proposal_is_sampled_until_it_is_hopeless():
         seen.append((number, len(returns), incumbent.cvar))
         return (number, len(returns)) in {(1, 2), (2, 5)}
 
-    script = StagedScript(lambda state, key: 5.0)
+    script = LookingScript(lambda state, key: 5.0)
     walk = script.walk(max_steps=3, early=early(hopeless, 2, 5))
     assert [len(proposal.returns) for proposal in walk] == [10, 2, 5, 10]
     # A proposal refused early stays refused, though what was seen of it would do; the last one was seen whole.
     assert [proposal.accepted for proposal in walk] == [True, False, False, True]
     assert seen == [(1, 2, 5.0), (2, 2, 5.0), (2, 5, 5.0), (3, 2, 5.0), (3, 5, 5.0)]
-    assert script.stages == [
-        ("root", 0, 10),
-        *[("root>1", 0, 2)],
-        *[("root>2", 0, 2), ("root>2", 2, 3)],
-        *[("root>3", 0, 2), ("root>3", 2, 3), ("root>3", 5, 5)],
-    ]
-    assert script.measure_keys[1:] == [key_at(i) for i in (1, 2, 2, 3, 3, 3)]
+    assert script.taken == [("root", 10), ("root>1", 2), ("root>2", 5), ("root>3", 10)]
+    assert script.measure_keys[1:] == [key_at(i) for i in (1, 2, 3)]
 
 
 def test_where_nothing_is_hopeless_decisions_are_those_of_all_samples():
@@ -272,38 +276,34 @@ def test_where_nothing_is_hopeless_decisions_are_those_of_all_samples():
         return float(sum(numbers(key)) % 7)
 
     whole = Script(worth).walk(max_steps=30)
-    staged = StagedScript(worth).walk(max_steps=30, early=early(lambda *_: False, 3, 7))
-    unlooked = StagedScript(worth).walk(max_steps=30, early=early(lambda *_: True))
-    for other in (staged, unlooked):
+    looking = LookingScript(worth).walk(max_steps=30, early=early(lambda *_: False, 3, 7))
+    unlooked = LookingScript(worth).walk(max_steps=30, early=early(lambda *_: True))
+    for other in (looking, unlooked):
         assert [p.accepted for p in other] == [p.accepted for p in whole]
         assert [p.score for p in other] == [p.score for p in whole]
 
 
 def test_a_remeasured_incumbent_is_measured_whole_and_first():
-    script = StagedScript(lambda state, key: 5.0)
+    script = LookingScript(lambda state, key: 5.0)
     script.walk(max_steps=1, remeasure_incumbent=True, early=early(lambda *_: True, 4))
-    assert script.stages == [("root", 0, 10), ("root", 0, 10), ("root>1", 0, 4)]
+    assert script.taken == [("root", 10), ("root", 10), ("root>1", 4)]
 
 
 def test_a_walk_that_refuses_early_decides_as_the_whole_one():
     """Normal returns, of proposals far better and far worse than what stands: the rule takes fewer samples only."""
 
-    def make(stages: list[int]) -> Callable[..., np.ndarray]:
-        def measure(key: Any, state: Any, first: int = 0, count: int = 200) -> np.ndarray:
-            stages.append(count)
-            random = np.random.default_rng(numbers(key))
-            worth = 50.0 * random.integers(-2, 3) if ">" in state[0] else 0.0
-            return random.normal(worth, 10.0, 200)[first : first + count]
-
-        return measure
+    def measure(key: Any, state: Any, looks: sequential.Looks | None) -> np.ndarray:
+        random = np.random.default_rng(numbers(key))
+        worth = 50.0 * random.integers(-2, 3) if ">" in state[0] else 0.0
+        return looked_at(random.normal(worth, 10.0, 200), looks)
 
     settings: dict[str, Any] = {"max_steps": 20, "check_interval": 1, "heuristic": "cvar", "alpha": 0.1}
     decisions, taken = [], []
     for rule in (None, rejection.make_early_refusal(0.1, 200, 0.05, (0, 0))):
-        script, stages = Script([]), []
-        walk = rejection.reject(script.advance, make(stages), ["root"], KEYS, root_iteration=0, early=rule, **settings)
+        script = Script([])
+        walk = list(rejection.reject(script.advance, measure, ["root"], KEYS, root_iteration=0, early=rule, **settings))
         decisions.append([proposal.accepted for proposal in walk])
-        taken.append(sum(stages))
+        taken.append(sum(len(proposal.returns) for proposal in walk))
     assert decisions[0] == decisions[1]
     assert taken[1] < 0.7 * taken[0] == 0.7 * 21 * 200
 
@@ -363,7 +363,7 @@ def test_advance_is_training_compiled_once_and_leaves_the_old_state():
     }
     algorithm = make_algorithm("td3", settings, env)
     root = jax.jit(algorithm.init)(jax.random.key(0))
-    advance = rejection.make_advance(algorithm)
+    advance = rejection.make_updater(algorithm).advance
     root = advance(jax.random.key(1), root, 0, 4)  # two of warm-up, two of training: one actor step
     traced, before = dict(calls), trees.copied(root)
     assert int(root.learner.actor_opt_state.count) == 1 and int(root.experience.log.count) == 4
@@ -389,9 +389,9 @@ def test_a_walk_that_refuses_nothing_is_the_control_bit_for_bit():
     env = probes.bowl()
     algorithm = probes.quadratic(probes.Config(), env)
     root = jax.jit(algorithm.init)(jax.random.key(0))
-    advance = rejection.make_advance(algorithm)
+    advance = rejection.make_updater(algorithm).advance
 
-    def measure(key: Any, state: Any) -> np.ndarray:
+    def measure(key: Any, state: Any, looks: None) -> np.ndarray:
         return -(np.asarray(state.learner.policy.params["point"]) ** 2)
 
     walk = list(

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import landscapes
-from landscapes import neighborhood, paths, rollout
+from landscapes import measurement, paths, rollout
 from landscapes.config.launch import run_entry_point
 from landscapes.types import Policy
 
@@ -106,7 +106,7 @@ def test_samples_of_a_point_are_its_purd(results: Path) -> None:
     returns = group(results, "60/random0_radius1.0/5x3/td3_optimization/0.01/4")["returns"]
     env, algorithm, state = landscapes.load("td", seed=0, step=60, results_dir=results)
     env = env._replace(episode_length=10)
-    alone = neighborhood.make_measure(env, algorithm, "td3_optimization", 4, 4, amount_sets_rate=True)
+    alone = measurement.make_measure(env, algorithm, "td3_optimization", 4, 4, amount_sets_rate=True)
     np.testing.assert_allclose(returns[2, 1], alone.measure(jax.random.key(4321), state, 0.01).returns, rtol=1e-5)
 
 
@@ -157,7 +157,7 @@ def test_a_slice_is_measured_once(
     table = capsys.readouterr().out.partition("samples at each of 15 points")[2].partition("Wrote")[0]
     for word in ("checkpoint", "best", "worst", "of the points have a mean below half"):
         assert word in table
-    monkeypatch.setattr(neighborhood.rollout, "make_engine", None)  # whatever measures now fails
+    monkeypatch.setattr(measurement.rollout, "make_engine", None)  # whatever measures now fails
     assert cut(results, *line) == 0
     out = capsys.readouterr().out
     assert "was measured before" in out and table in out

@@ -10,7 +10,7 @@ import pytest
 
 import probes
 import shown
-from landscapes import neighborhood, trajectories
+from landscapes import measurement, neighborhood, trajectories
 from landscapes.algorithms import make_algorithm
 from landscapes.config.launch import run_entry_point
 from landscapes.envs import make_environment
@@ -32,10 +32,10 @@ def algorithm(env: Environment) -> Algorithm:
 
 def measured(
     env: Environment, algorithm: Algorithm, kind: str, batch_size: int, amount: float = 1.0
-) -> tuple[neighborhood.Purd, list[trajectories.Trajectory]]:
+) -> tuple[measurement.Purd, list[trajectories.Trajectory]]:
     """A PURD of 11 samples, and all of them recorded again in some order."""
     rate = neighborhood.amount_sets_rate(algorithm, kind, amount)
-    measure = neighborhood.make_measure(env, algorithm, kind, NUM, batch_size, amount_sets_rate=rate)
+    measure = measurement.make_measure(env, algorithm, kind, NUM, batch_size, amount_sets_rate=rate)
     state = algorithm.init(jax.random.key(0))
     purd = measure.measure(KEY, state, amount)
     record = trajectories.make_record(env, measure)
@@ -71,7 +71,7 @@ def test_of_several_episodes_the_first_is_recorded(env: Environment, algorithm: 
 
 
 def test_a_return_that_does_not_come_again_shows(env: Environment, algorithm: Algorithm) -> None:
-    measure = neighborhood.make_measure(env, algorithm, "init_parameter", 4, 4)
+    measure = measurement.make_measure(env, algorithm, "init_parameter", 4, 4)
     state = algorithm.init(jax.random.key(0))
     purd = measure.measure(KEY, state, 1.0)
     (one,) = trajectories.make_record(env, measure)(KEY, state, 1.0, purd.returns + np.float32(1.0), [2])
@@ -80,7 +80,7 @@ def test_a_return_that_does_not_come_again_shows(env: Environment, algorithm: Al
 
 def test_an_environment_without_a_pose_is_refused(algorithm: Algorithm) -> None:
     env = probes.line()
-    measure = neighborhood.make_measure(env, algorithm, "action", 2, 2)
+    measure = measurement.make_measure(env, algorithm, "action", 2, 2)
     with pytest.raises(ValueError, match="line tells no pose"):
         trajectories.make_record(env, measure)
 
@@ -99,7 +99,7 @@ def test_contacts_are_met_again_bit_for_bit() -> None:
     env = make_environment("hopper", "spring", 200)
     algorithm = make_algorithm("td3", {"hidden_dims": [8, 8], "replay_capacity": 100, "learning_starts": 20}, env)
     state = algorithm.init(jax.random.key(1))
-    measure = neighborhood.make_measure(env, algorithm, "init_parameter", 90, 90)
+    measure = measurement.make_measure(env, algorithm, "init_parameter", 90, 90)
     purd = measure.measure(KEY, state, 0.3)
     samples = [0, 31, 44, 45, 70, 89]
     recorded = trajectories.make_record(env, measure)(KEY, state, 0.3, purd.returns, samples)

@@ -16,6 +16,7 @@ from benchmarks.harness import ALONE
 from benchmarks.workload import Case, Workload
 from benchmarks.workloads.training import make_agent, update_only, with_full_log
 from landscapes import door, neighborhood, rejection, storage
+from landscapes.measurement import Measure, Purd, make_measure
 from landscapes.types import Algorithm, Environment, TrainState
 
 GAMMA = 0.99
@@ -33,19 +34,19 @@ def _made(
     samples: int,
     batch_size: int,
     lanes: int | None = None,
-) -> neighborhood.Measure:
+) -> Measure:
     sets_rate = neighborhood.amount_sets_rate(agent, kind, amount)
-    return neighborhood.make_measure(env, agent, kind, samples, batch_size, GAMMA, sets_rate, lanes)
+    return make_measure(env, agent, kind, samples, batch_size, GAMMA, sets_rate, lanes)
 
 
 def _case(
-    made: neighborhood.Measure, agent: Algorithm, state: TrainState, kind: str, amount: float, samples: int
-) -> tuple[Case, Callable[[], neighborhood.Purd]]:
+    made: Measure, agent: Algorithm, state: TrainState, kind: str, amount: float, samples: int
+) -> tuple[Case, Callable[[], Purd]]:
     """The measurement as a case, and as it is."""
     drawing = agent.env_steps if kind in agent.update_kinds and agent.env_steps > 1 else 0
     key = jax.random.key(1)
 
-    def measure() -> neighborhood.Purd:
+    def measure() -> Purd:
         return made.measure(key, state, amount)
 
     def run(_: int) -> float:
@@ -123,7 +124,7 @@ def proposal(
     state = _state(agent)
     made = _made(env, agent, kind, amount, samples, batch_size)
     case, measure = _case(made, agent, state, kind, amount, samples)
-    advance = rejection.make_advance(agent)
+    advance = rejection.make_updater(agent).advance
     incumbent = rejection.score(measure().returns, 0.1)
     number = [0]
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from eval_policy.measured import measured_before
 from eval_policy.policies import StoredPolicy, check_alike, check_stored
-from landscapes import console, door, neighborhood, paths, statistics, stopping, storage, tables
+from landscapes import console, door, measurement, neighborhood, paths, statistics, stopping, storage, tables
 from landscapes.config.job import Job
 from landscapes.config.schemas import LandscapeSlice
 from landscapes.find_run import find_run
@@ -80,7 +80,7 @@ def run(job: Job) -> None:
     asked = _open(job, s)
     env, algorithm = door.rebuild(asked.centre.run, s.episode_length)
     rate = neighborhood.amount_sets_rate(algorithm, s.noise_type, s.noise_amount)
-    measure = neighborhood.make_measure(
+    measure = measurement.make_measure(
         env,
         algorithm,
         s.noise_type,
@@ -138,7 +138,7 @@ def _found_before(job: Job, asked: _Slice) -> dict[str, np.ndarray]:
     return found
 
 
-def _print_plan(asked: _Slice, measure: neighborhood.Measure) -> None:
+def _print_plan(asked: _Slice, measure: measurement.Measure) -> None:
     s = asked.settings
     roll_outs = s.num_x * s.num_y * s.num_samples
     axes = zip("xy", asked.axis_labels, (s.num_x, s.num_y), strict=True)
@@ -149,7 +149,7 @@ def _print_plan(asked: _Slice, measure: neighborhood.Measure) -> None:
             "measured": f"{s.num_samples} samples at each point, {_in_words(s)}",
             "roll-outs": f"{console.human_count(roll_outs)} in all",
             "environment steps": f"at most {console.human_count(roll_outs * s.episode_length)}",
-            "side by side": neighborhood.side_by_side(measure.program_shape),
+            "side by side": measurement.side_by_side(measure.program_shape),
             "time": "shown as soon as it is compiled and has run a little",
         },
     )
@@ -160,7 +160,7 @@ def _in_words(s: LandscapeSlice) -> str:
 
 
 def _measure(
-    job: Job, asked: _Slice, algorithm: Algorithm, measure: neighborhood.Measure, unfinished: storage.Unfinished
+    job: Job, asked: _Slice, algorithm: Algorithm, measure: measurement.Measure, unfinished: storage.Unfinished
 ) -> np.ndarray:
     """Returns `[num_x, num_y, num_samples]`."""
     s = asked.settings
@@ -191,7 +191,7 @@ def _measure(
     return np.ascontiguousarray(np.moveaxis(returns, 0, -1))
 
 
-def _unfinished(job: Job, asked: _Slice, measure: neighborhood.Measure) -> storage.Unfinished:
+def _unfinished(job: Job, asked: _Slice, measure: measurement.Measure) -> storage.Unfinished:
     """What of it was measured by a job that was stopped."""
     about = {
         "result": f"{asked.path.name}/{asked.group}",
@@ -223,7 +223,7 @@ def _points(asked: _Slice, algorithm: Algorithm, state: TrainState, others: Sequ
     return paths.plane(policy, directions[: 2 if s.num_y > 1 else 1], asked.x, asked.y)
 
 
-def _write(job: Job, asked: _Slice, returns: np.ndarray, measure: neighborhood.Measure) -> None:
+def _write(job: Job, asked: _Slice, returns: np.ndarray, measure: measurement.Measure) -> None:
     s = asked.settings
     policies = [asked.centre, *asked.others]
     about = {"random_seed": job.random_seed, "config": job.resolved}

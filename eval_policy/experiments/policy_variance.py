@@ -14,7 +14,7 @@ import numpy as np
 
 from eval_policy.measured import measured_before
 from eval_policy.trajectories import Recorder
-from landscapes import console, door, neighborhood, statistics, stopping, storage, tables
+from landscapes import console, door, measurement, neighborhood, statistics, stopping, storage, tables
 from landscapes.config.job import Job
 from landscapes.config.schemas import PolicyVariance
 from landscapes.figures import purd_histograms
@@ -47,7 +47,7 @@ def run(job: Job) -> None:
     for amount in s.noise_amounts:
         rate = neighborhood.amount_sets_rate(algorithm, s.noise_type, amount)
         if rate not in measures:
-            measures[rate] = neighborhood.make_measure(
+            measures[rate] = measurement.make_measure(
                 env, algorithm, s.noise_type, s.eval_episodes, s.batch_size, s.discount, rate
             )
     recorder = Recorder(job, stored, s, env, measures)
@@ -123,15 +123,15 @@ def _dataset_names(s: PolicyVariance, amount: float) -> tuple[str, str, str]:
 
 def _measured_before(
     job: Job, stored: storage.Run, s: PolicyVariance, pairs: Sequence[tuple[int, float]]
-) -> dict[tuple[int, float], neighborhood.Purd]:
+) -> dict[tuple[int, float], measurement.Purd]:
     """Of these checkpoints and amounts what has been measured already, under the same settings; says how much."""
-    found: dict[tuple[int, float], neighborhood.Purd] = {}
+    found: dict[tuple[int, float], measurement.Purd] = {}
     for step in s.ckpt_indexes:
         names = {amount: _dataset_names(s, amount) for amount in s.noise_amounts}
         wanted = [name for of_amount in names.values() for name in of_amount]
         data = measured_before(stored.returns_path(s.seed, step), wanted, job.resolved, DECISIVE)
         found |= {
-            (step, amount): neighborhood.Purd(*(data[name] for name in of_amount))
+            (step, amount): measurement.Purd(*(data[name] for name in of_amount))
             for amount, of_amount in names.items()
             if all(name in data for name in of_amount)
         }
@@ -145,7 +145,7 @@ def _unfinished(
     stored: storage.Run,
     s: PolicyVariance,
     step: int,
-    measure: neighborhood.Measure,
+    measure: measurement.Measure,
     key: jax.Array,
     amount: float,
 ) -> storage.Unfinished:
@@ -163,7 +163,7 @@ def _print_plan(stored: storage.Run, s: PolicyVariance, shape: dict[str, Any]) -
             "checkpoints": ", ".join(map(str, s.ckpt_indexes)),
             "samples": f"{s.eval_episodes} each, {console.human_count(samples)} in all",
             "environment steps": f"at most {console.human_count(samples * s.episode_length)} in roll-outs",
-            "side by side": neighborhood.side_by_side(shape),
+            "side by side": measurement.side_by_side(shape),
             "time": "shown as soon as it is compiled and has run a little",
         },
     )
@@ -175,7 +175,7 @@ def _write(
     s: PolicyVariance,
     step: int,
     amount: float,
-    purd: neighborhood.Purd,
+    purd: measurement.Purd,
     shape: dict[str, Any],
 ) -> Path:
     about = {

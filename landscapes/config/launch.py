@@ -31,6 +31,7 @@ from landscapes.config.compose import (
     refuse_sweeps,
     typed_arguments,
 )
+from landscapes.config.entry import STOPPED
 from landscapes.config.job import Job, make_job
 from landscapes.config.runtime import set_up_runtime
 from landscapes.config.slurm import LaunchError
@@ -41,7 +42,6 @@ from landscapes.stopping import Stopped, stop_requests
 
 USER_ERROR = 2
 FAILURE = 1
-STOPPED = 130
 
 _REFUSED_FLAGS = ("config_path", "config_name", "config_dir", "experimental_rerun")
 

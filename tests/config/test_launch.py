@@ -140,6 +140,16 @@ def test_an_interrupt_waits_for_imports(
     assert capsys.readouterr().err.endswith("stopped by SIGINT; the same command goes on from here\n")
 
 
+@pytest.mark.parametrize("command", [["-m", TRAIN], [f"{TRAIN}/main.py"]])
+def test_an_interrupt_while_libraries_are_imported_is_one_line(command: list[str], tmp_path: Path) -> None:
+    (tmp_path / "hydra.py").write_text("import signal; signal.raise_signal(signal.SIGINT)")
+    paths = os.pathsep.join([str(tmp_path), str(ROOT)])
+    ended = subprocess.run(
+        [sys.executable, *command], cwd=ROOT, env=os.environ | {"PYTHONPATH": paths}, capture_output=True, text=True
+    )
+    assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "stopped\n")
+
+
 STAND_IN = """
 import os, sys, types
 from landscapes.errors import UserError

@@ -1,0 +1,18 @@
+"""The first thing that an entry point imports: its libraries take most of a second, in which Ctrl-C may come.
+
+Knows where commands are run; imports it last.
+"""
+
+import sys
+
+STOPPED = 130
+
+
+def enter(entry_point: str) -> int:
+    """Runs `python -m ENTRY_POINT` with this process's arguments and returns the exit code."""
+    try:
+        from landscapes.config.launch import run_entry_point
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        return STOPPED
+    return run_entry_point(entry_point)
