@@ -3,9 +3,9 @@
 Knows neighbourhoods, the engine of `rollout` and the devices; knows no concrete algorithm and no file.
 
 Samples are measured in blocks. A block is one run of the engine, whose policies are drawn in chunks (for kinds that are
-updates: one `policy_update` from the same state under many keys) as lanes come to take them. Of D devices, device d has
-samples d, d + D, d + 2D, ... of the block: what has been rolled out is always a beginning of the block but for the
-episodes that still go on, and who needs a beginning only can stop there (`sequential.Looks`).
+updates: one `policy_update` from the same state under many keys). Of D devices, device d has samples d, d + D, ... of
+the block: what has been rolled out is always a beginning of the block but for the episodes that still go on, and who
+may need a beginning only (`sequential.Looks`) can stop there, with few policies drawn that no lane has taken.
 
 Sample i draws everything from `fold_in(key, i)` alone, so that checkpoints, amounts and kinds are compared on common
 random numbers; and so are the points of a path or a plane (`paths`), all of which one run of the engine measures. The
@@ -273,8 +273,8 @@ def make_measure(
         devices=num,
         num_points=num_points or 1,
         share=share,
-        # Where they are drawn one by one, few a call cost no time, and few are drawn before they are needed.
-        chunk=min(chunk, num_lanes) if devices.one_by_one() else chunk,
+        # Where they are drawn one by one, few a call cost no time, and few are drawn for nothing.
+        chunk=min(chunk, -(-num_lanes // 4)) if devices.one_by_one() else chunk,
         lanes=_whole_lanes(num_lanes) if num_points is not None else num_lanes,
     )
     made = _Made(_jit(env, algorithm, near, s, gamma), s, near, env.episode_length, algorithm.env_steps)
@@ -414,7 +414,7 @@ class _Block:
         self.counts = made.shape.counts(size)
         self.num_drawn = 0
         """On each device, the last chunk whole."""
-        self.num_taken = 0
+        self.num_taken = made.shape.lanes
         """Of those, by the lanes of the device that took most."""
         self.num_finished = 0
         """Episodes, on all devices."""
@@ -441,7 +441,7 @@ class _Block:
                     sizes.pop(0)
                 if self.is_finished:
                     return known, False
-            self.go_on()
+            self.go_on(sparing=bool(sizes))
 
     @property
     def is_finished(self) -> bool:
@@ -469,11 +469,12 @@ class _Block:
         num_listed = devices.put_apart(self.num_listed(), self.made.shape.devices)
         self.episodes = self.episodes._replace(num_episodes=num_listed)
 
-    def go_on(self) -> None:
-        """Some rounds of the engine, with policies enough for all lanes that come free meanwhile."""
+    def go_on(self, sparing: bool) -> None:
+        """Some rounds of the engine, with all policies drawn, or `sparing` with about those that lanes will take."""
         made, before = self.made, self.num_taken
         self.num_taken = int(np.asarray(self.running.next_episode).max()) // made.near.episodes
-        if self.draw_until(self.num_taken + max(made.shape.lanes, 2 * (self.num_taken - before))):
+        soon = max(made.shape.lanes // 2, self.num_taken - before)
+        if self.draw_until(self.num_taken + soon if sparing else made.shape.share):
             self.list_drawn()
         arguments = made.advance_arguments(self.asked, self.running, self.episodes, self.policies)
         self.running = made.programs.advance(*arguments)

@@ -30,7 +30,7 @@ LOOK_SHARES = (1 / 8, 1 / 4, 1 / 2, 3 / 4)
 """Shares of a sample after which one looks."""
 
 LOOK_MULTIPLE = 64
-"""Looks are at multiples of this on every machine: fewer roll-outs than go side by side on its cores take as long."""
+"""Looks are at multiples of this on every machine: fewer roll-outs than go side by side save no time."""
 
 LAST_LOOK = 0.8
 """Share of a sample after which a look could save too little."""
