@@ -437,6 +437,21 @@ def test_a_walk_may_refuse_before_all_samples_are_taken(results: Path, capsys: p
     assert "450/450 samples (100.0 %)" in out
 
 
+def test_a_walk_whose_save_holds_parts_is_not_gone_on_with(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Parts of measurements, as the first version saved them, would be taken for measurements that ended early."""
+    options = ["run_name=walk", "experiment.sequential_error=0.1", "save_interval=1e-6"]
+    with pytest.MonkeyPatch.context() as once:
+        once.setattr(measurement, "make_measure", ending_at(2))
+        assert walk(results, "td", *options) == 130
+    run = storage.open_run(results, "walk")
+    save = storage.read_save(run)
+    assert save is not None
+    storage.write_save(run, save.datasets, {})
+    assert walk(results, "td", *options) == 2
+    assert "run_name=walk: was stopped by an earlier version" in capsys.readouterr().err
+    assert walk(results, "td", *options, "overwrite=true") == 0
+
+
 # The Python door
 
 
