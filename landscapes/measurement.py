@@ -274,7 +274,7 @@ def make_measure(
         num_points=num_points or 1,
         share=share,
         # Where they are drawn one by one, few a call cost no time, and few are drawn for nothing.
-        chunk=min(chunk, -(-num_lanes // 4)) if devices.one_by_one() else chunk,
+        chunk=min(chunk, num_lanes) if devices.one_by_one() else chunk,
         lanes=_whole_lanes(num_lanes) if num_points is not None else num_lanes,
     )
     made = _Made(_jit(env, algorithm, near, s, gamma), s, near, env.episode_length, algorithm.env_steps)
@@ -315,8 +315,7 @@ def make_measure(
         end = num_entries if count is None else first + count
         purds: list[Purd] = []
         for start in range(first, end, block):
-            one = _Block(made, asked, start, min(block, end - start), progress)
-            purd, is_enough = one.measure(looks)
+            purd, is_enough = _Block(made, asked, start, min(block, end - start), progress, looks).measure()
             purds.append(purd)
             if keep is not None:
                 keep(purd)
@@ -327,8 +326,6 @@ def make_measure(
 
     def begin(key: Key, state: TrainState, amount: jax.Array, first: int, size: int) -> tuple[Policy, rollout.Episodes]:
         block = _Block(made, ask(key, state, None, amount), first, size)
-        block.draw_until(share)
-        block.list_drawn()
         return block.policies, block.episodes
 
     shape_of_program: dict[str, int | str] = {
@@ -409,8 +406,17 @@ class _Made(NamedTuple):
 class _Block:
     """Samples first .. first + size - 1 while they are measured: the policies drawn so far, the lanes, the results."""
 
-    def __init__(self, made: _Made, asked: _Asked, first: int, size: int, progress: Progress | None = None) -> None:
+    def __init__(
+        self,
+        made: _Made,
+        asked: _Asked,
+        first: int,
+        size: int,
+        progress: Progress | None = None,
+        looks: Looks | None = None,
+    ) -> None:
         self.made, self.asked, self.first, self.size, self.progress = made, asked, first, size, progress
+        self.looks = looks
         self.counts = made.shape.counts(size)
         self.num_drawn = 0
         """On each device, the last chunk whole."""
@@ -423,20 +429,20 @@ class _Block:
             self.policies, self.num_drawn = made.shared_policy(asked), made.shape.share
         else:
             self.policies = devices.zeros(made.drawn_shapes(asked), made.shape.devices)
-        self.draw_until(made.shape.lanes)
+        self.draw_until(made.shape.share if looks is None else made.shape.lanes)
         begun = made.programs.begin(*made.begin_arguments(asked, self.policies, first, self.num_listed()))
         self.episodes: rollout.Episodes = begun[0]
         self.running: rollout.EngineState = begun[1]
 
-    def measure(self, looks: Looks | None) -> tuple[Purd, bool]:
+    def measure(self) -> tuple[Purd, bool]:
         """All samples, or a beginning that is enough, and whether it is."""
-        sizes = [] if looks is None else [size for size in looks.sizes if size <= self.size]
+        sizes = [] if self.looks is None else [size for size in self.looks.sizes if size <= self.size]
         while True:
             if sizes or self.is_finished:
                 known = self.beginning()
-                while looks is not None and sizes and sizes[0] <= len(known.returns):
+                while self.looks is not None and sizes and sizes[0] <= len(known.returns):
                     part = Purd(*(x[: sizes[0]] for x in known))
-                    if looks.enough(part.returns):
+                    if self.looks.enough(part.returns):
                         return part, True
                     sizes.pop(0)
                 if self.is_finished:

@@ -174,8 +174,8 @@ def test_a_single_sample(kind):
 def test_the_shape_of_the_program_is_told():
     shape = compiled(bowl(), "quadratic_optimization", 20, 7, True, ()).program_shape
     assert (shape["block"], shape["devices"]) == (7, 2)
-    # Of each device: never more than 7 side by side. A CPU draws one by one, for a quarter of the lanes at a time.
-    assert (shape["lanes"], shape["updates_per_chunk"]) == (3, 1)
+    # Of each device: never more than 7 side by side. A CPU draws one by one, for all lanes at a time.
+    assert (shape["lanes"], shape["updates_per_chunk"]) == (3, 3)
     assert shape["device"] == jax.default_backend()
 
 
