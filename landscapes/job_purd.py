@@ -64,7 +64,7 @@ def measure_by_blocks(
     def save() -> None:
         nonlocal saved_at, num_saved
         if num_saved < done:
-            unfinished.write(_joined(parts)._asdict())
+            unfinished.write(measurement.joined(parts)._asdict())
             saved_at, num_saved = time.monotonic(), done
 
     def keep(block: measurement.Purd) -> None:
@@ -80,8 +80,4 @@ def measure_by_blocks(
     except BaseException:
         save()
         raise
-    return _joined(parts)
-
-
-def _joined(parts: list[measurement.Purd]) -> measurement.Purd:
-    return measurement.Purd(*(np.concatenate(fields) for fields in zip(*parts, strict=True)))
+    return measurement.joined(parts)

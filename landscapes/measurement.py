@@ -54,6 +54,11 @@ class Purd(NamedTuple):
     lengths: np.ndarray
 
 
+def joined(purds: Sequence[Purd]) -> Purd:
+    """Samples of the first, then those of the next, ..."""
+    return Purd(*(np.concatenate(fields) for fields in zip(*purds, strict=True)))
+
+
 class Again(NamedTuple):
     """The programs of a measurement one by one, for rolling some of its samples out again exactly as it did."""
 
@@ -322,7 +327,7 @@ def make_measure(
             if is_enough:
                 break
             looks = None if looks is None else looks.after(purd.returns)
-        return Purd(*(np.concatenate(x) for x in zip(*purds, strict=True)))
+        return joined(purds)
 
     def begin(key: Key, state: TrainState, amount: jax.Array, first: int, size: int) -> tuple[Policy, rollout.Episodes]:
         block = _Block(made, ask(key, state, None, amount), first, size)
