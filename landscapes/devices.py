@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
-from landscapes.types import PyTree
+from landscapes.types import Key, PyTree
 
 AXIS = "device"
 
@@ -43,6 +43,29 @@ def compiler_options(env_steps: int) -> dict[str, Any] | None:
 def compiler_options_once() -> dict[str, Any] | None:
     """Compiler options of a program that runs once: on CPUs compiling takes longer than running it."""
     return {"xla_backend_optimization_level": 1} if jax.default_backend() == "cpu" else None
+
+
+def run_one(
+    index: jax.Array, functions: Sequence[Callable[[Key, PyTree, PyTree], PyTree]], key: Key, x: PyTree, read: PyTree
+) -> tuple[PyTree, PyTree]:
+    """`functions[index](key, x, read)`, or `x` where `index` [] int32 is -1; and `read`, for all that comes after.
+
+    XLA copies what comes out of a branch. On a CPU these are loops of at most one turn instead, which change `x` in
+    place. Their key depends on the turn, for XLA only (0 is added): else what they read at random it would read before
+    the loop, at once with the last writing to `read`, and would copy all of `read` for that.
+    """
+    if jax.default_backend() != "cpu":
+        return jax.lax.switch(index + 1, [lambda key, x, read: x, *functions], key, x, read), read
+    data, kind = jax.random.key_data(key), jax.random.key_impl(key)
+    for i, function in enumerate(functions):
+
+        def turn(zero: jax.Array, carry: tuple[PyTree, PyTree], function: Any = function) -> tuple[PyTree, PyTree]:
+            x, read = carry
+            same_key = jax.random.wrap_key_data(data + zero.astype(data.dtype), impl=kind)
+            return function(same_key, x, read), read
+
+        x, read = jax.lax.fori_loop(0, (index == i).astype(jnp.int32), turn, (x, read))
+    return x, read
 
 
 @functools.cache

@@ -123,10 +123,9 @@ def iteration(
 ) -> tuple[TrainState, Metrics, Metrics]:
     """Iteration `index` (traced uint32, counted from the start of the run): the state, metrics, and their weights.
 
-    It warms up or trains as `index` says and draws from `key` alone. Which phase of `update` runs is a branch on the
-    index, which seeds share: under `vmap` over seeds only that branch runs, and the environment step, the expensive
-    thing to compile, stands in the program once. Branches hand out learners, never the experience they read. A metric
-    that this phase does not report has weight 0.
+    It warms up or trains as `index` says and draws from `key` alone. Which phase of `update` runs depends on the index,
+    which seeds share: under `vmap` over seeds only that phase runs, and the environment step, the expensive thing to
+    compile, stands in the program once. A metric that this phase does not report has weight 0.
     """
     key_collect, key_update = jax.random.split(key)
     warming = index < jnp.uint32(algorithm.warm_up_steps) if algorithm.warm_up_steps else False
@@ -139,29 +138,25 @@ def iteration(
     shapes = [jax.eval_shape(branch, key_update, state, data)[1] for branch in branches]
     zeros = {name: jnp.zeros(x.shape, x.dtype) for shape in shapes for name, x in sorted(shape.items())}
 
-    def padded(branch: Callable[..., tuple[Any, Metrics]]) -> Callable[..., tuple[Any, Metrics, Metrics]]:
-        def run(key: Key, state: TrainState, data: PyTree) -> tuple[Any, Metrics, Metrics]:
-            learner, metrics = branch(key, state, data)
-            weights = {name: jnp.float32(name in metrics) for name in zeros}
-            return learner, zeros | metrics, weights
+    def padded(branch: Callable[..., tuple[Any, Metrics]]) -> Callable[[Key, Any, PyTree], Any]:
+        def run(key: Key, told: tuple[Any, Metrics, Metrics], read: PyTree) -> tuple[Any, Metrics, Metrics]:
+            experience, data = read
+            learner, metrics = branch(key, TrainState(told[0], experience), data)
+            return learner, zeros | metrics, {name: jnp.float32(name in metrics) for name in zeros}
 
         return run
 
-    def skip(key: Key, state: TrainState, data: PyTree) -> tuple[Any, Metrics, Metrics]:
-        return state.learner, zeros, {name: jnp.float32(0.0) for name in zeros}
-
     runs = [padded(branch) for branch in branches]
-    phase = ((index - jnp.uint32(algorithm.warm_up_steps)) % jnp.uint32(algorithm.period)).astype(jnp.int32)
-    if algorithm.warm_up_steps:
-        learner, metrics, weights = jax.lax.switch(
-            jnp.where(warming, 0, 1 + phase), [skip, *runs], key_update, state, data
-        )
-    elif len(runs) > 1:
-        learner, metrics, weights = jax.lax.switch(phase, runs, key_update, state, data)
+    told = (state.learner, zeros, {name: jnp.float32(0.0) for name in zeros})
+    read = (state.experience, data)
+    if algorithm.period == 1 and not algorithm.warm_up_steps:
+        told = runs[0](key_update, told, read)
     else:
-        learner, metrics, weights = runs[0](key_update, state, data)
+        phase = ((index - jnp.uint32(algorithm.warm_up_steps)) % jnp.uint32(algorithm.period)).astype(jnp.int32)
+        told, read = devices.run_one(jnp.where(warming, -1, phase), runs, key_update, told, read)
+    learner, metrics, weights = told
     weights |= {name: jnp.float32(1.0) for name in collected}
-    return state._replace(learner=learner), collected | metrics, weights
+    return TrainState(learner, read[0]), collected | metrics, weights
 
 
 def blank_tally(algorithm: Algorithm) -> Tally:
