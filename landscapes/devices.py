@@ -50,11 +50,12 @@ def run_one(
 ) -> tuple[PyTree, PyTree]:
     """`functions[index](key, x, read)`, or `x` where `index` [] int32 is -1; and `read`, for all that comes after.
 
-    XLA copies what comes out of a branch. On a CPU these are loops of at most one turn instead, which change `x` in
-    place. Their key depends on the turn, for XLA only (0 is added): else what they read at random it would read before
-    the loop, at once with the last writing to `read`, and would copy all of `read` for that.
+    XLA copies what comes out of a branch. On a CPU several functions are loops of at most one turn instead, which
+    change `x` in place. Their key depends on the turn, for XLA only (0 is added): else what they read at random it
+    would read before the loop, at once with the last writing to `read`, and would copy all of `read` for that. A single
+    function is a branch: what runs side by side within it (the updates of SAC) has to wait for less.
     """
-    if jax.default_backend() != "cpu":
+    if len(functions) == 1 or jax.default_backend() != "cpu":
         return jax.lax.switch(index + 1, [lambda key, x, read: x, *functions], key, x, read), read
     data, kind = jax.random.key_data(key), jax.random.key_impl(key)
     for i, function in enumerate(functions):

@@ -283,16 +283,17 @@ def make_measure(
         lanes=_whole_lanes(num_lanes) if num_points is not None else num_lanes,
     )
     made = _Made(_jit(env, algorithm, near, s, gamma), s, near, env.episode_length, algorithm.env_steps)
-    compiled: list[bool] = []
+    is_compiled = False
 
     def ask(key: Key, state: TrainState, points: paths.Points | None, amount: float | jax.Array) -> _Asked:
         state, points = devices.put_everywhere((state, points), num)
         return _Asked(key, state, points, jnp.float32(amount))
 
-    def compile_once(asked: _Asked, beside: Sequence[Program]) -> None:
-        if not compiled:
+    def compile_once(asked: _Asked, beside: Sequence[Program] = ()) -> None:
+        nonlocal is_compiled
+        if not is_compiled:
             compile_together([*made.called(asked), *beside])
-            compiled.append(True)
+            is_compiled = True
 
     def compile_for(
         key: Key,
@@ -301,8 +302,7 @@ def make_measure(
         points: paths.Points | None = None,
         beside: Sequence[Program] = (),
     ) -> None:
-        if not compiled:
-            compile_once(ask(key, state, points, amount), beside)
+        compile_once(ask(key, state, points, amount), beside)
 
     def measure(
         key: Key,
@@ -316,7 +316,7 @@ def make_measure(
         keep: Callable[[Purd], None] | None = None,
     ) -> Purd:
         asked = ask(key, state, points, amount)
-        compile_once(asked, ())
+        compile_once(asked)
         end = num_entries if count is None else first + count
         purds: list[Purd] = []
         for start in range(first, end, block):

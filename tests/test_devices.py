@@ -1,5 +1,7 @@
 """Work spread over the local devices (two of them: conftest.py), against the same work on one."""
 
+import re
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -48,6 +50,42 @@ def test_what_is_put_apart_lies_apart():
     assert [shard.data.shape for shard in apart.addressable_shards] == [(2, 2), (2, 2)]
     blank = devices.zeros(jax.ShapeDtypeStruct((2, 3), jnp.int32), 2)
     assert blank.dtype == jnp.int32 and not blank.any() and len(blank.sharding.device_set) == 2
+
+
+@pytest.mark.parametrize("backend", ["cpu", "gpu"])
+def test_one_of_several_functions_runs_or_none(monkeypatch, backend):
+    """Its loops, and the branches that stand for them elsewhere."""
+    monkeypatch.setattr(jax, "default_backend", lambda: backend)
+    key, x, read = jax.random.key(3), {"sum": jnp.arange(3.0), "who": jnp.int32(7)}, jnp.array([1.0, 10.0, 100.0])
+
+    def add(who):
+        def added(key, x, read):
+            return {"sum": x["sum"] + jax.random.permutation(key, read), "who": jnp.int32(who)}
+
+        return added
+
+    run = jax.jit(lambda index: devices.run_one(index, [add(0), add(1)], key, x, read))
+    drawn = x["sum"] + jax.random.permutation(key, read)
+    for index, expected in (
+        (-1, {"sum": x["sum"], "who": 7}),
+        (0, {"sum": drawn, "who": 0}),
+        (1, {"sum": drawn, "who": 1}),
+    ):
+        found, given_back = run(jnp.int32(index))
+        assert_array_equal(found["sum"], expected["sum"])
+        assert int(found["who"]) == expected["who"]
+        assert_array_equal(given_back, read)
+
+
+@pytest.mark.parametrize("name", ["td3", "sac"])
+def test_the_replay_log_is_not_copied_by_a_step(name):
+    rows = 4999  # a size that nothing else has
+    config = {"hidden_dims": [8, 8], "replay_capacity": rows, "learning_starts": 3}
+    trainer = training.make_trainer(make_algorithm(name, config, probes.line()))
+    loop, _ = trainer.programs(training.member_keys(0, 1))
+    program = loop.function.lower(*loop.arguments).compile().as_text()
+    assert f"[{rows}," in program
+    assert re.findall(rf"= \w+\[(?:1,)?{rows}[],].* copy(?:-start)?\(.*", program) == []
 
 
 @pytest.mark.parametrize("num_seeds, expected", [(1, [[0]]), (2, [[0, 1]]), (3, [[0, 1], [2, 2]])])
