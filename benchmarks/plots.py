@@ -32,7 +32,7 @@ def margins(records: Mapping[str, Record], path: Path) -> bool:
         ticks = [t for t in (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50) if _within(t, [margin for _, margin in lines])]
         axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
         axes.minorticks_off()
-        axes.set_xlabel("times better than the target (no unit; blue: reached, orange: not)")
+        axes.set_xlabel("times better than the target (no unit; blue: reached, orange: not)", loc="right")
     return True
 
 
