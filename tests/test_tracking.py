@@ -255,17 +255,20 @@ def test_a_job_never_waits_for_wandb_while_it_runs_nor_for_long_at_its_end(tmp_p
         def log(self, row):
             over.wait()
 
-    rescue = threading.Timer(60.0, over.set)  # whoever waits, waits for this
-    rescue.start()
     tracker = WandbTracker(Stuck(tmp_path), tmp_path)
-    for step in range(1000):
-        tracker.log({"return": 1.0}, step)
-        tracker.histogram("purd", [1.0, 2.0], step)
-    assert not over.is_set()
+    took = []
+    for _ in range(3):  # who waits, waits each time; a machine that is busy once is not waited for
+        began = time.monotonic()
+        for step in range(1000):
+            tracker.log({"return": 1.0}, step)
+            tracker.histogram("purd", [1.0, 2.0], step)
+        logged = time.monotonic()
+        took.append(logged - began)
     tracker.finish()
-    assert not over.is_set()
-    rescue.cancel()
+    ended = time.monotonic()
     over.set()
+    assert min(took) < 0.5
+    assert 1.0 <= ended - logged < 2.0
     (said,) = capsys.readouterr().err.splitlines()
     assert "within 1 s" in said
     assert f"wandb sync --include-online {tmp_path / 'wandb' / 'offline-run'}" in said
