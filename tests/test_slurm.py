@@ -44,7 +44,16 @@ PRESET = [
     "hydra.launcher.cpus_per_task=1",
     "hydra.launcher.mem_gb=2",
 ]
-LONG = ["experiment.max_steps=60000", "experiment.agent_log_starts=[50,50000]", "save_interval=5"]
+HELD = [
+    "experiment.env_name=tests.held.line",
+    "experiment.max_steps=20000",
+    "experiment.agent_log_starts=[50,15000]",
+    "save_interval=1e-3",
+    "run_name=long",
+]
+"""A training that waits, after its first saves, while the file `hold` is there: see `tests.held`."""
+
+STOPPING = "SIGUSR2: stops as soon as all is saved"
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +65,8 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 def environment(cluster: Cluster, results: Path) -> dict[str, str]:
     """What a user on the login node has in the environment."""
     own = {name: value for name, value in cluster.environment.items() if not name.startswith("XLA_")}
-    return {**own, "LANDSCAPES_RESULTS": str(results), "LANDSCAPES_QUEUE_SECONDS": "1", "PYTHONPATH": str(ROOT)}
+    own |= {"LANDSCAPES_QUEUE_SECONDS": "1", "LANDSCAPES_TEST_HOLD": str(results / "hold"), "PYTHONPATH": str(ROOT)}
+    return {**own, "LANDSCAPES_RESULTS": str(results)}
 
 
 def submit(cluster: Cluster, results: Path, *arguments: str, **variables: str | None) -> subprocess.Popen[str]:
@@ -104,10 +114,23 @@ def logs(results: Path) -> str:
     return "".join(path.read_text() for path in sorted((results / "sweeps").rglob("*_log.*")))
 
 
+def submit_held(cluster: Cluster, results: Path, *arguments: str, members: int = 1) -> subprocess.Popen[str]:
+    """A sweep whose members all have saved when this returns, and do not end before `release`."""
+    (results / "hold").touch()
+    sweep = submit(cluster, results, *HELD, *arguments)
+    wait_for(lambda: all((results / f"long_{i}" / "resume" / "state.h5").exists() for i in range(members)))
+    return sweep
+
+
+def release(results: Path) -> None:
+    """Lets the members go on, or save where they were told to stop."""
+    (results / "hold").unlink()
+
+
 @pytest.fixture(scope="module")
 def unbroken(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     results = tmp_path_factory.mktemp("unbroken")
-    ended(submit(cluster, results, *LONG, "run_name=long", "random_seed=1"), 300)
+    ended(submit(cluster, results, *HELD, "random_seed=1"), 300)
     assert record(results, "long_0")["status"] == "finished"
     return contents(results / "long_0")
 
@@ -172,13 +195,15 @@ def test_a_job_that_meets_its_time_limit_is_requeued_and_goes_on(
     cluster: Cluster, unbroken: dict[str, bytes], tmp_path: Path
 ) -> None:
     limit = ["hydra.launcher.timeout_min=1", "hydra.launcher.signal_delay_s=30"]
-    sweep = submit(cluster, tmp_path, *LONG, "run_name=long", "random_seed=1", *limit)
-    # How far it is by then is SLURM's choice, to the minute.
-    wait_for(lambda: "Caught signal SIGUSR2" in logs(tmp_path), 200)
+    sweep = submit_held(cluster, tmp_path, "random_seed=1", *limit)
+    wait_for(lambda: STOPPING in logs(tmp_path), 200)  # SLURM looks at limits now and then
+    release(tmp_path)
     wait_for(lambda: "PENDING" in cluster.states().values())
     (job,) = (job for job, state in cluster.states().items() if state == "PENDING")
     cluster.run("scontrol", "update", f"JobId={job}", "TimeLimit=10")  # a busy machine may need many minutes
     ended(sweep, 400)
+    assert "this job is timed-out" in logs(tmp_path)
+    assert re.search(r"goes on from step [1-9]", logs(tmp_path))
     assert record(tmp_path, "long_0")["status"] == "finished"
     assert contents(tmp_path / "long_0") == unbroken
 
@@ -187,22 +212,22 @@ def test_a_preempted_job_saves_is_requeued_and_goes_on(
     cluster: Cluster, unbroken: dict[str, bytes], tmp_path: Path
 ) -> None:
     """SLURM sends to preempted jobs what it sends before a time limit."""
-    sweep = submit(cluster, tmp_path, *LONG, "run_name=long", "random_seed=1")
-    wait_for((tmp_path / "long_0" / "resume" / "state.h5").exists)
+    sweep = submit_held(cluster, tmp_path, "random_seed=1")
     cluster.run("scancel", "--user=root", "--state=RUNNING", "--signal=USR2")
+    wait_for(lambda: STOPPING in logs(tmp_path))
+    release(tmp_path)
     ended(sweep, 300)
-    told = logs(tmp_path)
-    assert "SIGUSR2: stops as soon as all is saved" in told
-    assert re.search(r"goes on from step [1-9]", told)
+    assert re.search(r"goes on from step [1-9]", logs(tmp_path))
     assert contents(tmp_path / "long_0") == unbroken
 
 
 def test_a_cancelled_array_goes_on_when_it_is_submitted_again(
     cluster: Cluster, unbroken: dict[str, bytes], tmp_path: Path
 ) -> None:
-    sweep = submit(cluster, tmp_path, *LONG, "run_name=long", "random_seed=1,2")
-    wait_for(lambda: all((tmp_path / f"long_{i}" / "resume" / "state.h5").exists() for i in range(2)))
+    sweep = submit_held(cluster, tmp_path, "random_seed=1,2", members=2)
     cluster.run("scancel", "--user=root")
+    wait_for(lambda: logs(tmp_path).count("SIGTERM: stops as soon as all is saved") == 2)
+    release(tmp_path)
     wait_for(lambda: [record(tmp_path, f"long_{i}")["status"] for i in range(2)] == ["stopped"] * 2)
     out = ended(sweep, 60, code=1)  # the queue tells it: there is no accounting here
     assert len(re.findall(r"member \d: job \d+_\d left the queue with no result", out)) == 2
@@ -214,10 +239,9 @@ def test_a_cancelled_array_goes_on_when_it_is_submitted_again(
 
 
 def test_a_job_whose_node_fails_goes_on_elsewhere(cluster: Cluster, unbroken: dict[str, bytes], tmp_path: Path) -> None:
-    sweep = submit(cluster, tmp_path, *LONG, "run_name=long", "random_seed=1")
-    state = tmp_path / "long_0" / "resume" / "state.h5"
-    wait_for(state.exists)
+    sweep = submit_held(cluster, tmp_path, "random_seed=1")
     cluster.fail_node()
+    release(tmp_path)
     wait_for(lambda: "down" in cluster.run("sinfo", "--noheader", "--format=%T"))
     cluster.start("slurmd")
     cluster.wait_until_idle()
