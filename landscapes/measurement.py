@@ -25,9 +25,9 @@ from landscapes.neighborhood import Neighborhood, make_neighborhood
 from landscapes.sequential import Looks
 from landscapes.types import Algorithm, Environment, Key, Policy, TrainState
 
-MAX_LANES = {"cpu": 16}
-"""Episodes side by side on a device: on a CPU, where each core is one, the weights of more lanes fall out of the cache.
-Elsewhere `DEFAULT_MAX_LANES`."""
+MAX_LANES = {"cpu": 8}
+"""Episodes side by side on a device: on a CPU, where each core is one, as many as an instruction takes; the weights of
+more fall out of the cache. Elsewhere `DEFAULT_MAX_LANES`."""
 
 DEFAULT_MAX_LANES = 1024
 

@@ -24,9 +24,9 @@ from landscapes.types import Act, Environment, Key, Policy, PyTree, TimeStep, Tr
 STEPS_PER_FRESH_START = 16
 """Inside one unroll an environment has one fresh start ready for every so many steps (more ends reuse the first)."""
 
-UNROLLS_AT_ONCE = {"cpu": 128}
-"""Environments that `unroll_many` steps side by side, by kind of device; elsewhere all of them. As many as the cache
-holds: on two x86 cores 2048 at once take twice as long a step."""
+UNROLLS_AT_ONCE = {"cpu": 8}
+"""Environments that `unroll_many` steps side by side, by kind of device; elsewhere all of them. As many as an
+instruction takes, so that the simulator's code has no loops over them; 2048 at once would not fit the cache either."""
 
 STEPS_PER_ROUND = 10
 """Steps the engine takes between two looks for ended episodes."""

@@ -28,7 +28,8 @@ DEFAULTS = {
     # XLA's newer fusions on CPUs take markedly longer to compile, and tests compile more than they compute.
     # Two devices, whatever the machine has: what is spread over devices is tested as such. The last as commands set it.
     "XLA_FLAGS": "--xla_cpu_use_fusion_emitters=false --xla_force_host_platform_device_count=2"
-    " --xla_backend_extra_options=xla_cpu_small_while_loop_byte_threshold=16777216",
+    " --xla_backend_extra_options=xla_cpu_small_while_loop_byte_threshold=16777216"
+    ",xla_cpu_disable_loop_unrolling=true",
     # The second run on a machine, and the other test processes of the first, find most programs compiled.
     "JAX_COMPILATION_CACHE_DIR": str(CACHE / "jax"),
     "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.3",

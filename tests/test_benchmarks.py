@@ -14,7 +14,7 @@ import pytest
 from benchmarks import __main__ as command
 from benchmarks import flops, harness, report, store, suites, worker
 from benchmarks.harness import Job, WorkerError
-from benchmarks.plan import with_best_peer, with_devices, without_devices
+from benchmarks.plan import compiler_flags, flags_for_others, with_best_peer, with_devices, without_devices
 from benchmarks.suites import jobs
 from benchmarks.timing import Comparison, Measurement, Record, Spread, compare_rates, from_json, ratio, to_json
 from benchmarks.workload import Case
@@ -88,6 +88,12 @@ def test_devices_made_of_a_processor() -> None:
         "--a=b --xla_force_host_platform_device_count=2"
     )
     assert without_devices("--xla_force_host_platform_device_count=7 --a=b") == "--a=b"
+
+
+def test_what_is_not_the_suites_has_its_loops_unrolled(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("XLA_FLAGS")
+    slower = ",xla_cpu_disable_loop_unrolling=true"
+    assert slower in compiler_flags() and flags_for_others() == compiler_flags().replace(slower, "")
 
 
 # The harness

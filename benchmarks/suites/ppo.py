@@ -28,7 +28,7 @@ def run(plan: Plan) -> Record:
     ]
     if plan.peer_python:
         jobs += plan.peers("rejax PPO", "peer.trainer", {**task, "config": theirs, "hidden": [64, 64]})
-    batches = plan.size([256, 1024, num_envs], [num_envs])
+    batches = plan.size([raw.smallest_batch(), 256, 1024, num_envs], [num_envs])
     jobs += raw.simulator_jobs(plan, environment, "spring", batches)
     jobs += raw.simulator_jobs(plan, environment, "spring", batches, which=raw.OURS)
     found = plan.take_turns(jobs)

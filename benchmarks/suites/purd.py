@@ -101,5 +101,5 @@ def _beside_own(what: str, mine: Measurement, found: Mapping[str, Measurement], 
 
 
 def _batches(plan: Plan, batch: int) -> list[int]:
-    batches: list[int] = plan.size([batch, 256, 1024], [batch])
+    batches: list[int] = plan.size([raw.smallest_batch(), batch, 256, 1024], [batch])
     return batches

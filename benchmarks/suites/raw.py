@@ -6,7 +6,7 @@ Knows which workers measure them and which of their numbers is the limit.
 from collections.abc import Iterable, Mapping, Sequence
 
 from benchmarks.harness import Job
-from benchmarks.plan import Plan, compiler_flags, num_cores, with_devices
+from benchmarks.plan import Plan, compiler_flags, flags_for_others, num_cores, with_devices
 from benchmarks.timing import Measurement
 
 WAYS = ("one device", "a device per core")
@@ -16,8 +16,18 @@ OURS = "lanes last"
 """As the suite has them."""
 
 
-def _variables(way: str) -> dict[str, str]:
-    return {"XLA_FLAGS": with_devices(compiler_flags(), 1 if way == "one device" else num_cores())}
+FEW_A_CORE = 4
+"""Environments of the smallest batch, for each core. Brax's own step is fast with so few, as their products are then no
+calls of a library."""
+
+
+def _variables(way: str, flags: str) -> dict[str, str]:
+    return {"XLA_FLAGS": with_devices(flags, 1 if way == "one device" else num_cores())}
+
+
+def smallest_batch() -> int:
+    """A few environments for each core."""
+    return FEW_A_CORE * num_cores()
 
 
 def simulator_jobs(
@@ -35,7 +45,7 @@ def simulator_jobs(
                 "devices": "one" if way == "one device" else "all",
                 "lanes_last": which == OURS,
             },
-            _variables(way),
+            _variables(way, compiler_flags() if which == OURS else flags_for_others()),
             seconds=1.5,
         )
         for way in ways
@@ -55,7 +65,7 @@ def product_jobs(plan: Plan, ways: Sequence[str] = WAYS, sizes: Sequence[int] = 
             f"products, {way}",
             "limits.products",
             {"sizes": plan.size(list(sizes), [128]), "devices": "one" if way == "one device" else "all"},
-            _variables(way),
+            _variables(way, compiler_flags()),
             seconds=1.5,
         )
         for way in ways

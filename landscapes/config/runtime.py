@@ -18,11 +18,12 @@ _EMITTERS = "--xla_cpu_use_fusion_emitters"
 # Every core a device of its own: see `landscapes.devices`.
 _HOST_DEVICES = "--xla_force_host_platform_device_count"
 
-# Loops that touch fewer bytes than this in an iteration become one function each, instead of hundreds of small ones
-# that XLA's runtime calls one by one: a simulator's loop over its physics steps, even with a hundred lanes. Simulators
-# with their lanes last are 1.1 to 1.6 times as fast with it on two x86 cores; TD3 trains neither faster nor slower.
+# The first: loops that touch fewer bytes than this in an iteration become one function each, instead of hundreds of
+# small ones that XLA's runtime calls one by one: a simulator's loop over its physics steps, even with a hundred lanes.
+# The second: loops over a few lanes are not unrolled, whose code would fill the cache that the policies' weights want.
+# TD3 trains neither faster nor slower with them on two x86 cores; docs/performance.md has the figures.
 _EXTRA_OPTIONS = "--xla_backend_extra_options"
-_SMALL_LOOPS = "xla_cpu_small_while_loop_byte_threshold=16777216"
+_LOOPS = "xla_cpu_small_while_loop_byte_threshold=16777216,xla_cpu_disable_loop_unrolling=true"
 
 # The second is the first one's former name; JAX refuses both together.
 _GPU_MEMORY = ("XLA_CLIENT_MEM_FRACTION", "XLA_PYTHON_CLIENT_MEM_FRACTION")
@@ -46,7 +47,7 @@ def set_up_runtime(results: Path | None = None, gpu_memory_fraction: float | Non
         os.environ.setdefault(name.upper(), str(value))
     for flag, value in {
         _EMITTERS: "false",
-        _EXTRA_OPTIONS: _SMALL_LOOPS,
+        _EXTRA_OPTIONS: _LOOPS,
         _HOST_DEVICES: str(_num_cores()),
     }.items():
         flags = os.environ.get("XLA_FLAGS", "")

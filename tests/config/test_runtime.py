@@ -18,7 +18,9 @@ NAMES = (
     "TF_CPP_MIN_LOG_LEVEL",
 )
 
-SMALL_LOOPS = "--xla_backend_extra_options=xla_cpu_small_while_loop_byte_threshold=16777216"
+LOOPS = (
+    "--xla_backend_extra_options=xla_cpu_small_while_loop_byte_threshold=16777216,xla_cpu_disable_loop_unrolling=true"
+)
 
 MEMORY, FORMERLY = "XLA_CLIENT_MEM_FRACTION", "XLA_PYTHON_CLIENT_MEM_FRACTION"
 
@@ -42,7 +44,7 @@ def test_defaults(tmp_path: Path) -> None:
         str(compilation_cache(tmp_path)),
         "0.5",
         "highest",
-        f"--xla_cpu_use_fusion_emitters=false {SMALL_LOOPS} --xla_force_host_platform_device_count=3",
+        f"--xla_cpu_use_fusion_emitters=false {LOOPS} --xla_force_host_platform_device_count=3",
         "2",
     ]
     assert compilation_cache(tmp_path).parent == tmp_path
@@ -56,7 +58,7 @@ def test_the_users_own_settings_stay(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JAX_DEFAULT_MATMUL_PRECISION", "float32")
     set_up_runtime()
     assert os.environ["XLA_FLAGS"] == (
-        f"--xla_a=1 --xla_cpu_use_fusion_emitters=false {SMALL_LOOPS} --xla_force_host_platform_device_count=3"
+        f"--xla_a=1 --xla_cpu_use_fusion_emitters=false {LOOPS} --xla_force_host_platform_device_count=3"
     )
     assert os.environ["JAX_DEFAULT_MATMUL_PRECISION"] == "float32"
     chosen = "--xla_force_host_platform_device_count=1 --xla_cpu_use_fusion_emitters=true"
