@@ -1,7 +1,7 @@
 """A task whose training waits until a test has seen to its job, however fast the machine is.
 
-Importing it, as naming its environment does, changes the trainer of that process: a call of the compiled loop ends only
-when there is no file at the path in the variable `HOLD`. The first calls are left alone, so that there is a save.
+Importing it, as naming its environment does, changes the trainer of that process: a call of the compiled loop begins
+only when there is no file at the path in the variable `HOLD`. The first calls are left alone, so that there is a save.
 """
 
 import os

@@ -186,6 +186,7 @@ def test_a_slice_of_a_bowl_is_the_bowl():
     for i, a in enumerate(x):
         for j, b in enumerate(y):
             assert_allclose(found[i, j], -((0.1 + a - 0.25 * b) ** 2 + (-0.2 + 0.5 * a + b) ** 2), rtol=1e-5)
+    np.testing.assert_array_max_ulp(found[2, 1], np.float32(-(np.float32(0.1) ** 2 + np.float32(-0.2) ** 2)), 1)
     nowhere = np.zeros(1)
     assert found[2, 1] == measured(bowl(2), paths.plane(origin, [at(0.0, 0.0)], nowhere, nowhere))
 

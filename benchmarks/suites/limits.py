@@ -7,7 +7,7 @@ from benchmarks.plan import Plan
 from benchmarks.suites import raw
 from benchmarks.timing import Record
 
-BATCHES = {"hopper": (16, 64, 256, 1024), "halfcheetah": (16, 64, 256, 1024)}
+BATCHES = (16, 64, 256, 1024)
 """Beside the smallest."""
 
 
@@ -17,8 +17,8 @@ def run(plan: Plan) -> Record:
     if plan.quick:
         found |= plan.take_turns(raw.simulator_jobs(plan, "inverted_pendulum", "spring", [8], ["one device"]))
     else:
-        for environment, larger in BATCHES.items():
-            batches = (raw.smallest_batch(), *larger)
+        for environment in ("hopper", "halfcheetah"):
+            batches = (raw.smallest_batch(), *BATCHES)
             found |= plan.take_turns(raw.simulators(plan, environment, "spring", batches))
         found |= plan.take_turns(raw.simulators(plan, "hopper", "positional", [256]))
     return Record("limits", [], list(found.values()))
