@@ -66,7 +66,7 @@ _DEVICE_COUNT = "--xla_force_host_platform_device_count"
 
 def compiler_flags() -> str:
     """XLA's flags as the suite sets them, without changing them here."""
-    from landscapes.config.runtime import set_up_runtime
+    from landscapes.machine.runtime import set_up_runtime
 
     before = dict(os.environ)
     try:

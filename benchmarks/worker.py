@@ -105,7 +105,7 @@ def main(arguments: Sequence[str]) -> None:
         settings = json.loads(arguments[1])
         target_seconds = settings.pop("target_seconds", 3.0)
         if module != "peer":
-            from landscapes.config.runtime import set_up_runtime
+            from landscapes.machine.runtime import set_up_runtime
 
             set_up_runtime()
         compiling = CompileClock()

@@ -18,12 +18,14 @@ import numpy as np
 
 from eval_policy.measured import measured_before
 from eval_policy.policies import StoredPolicy
-from landscapes import console, door, measurement, neighborhood, paths, statistics, stopping, storage
+from landscapes import console, loading, statistics, storage
 from landscapes.config.job import Job
 from landscapes.config.schemas import InterpolationSettings
-from landscapes.job_end import print_end
-from landscapes.job_purd import measure_by_blocks, unfinished_purd
-from landscapes.job_tracker import job_tracker
+from landscapes.jobs.blocks import measure_by_blocks, unfinished_purd
+from landscapes.jobs.closing import print_end
+from landscapes.jobs.tracker import job_tracker
+from landscapes.machine import stopping
+from landscapes.studies import measurement, neighborhood, paths
 from landscapes.types import Algorithm, Policy, TrainState
 
 SCHEMA_VERSION = 1
@@ -124,7 +126,7 @@ class _Paths:
         self.done = sum(returns.size for returns in self._found.values())
         """Those of them whose returns are on disk."""
         ends = {self._learner_end(pair).key: self._learner_end(pair) for pair in pairs} if self._is_update else {}
-        self._log_rows = max((door.stored_rows(*end) for end in ends.values()), default=0)
+        self._log_rows = max((loading.stored_rows(*end) for end in ends.values()), default=0)
 
     def means(self, pair: Pair, show: measurement.Progress) -> np.ndarray:
         """The mean return at each point of the path, `[num_points]`, under noise if there is any.
@@ -219,7 +221,7 @@ class _Paths:
 
     def _make_study(self, run: storage.Run) -> _Study:
         s = self._settings
-        env, algorithm = door.rebuild(run, s.episode_length)
+        env, algorithm = loading.rebuild(run, s.episode_length)
 
         def measure(kind: str, num_samples: int) -> measurement.Measure:
             sets_rate = neighborhood.amount_sets_rate(algorithm, kind, s.noise_amount)
@@ -238,19 +240,19 @@ class _Paths:
     def _load_state(self, key: tuple[str, int, int]) -> TrainState:
         end = self._ends[key]
         algorithm = self._studies[_kin(end.run)].algorithm
-        return door.load_state(end.run, end.seed, end.ckpt, algorithm, self._log_rows, with_log=self._is_update)
+        return loading.load_state(end.run, end.seed, end.ckpt, algorithm, self._log_rows, with_log=self._is_update)
 
     def _load_policy(self, key: tuple[str, int, int]) -> Policy:
         end = self._ends[key]
         algorithm = self._algorithm(end.run.name)
-        policy: Policy = door.load_state(end.run, end.seed, end.ckpt, algorithm, with_log=False).learner.policy
+        policy: Policy = loading.load_state(end.run, end.seed, end.ckpt, algorithm, with_log=False).learner.policy
         return policy
 
     def _make_algorithm(self, run_name: str) -> Algorithm:
         """That of a run, of which only the structure of its states matters: any end lends its policy alone."""
         run = next(end.run for end in self._ends.values() if end.run.name == run_name)
         kin = _kin(run)
-        return self._studies[kin].algorithm if kin in self._studies else door.rebuild(run)[1]
+        return self._studies[kin].algorithm if kin in self._studies else loading.rebuild(run)[1]
 
     def _write(self, pair: Pair, item: _Item, returns: np.ndarray) -> None:
         s, end = self._settings, self._learner_end(pair).run

@@ -7,8 +7,9 @@ from typing import NamedTuple
 
 import jax
 
-from landscapes import door, paths, storage
+from landscapes import loading, storage
 from landscapes.errors import UserError
+from landscapes.studies import paths
 
 
 class StoredPolicy(NamedTuple):
@@ -44,7 +45,7 @@ def check_alike(one: storage.Run, two: storage.Run, key: str) -> None:
                 f"has {of} {name} {found[1]} and run {one.name} has {found[0]}: no line leads from one to the other"
             )
             raise UserError(key, two.name, allowed)
-    shapes = [jax.eval_shape(door.rebuild(run)[1].init, jax.random.key(0)).learner.policy for run in (one, two)]
+    shapes = [jax.eval_shape(loading.rebuild(run)[1].init, jax.random.key(0)).learner.policy for run in (one, two)]
     if (difference := paths.unlike(*shapes)) is not None:
         allowed = f"no line leads there from run {one.name}: {difference}"
         raise UserError(key, two.name, allowed)

@@ -1,6 +1,6 @@
 """Roll-outs of neighbours, recorded for the report's viewer: near the median, and of the lowest returns.
 
-Knows the job's settings, the file and how a re-run is checked; leaves rolling out to `landscapes.trajectories`.
+Knows the job's settings, the file and how a re-run is checked; leaves rolling out to `landscapes.studies.trajectories`.
 """
 
 import json
@@ -11,11 +11,12 @@ from typing import Any
 import jax
 import numpy as np
 
-from landscapes import storage, trajectories
+from landscapes import storage
 from landscapes.config.job import Job
 from landscapes.config.schemas import PolicyVariance
 from landscapes.errors import UserError
-from landscapes.measurement import Measure
+from landscapes.studies import trajectories
+from landscapes.studies.measurement import Measure
 from landscapes.types import Environment, TrainState
 
 SCHEMA_VERSION = 1

@@ -13,27 +13,20 @@ from typing import Any
 import jax
 import numpy as np
 
-from landscapes import (
-    console,
-    door,
-    measurement,
-    rejection,
-    replay,
-    sequential,
-    statistics,
-    stopping,
-    storage,
-    tables,
-)
+from landscapes import console, loading, statistics, storage
 from landscapes.config.job import Job
 from landscapes.config.schemas import RejectLtp
 from landscapes.errors import UserError
+from landscapes.experience import replay
 from landscapes.figures import rejection_figure
-from landscapes.find_run import find_root
-from landscapes.job_end import print_end
-from landscapes.job_purd import measure_by_blocks, unfinished_purd
-from landscapes.job_run import continued, is_finished, open_or_create
-from landscapes.job_tracker import job_tracker
+from landscapes.jobs.blocks import measure_by_blocks, unfinished_purd
+from landscapes.jobs.closing import print_end
+from landscapes.jobs.find_run import find_root
+from landscapes.jobs.run_folder import continued, is_finished, open_or_create
+from landscapes.jobs.tracker import job_tracker
+from landscapes.machine import stopping
+from landscapes.statistics import sequential, tables
+from landscapes.studies import measurement, rejection
 from landscapes.tracking import Tracker
 from landscapes.types import Algorithm, Environment, TrainState
 
@@ -73,12 +66,12 @@ def walk(job: Job) -> None:
     root = s.root_policy_conf
     results = storage.results_directory(job.results_dir)
     parent = find_root(job, results, root)
-    env, algorithm = door.rebuild(parent, s.episode_length, s.start_noise)
+    env, algorithm = loading.rebuild(parent, s.episode_length, s.start_noise)
     kind = _update_kind(algorithm, job)
     sets_rate = s.lr is not None
     samples = measurement.make_measure(env, algorithm, kind, s.eval_episodes, s.batch_size, amount_sets_rate=sets_rate)
-    rows = door.stored_rows(parent, root.seed, root.ckpt)
-    state = door.load_state(parent, root.seed, root.ckpt, algorithm, rows + s.max_steps)
+    rows = loading.stored_rows(parent, root.seed, root.ckpt)
+    state = loading.load_state(parent, root.seed, root.ckpt, algorithm, rows + s.max_steps)
     record = _record(job, s, parent)
     name = job.member_name or f"{parent.name}_s{root.seed}_c{root.ckpt}_{heuristic_id(s)}_{s.seed}"
     child, _ = open_or_create(job, results, name, record)
@@ -181,8 +174,8 @@ class _Walk:
         self.job, self.s, self.parent, self.child = job, s, parent, child
         self.tracker, self.measure, self.root = tracker, measure, root
         conf = s.root_policy_conf
-        self.iteration = door.stored_iteration(parent, conf.seed, conf.ckpt)
-        self.rows = door.stored_rows(parent, conf.seed, conf.ckpt)
+        self.iteration = loading.stored_iteration(parent, conf.seed, conf.ckpt)
+        self.rows = loading.stored_rows(parent, conf.seed, conf.ckpt)
         self.updater = rejection.make_updater(algorithm)
         self.proposals: list[rejection.Proposal] = []
         self.fresh: dict[str, np.ndarray] = {}

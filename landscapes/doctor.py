@@ -21,10 +21,10 @@ from filelock import FileLock, Timeout
 from landscapes import console, storage
 from landscapes.config.compose import compose_job
 from landscapes.config.job import Job
-from landscapes.config.runtime import set_up_runtime
 from landscapes.config.schemas import EXPERIMENTS
 from landscapes.errors import UserError
-from landscapes.places import compilation_cache
+from landscapes.machine.folders import compilation_cache
+from landscapes.machine.runtime import set_up_runtime
 from landscapes.tracking import has_login
 
 _CONNECT_SECONDS = 3.0

@@ -14,9 +14,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from landscapes import console, statistics, storage, tables
+from landscapes import console, statistics, storage
 from landscapes.figures import purd_histograms
-from landscapes.places import REPOSITORY
+from landscapes.machine.folders import REPOSITORY
+from landscapes.statistics import tables
 
 NAME = "quickstart"
 NUM_SEEDS = 4

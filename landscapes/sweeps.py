@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from landscapes import console, slurm, storage
+from landscapes import console, storage
+from landscapes.cluster import squeue, sweep_folder
 from landscapes.errors import UserError
 
 _AT_REST = ("finished", "failed", "stopped", "lost", "not started")
@@ -49,12 +50,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if chosen.name is None:
             _list(results)
             return 0
-        sweep = storage.open_sweep(results, chosen.name)
-        seconds = slurm.seconds_between_questions()
+        sweep = sweep_folder.open_sweep(results, chosen.name)
+        seconds = squeue.seconds_between_questions()
     except UserError as error:
         print(error, file=sys.stderr)
         return 2
-    members = _members_at_rest(sweep, results, seconds) if chosen.wait else _members(sweep, results, slurm.queue())
+    members = _members_at_rest(sweep, results, seconds) if chosen.wait else _members(sweep, results, squeue.queue())
     _show(sweep, members)
     if chosen.resubmit:
         return _resubmit(sweep, members)
@@ -62,25 +63,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _list(results: Path) -> None:
-    rows, queue = [], slurm.queue()
-    for name in storage.sweep_names(results):
+    rows, queue = [], squeue.queue()
+    for name in sweep_folder.sweep_names(results):
         try:
-            sweep = storage.open_sweep(results, name)
+            sweep = sweep_folder.open_sweep(results, name)
         except UserError as error:
             rows.append([name, "", "", error.allowed])
             continue
         states = [member.state for member in _members(sweep, results, queue)]
         rows.append([name, sweep.entry_point, str(len(states)), _counted(states)])
-    console.print_table(f"Sweeps in {storage.sweeps_folder(results)}", ["sweep", "", "members", "state"], rows)
+    console.print_table(f"Sweeps in {sweep_folder.sweeps_folder(results)}", ["sweep", "", "members", "state"], rows)
 
 
-def _show(sweep: storage.Sweep, members: Sequence[Member]) -> None:
+def _show(sweep: sweep_folder.Sweep, members: Sequence[Member]) -> None:
     rows = [[m.number, m.arguments, m.run, m.state, m.told] for m in members]
     console.print_table(f"{sweep.name} ({sweep.entry_point})", ["", "arguments", "run", "state", ""], rows)
     print(_counted([member.state for member in members]))
 
 
-def _resubmit(sweep: storage.Sweep, members: Sequence[Member]) -> int:
+def _resubmit(sweep: sweep_folder.Sweep, members: Sequence[Member]) -> int:
     """Runs the command that submitted the sweep once more: finished members end at once, the others go on."""
     if all(member.state == "finished" for member in members):
         print("all have finished: nothing to submit")
@@ -96,16 +97,16 @@ def _resubmit(sweep: storage.Sweep, members: Sequence[Member]) -> int:
     return subprocess.run(command, check=False).returncode
 
 
-def _members_at_rest(sweep: storage.Sweep, results: Path, seconds: float) -> list[Member]:
+def _members_at_rest(sweep: sweep_folder.Sweep, results: Path, seconds: float) -> list[Member]:
     """The members, once none is in the queue any more; asks it every so many seconds."""
     while True:
-        members = _members(sweep, results, slurm.queue())
+        members = _members(sweep, results, squeue.queue())
         if all(member.state in _AT_REST for member in members):
             return members
         time.sleep(seconds)
 
 
-def _members(sweep: storage.Sweep, results: Path, queue: Mapping[str, str] | None) -> list[Member]:
+def _members(sweep: sweep_folder.Sweep, results: Path, queue: Mapping[str, str] | None) -> list[Member]:
     common = set.intersection(*map(set, sweep.members)) if len(sweep.members) > 1 else set()
     jobs = sweep.jobs()
     found = []
@@ -120,7 +121,7 @@ def _members(sweep: storage.Sweep, results: Path, queue: Mapping[str, str] | Non
 
 
 def _state(
-    sweep: storage.Sweep, index: int, job: str | None, queue: Mapping[str, str] | None, run: storage.Run | None
+    sweep: sweep_folder.Sweep, index: int, job: str | None, queue: Mapping[str, str] | None, run: storage.Run | None
 ) -> tuple[str, str]:
     if run is not None and run.record.get("status") == "finished":
         return "finished", ""

@@ -5,7 +5,8 @@ Knows the members' states and the ring that a log is; knows no file and no sched
 
 from typing import Any
 
-from landscapes import replay, training
+from landscapes import training
+from landscapes.experience import replay
 from landscapes.types import TrainState
 
 

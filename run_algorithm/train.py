@@ -13,16 +13,18 @@ from typing import Any
 import jax
 import numpy as np
 
-from landscapes import console, replay, statistics, stopping, storage, training
+from landscapes import console, statistics, storage, training
 from landscapes.algorithms import make_algorithm
-from landscapes.compilation import compile_together
 from landscapes.config.job import Job
 from landscapes.config.schemas import algorithm_settings
 from landscapes.envs import make_environment
 from landscapes.errors import UserError
-from landscapes.job_end import print_end
-from landscapes.job_run import continued, is_finished, open_or_create
-from landscapes.job_tracker import job_tracker
+from landscapes.experience import replay
+from landscapes.jobs.closing import print_end
+from landscapes.jobs.run_folder import continued, is_finished, open_or_create
+from landscapes.jobs.tracker import job_tracker
+from landscapes.machine import stopping
+from landscapes.machine.compilation import compile_together
 from landscapes.tracking import SilentTracker, Tracker
 from landscapes.types import Algorithm, Environment
 from run_algorithm.curves import Curves

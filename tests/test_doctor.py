@@ -14,7 +14,7 @@ from landscapes import doctor, storage
 from landscapes.config.launch import run_entry_point
 
 TINY = [
-    "experiment.env_name=tests.probes.line",
+    "experiment.env_name=tests.support.probes.line",
     "experiment.ddpg_config.hidden_dims=[8,8]",
     "experiment.eval_episodes=1",
     "experiment.eval_episode_length=3",
@@ -51,7 +51,7 @@ def test_a_sound_machine(results: Path, capsys: pytest.CaptureFixture[str]) -> N
 
 
 def test_what_a_job_would_take(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    settings = ["experiment.env_name=tests.probes.line", "experiment.num_seeds=20"]
+    settings = ["experiment.env_name=tests.support.probes.line", "experiment.num_seeds=20"]
     assert doctor.main(["run_algorithm", *settings]) == 0
     assert re.search(r"disk for this job +\S+ [kMG]B of checkpoints", capsys.readouterr().out)
     monkeypatch.setattr(doctor.shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))

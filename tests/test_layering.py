@@ -12,19 +12,19 @@ from typing import NamedTuple
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("landscapes", "run_algorithm", "eval_policy", "improve_ltp", "benchmarks")
 
 SIMULATORS = frozenset({"brax", "mujoco", "jaxopt"})
 SHELL = frozenset({"hydra", "omegaconf", "submitit", "wandb", "h5py", "matplotlib", "rich"})
 ARRAYS = frozenset({"jax", "flax", "optax"})
 
-MATHS = frozenset({"losses", "networks", "optimizers", "algorithms", "algorithm parts"})
+MATHS = frozenset({"networks", "losses", "optimizers", "algorithms", "algorithm parts"})
 LEARNING = MATHS | {"algorithm registry"}
-CONFIG = frozenset({"errors", "places", "slurm queue", "stopping", "storage"})
-DOOR = frozenset({"errors", "types", "replay", "envs", "algorithm registry", "storage"})
+CONFIG = frozenset({"errors", "folders", "runtime", "squeue", "submission", "stopping", "storage", "sweep folder"})
+LOADING = frozenset({"errors", "types", "replay", "envs", "algorithm registry", "storage"})
 FIGURES = frozenset({"errors", "statistics", "storage"})
-BROWSING = frozenset({"errors", "statistics", "storage", "console", "tables"})
+BROWSING = frozenset({"errors", "statistics", "storage", "console", "tables", "sweep folder"})
 REPORT = FIGURES | {"console", "tables", "figures", "runs"}
 
 
@@ -49,54 +49,69 @@ CORE = SIMULATORS | SHELL
 # Ground floor first. A new module gets a line here, as low as it can stand.
 HOUSE = (
     Room("errors", ("landscapes.errors",), without=CORE | ARRAYS),
-    Room("places", ("landscapes.places",), only=frozenset(), without=CORE | ARRAYS),
-    Room("slurm queue", ("landscapes.slurm",), only=frozenset({"errors"}), without=CORE | ARRAYS),
-    Room("stopping", ("landscapes.stopping",), only=frozenset(), without=CORE | ARRAYS),
     Room("types", ("landscapes.types",), without=CORE),
-    Room("paths", ("landscapes.paths",), only=frozenset({"types"}), without=CORE),
-    Room("statistics", ("landscapes.statistics",), only=frozenset({"errors"}), without=CORE),
-    Room("sequential", ("landscapes.sequential",), only=frozenset({"statistics"}), without=CORE | ARRAYS),
+    Room("statistics", ("landscapes.statistics", "landscapes.statistics.*"), only=frozenset({"errors"}), without=CORE),
+    Room("sequential", ("landscapes.statistics.sequential",), only=frozenset({"statistics"}), without=CORE | ARRAYS),
+    Room("tables", ("landscapes.statistics.tables",), only=frozenset({"statistics"}), without=CORE | ARRAYS),
+    # The computer
+    Room("folders", ("landscapes.machine", "landscapes.machine.folders"), only=frozenset(), without=CORE | ARRAYS),
+    Room("stopping", ("landscapes.machine.stopping",), only=frozenset(), without=CORE | ARRAYS),
+    Room("runtime", ("landscapes.machine.runtime",), only=frozenset({"folders"}), without=CORE),
+    Room("compilation", ("landscapes.machine.compilation",), only=frozenset(), without=CORE),
+    Room("devices", ("landscapes.machine.devices",), only=frozenset({"types"}), without=CORE),
+    # Parts
     Room("envs", ("landscapes.envs", "landscapes.envs.*"), without=SHELL),
-    Room("networks", ("landscapes.networks",), never=frozenset({"envs"}), without=CORE),
-    Room("optimizers", ("landscapes.optimizers",), never=frozenset({"envs", "networks"}), without=CORE),
-    Room("replay", ("landscapes.replay",), never=frozenset({"envs", "networks", "optimizers"}), without=CORE),
-    Room("losses", ("landscapes.losses",), never=frozenset({"envs", "networks", "optimizers"}), without=CORE),
-    Room("compilation", ("landscapes.compilation",), only=frozenset(), without=CORE),
-    Room("devices", ("landscapes.devices",), only=frozenset({"types"}), without=CORE),
-    Room("rollout", ("landscapes.rollout",), never=frozenset({"networks", "optimizers", "losses"}), without=CORE),
+    Room("networks", ("landscapes.networks", "landscapes.networks.modules"), never=frozenset({"envs"}), without=CORE),
+    Room("optimizers", ("landscapes.networks.optimizers",), never=frozenset({"envs", "networks"}), without=CORE),
+    Room("losses", ("landscapes.networks.losses",), never=frozenset({"envs", "networks", "optimizers"}), without=CORE),
+    Room(
+        "replay",
+        ("landscapes.experience", "landscapes.experience.replay"),
+        never=MATHS | {"envs"},
+        without=CORE,
+    ),
+    Room("rollout", ("landscapes.experience.rollout",), never=MATHS, without=CORE),
+    # Algorithms, and what is built on them
     Room("algorithm parts", ("landscapes.algorithms.checks",), only=frozenset({"errors", "types"}), without=CORE),
     # Every other file of the package is an algorithm, and no algorithm imports another.
     Room("algorithms", ("landscapes.algorithms.*",), never=frozenset({"algorithms", "envs"}), without=CORE),
     Room("algorithm registry", ("landscapes.algorithms", "landscapes.algorithms.registry"), without=CORE),
-    Room("training", ("landscapes.training",), never=LEARNING, without=CORE),
-    Room("neighborhood", ("landscapes.neighborhood",), only=frozenset({"errors", "types"}), without=CORE),
-    Room("measurement", ("landscapes.measurement",), never=LEARNING, without=CORE),
-    Room("trajectories", ("landscapes.trajectories",), never=LEARNING, without=CORE),
-    Room("rejection", ("landscapes.rejection",), never=LEARNING, without=CORE),
-    Room("cloning", ("landscapes.cloning",), never=LEARNING - {"optimizers"}, without=CORE),
+    Room("training", ("landscapes.training", "landscapes.training.*"), never=LEARNING, without=CORE),
+    Room("paths", ("landscapes.studies", "landscapes.studies.paths"), only=frozenset({"types"}), without=CORE),
+    Room("neighborhood", ("landscapes.studies.neighborhood",), only=frozenset({"errors", "types"}), without=CORE),
+    Room("measurement", ("landscapes.studies.measurement",), never=LEARNING, without=CORE),
+    Room("trajectories", ("landscapes.studies.trajectories",), never=LEARNING, without=CORE),
+    Room("rejection", ("landscapes.studies.rejection",), never=LEARNING, without=CORE),
+    Room("cloning", ("landscapes.studies.cloning",), never=LEARNING - {"optimizers"}, without=CORE),
+    # The shell
     Room("storage", ("landscapes.storage", "landscapes.storage.*"), never=LEARNING),
     Room("tracking", ("landscapes.tracking", "landscapes.tracking.*"), never=LEARNING | {"storage"}),
     Room("console", ("landscapes.console",), never=LEARNING | {"storage", "tracking"}),
-    Room("tables", ("landscapes.tables",), only=frozenset({"statistics"}), without=CORE | ARRAYS),
-    Room("door", ("landscapes", "landscapes.door"), only=DOOR),
+    Room("loading", ("landscapes", "landscapes.loading"), only=LOADING),
+    Room(
+        "squeue", ("landscapes.cluster", "landscapes.cluster.squeue"), only=frozenset({"errors"}), without=CORE | ARRAYS
+    ),
+    Room("submission", ("landscapes.cluster.submission",), only=frozenset({"squeue"})),
+    Room("sweep folder", ("landscapes.cluster.sweep_folder",), only=frozenset({"errors", "folders", "storage"})),
     Room("config", ("landscapes.config", "landscapes.config.*"), only=CONFIG),
     Room("figures", ("landscapes.figures", "landscapes.figures.*"), only=FIGURES, without=SIMULATORS | ARRAYS),
-    Room("job tracker", ("landscapes.job_tracker",), never=LEARNING),
-    Room("job end", ("landscapes.job_end",), only=frozenset({"compilation", "console", "tracking"})),
-    Room("wandb runs", ("landscapes.wandb_runs",), only=frozenset({"tracking"})),
+    # What the three entry points share
+    Room("job tracker", ("landscapes.jobs", "landscapes.jobs.tracker"), never=LEARNING),
+    Room("job closing", ("landscapes.jobs.closing",), only=frozenset({"compilation", "console", "tracking"})),
+    Room("find run", ("landscapes.jobs.find_run",), only=frozenset({"errors", "storage", "tracking", "config"})),
+    Room("run folder", ("landscapes.jobs.run_folder",), only=frozenset({"errors", "storage", "config"})),
     Room(
-        "find run", ("landscapes.find_run",), only=frozenset({"errors", "storage", "tracking", "config", "wandb runs"})
-    ),
-    Room("job run", ("landscapes.job_run",), only=frozenset({"errors", "storage", "config"})),
-    Room(
-        "job purd", ("landscapes.job_purd",), only=frozenset({"types", "measurement", "sequential", "paths", "storage"})
+        "blocks",
+        ("landscapes.jobs.blocks",),
+        only=frozenset({"types", "measurement", "sequential", "paths", "storage"}),
     ),
     Room("run_algorithm", ("run_algorithm", "run_algorithm.*"), never=MATHS),
     Room("eval_policy", ("eval_policy", "eval_policy.*"), never=MATHS | {"run_algorithm"}),
     Room("improve_ltp", ("improve_ltp", "improve_ltp.*"), never=MATHS | {"run_algorithm", "eval_policy"}),
+    # Commands beside them
     Room("quickstart", ("landscapes.quickstart",), never=MATHS),
     Room("doctor", ("landscapes.doctor",), never=MATHS),
-    Room("sweeps", ("landscapes.sweeps",), only=frozenset({"errors", "slurm queue", "console", "storage"})),
+    Room("sweeps", ("landscapes.sweeps",), only=frozenset({"errors", "squeue", "sweep folder", "console", "storage"})),
     Room("runs", ("landscapes.runs", "landscapes.runs.*"), only=BROWSING, without=CORE - {"rich"} | ARRAYS),
     Room("report", ("landscapes.report", "landscapes.report.*"), only=REPORT, without=SIMULATORS | ARRAYS),
     Room("benchmarks", ("benchmarks", "benchmarks.*"), never=MATHS),
@@ -178,17 +193,17 @@ def test_imports_point_down(module: str) -> None:
     "module, source, complaint",
     [
         ("landscapes.types", "from landscapes import storage", "imports point down"),
-        ("landscapes.types", "from landscapes.rollout import unroll", "imports point down"),
-        ("landscapes.types", "from .rollout import unroll", "imports point down"),
-        ("landscapes.types", "def f():\n    import landscapes.rollout", "imports point down"),
-        ("landscapes.networks", "import landscapes.envs.brax", "closed to it"),
+        ("landscapes.types", "from landscapes.experience.rollout import unroll", "imports point down"),
+        ("landscapes.types", "from .experience.rollout import unroll", "imports point down"),
+        ("landscapes.types", "def f():\n    import landscapes.experience.rollout", "imports point down"),
+        ("landscapes.networks.modules", "import landscapes.envs.brax", "closed to it"),
         ("landscapes.algorithms.td3", "from landscapes.algorithms import sac", "they keep apart"),
         ("landscapes.algorithms.td3", "from landscapes.algorithms.sac import make", "they keep apart"),
-        ("landscapes.training", "from landscapes.algorithms.registry import make_algorithm", "closed to it"),
-        ("landscapes.storage.runs", "from landscapes.losses import td_error", "closed to it"),
+        ("landscapes.training.trainer", "from landscapes.algorithms.registry import make_algorithm", "closed to it"),
+        ("landscapes.storage.runs", "from landscapes.networks.losses import td_error", "closed to it"),
         ("landscapes.config.schemas", "from landscapes.types import Policy", "are open to it"),
-        ("landscapes.rollout", "import brax.envs", "brax is closed to it"),
-        ("landscapes.rejection", "def f():\n    import h5py", "h5py is closed to it"),
+        ("landscapes.experience.rollout", "import brax.envs", "brax is closed to it"),
+        ("landscapes.studies.rejection", "def f():\n    import h5py", "h5py is closed to it"),
         ("landscapes.drawer", "", "is in no room"),
     ],
 )
@@ -202,7 +217,8 @@ def test_a_wrong_import_is_found(module: str, source: str, complaint: str) -> No
     [
         (
             "landscapes.algorithms.td3",
-            "import jax\nfrom landscapes import losses, replay\nfrom landscapes.types import Key",
+            "import jax\nfrom landscapes.experience import replay\nfrom landscapes.networks import losses\n"
+            "from landscapes.types import Key",
         ),
         ("landscapes.algorithms.registry", "from landscapes.algorithms.td3 import make"),
         ("landscapes.envs.registry", "from landscapes.envs import brax\nimport brax.envs"),

@@ -15,8 +15,9 @@ import numpy as np
 from benchmarks.harness import ALONE
 from benchmarks.workload import Case, Workload
 from benchmarks.workloads.training import make_agent, update_only, with_full_log
-from landscapes import door, neighborhood, rejection, storage
-from landscapes.measurement import Measure, Purd, make_measure
+from landscapes import loading, storage
+from landscapes.studies import neighborhood, rejection
+from landscapes.studies.measurement import Measure, Purd, make_measure
 from landscapes.types import Algorithm, Environment, TrainState
 
 GAMMA = 0.99
@@ -102,8 +103,8 @@ def stored(
 ) -> Workload:
     """The measurement that a job makes of a stored checkpoint, without the job."""
     found = storage.open_run(Path(results_dir), run)
-    env, agent = door.rebuild(found, episode_length)
-    state = door.load_state(found, seed, step, agent)
+    env, agent = loading.rebuild(found, episode_length)
+    state = loading.load_state(found, seed, step, agent)
     made = _made(env, agent, kind, amount, samples, batch_size)
     return Workload("step", {ALONE: _case(made, agent, state, kind, amount, samples)[0]}, dict(made.program_shape))
 

@@ -16,8 +16,8 @@ from benchmarks.workload import Case, Workload
 from benchmarks.workloads import environments
 from landscapes import training
 from landscapes.algorithms.registry import make_algorithm
-from landscapes.compilation import compile_together
-from landscapes.replay import Replay
+from landscapes.experience.replay import Replay
+from landscapes.machine.compilation import compile_together
 from landscapes.types import Algorithm, Environment, Key, PyTree, TrainState
 
 

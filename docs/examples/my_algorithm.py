@@ -9,10 +9,10 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from landscapes import losses, rollout
 from landscapes.errors import UserError
-from landscapes.networks import GaussianActor, StateCritic
-from landscapes.optimizers import adam, descend
+from landscapes.experience import rollout
+from landscapes.networks.modules import GaussianActor, StateCritic, losses
+from landscapes.networks.optimizers import adam, descend
 from landscapes.types import (
     Algorithm,
     Environment,

@@ -14,8 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
-from landscapes import rejection, sequential, statistics
-from landscapes.statistics import Floats
+from landscapes import statistics
+from landscapes.statistics import Floats, sequential
+from landscapes.studies import rejection
 
 NUM_SAMPLES = 256
 NUM_WALKS = 200

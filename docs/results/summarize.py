@@ -15,8 +15,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from landscapes import statistics, storage, tables
+from landscapes import statistics, storage
 from landscapes.figures import learning_curves, purd_histograms, rejection_figure
+from landscapes.statistics import tables
 
 HERE = Path(__file__).resolve().parent
 ALPHA = 0.1

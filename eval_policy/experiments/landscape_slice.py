@@ -16,13 +16,16 @@ import numpy as np
 
 from eval_policy.measured import measured_before
 from eval_policy.policies import StoredPolicy, check_alike, check_stored
-from landscapes import console, door, measurement, neighborhood, paths, statistics, stopping, storage, tables
+from landscapes import console, loading, statistics, storage
 from landscapes.config.job import Job
 from landscapes.config.schemas import LandscapeSlice
-from landscapes.find_run import find_run
-from landscapes.job_end import print_end
-from landscapes.job_purd import measure_by_blocks, unfinished_purd
-from landscapes.job_tracker import job_tracker
+from landscapes.jobs.blocks import measure_by_blocks, unfinished_purd
+from landscapes.jobs.closing import print_end
+from landscapes.jobs.find_run import find_run
+from landscapes.jobs.tracker import job_tracker
+from landscapes.machine import stopping
+from landscapes.statistics import tables
+from landscapes.studies import measurement, neighborhood, paths
 from landscapes.types import Algorithm, Policy, TrainState
 
 SCHEMA_VERSION = 1
@@ -78,7 +81,7 @@ def run(job: Job) -> None:
     s = job.settings
     assert isinstance(s, LandscapeSlice)
     asked = _open(job, s)
-    env, algorithm = door.rebuild(asked.centre.run, s.episode_length)
+    env, algorithm = loading.rebuild(asked.centre.run, s.episode_length)
     rate = neighborhood.amount_sets_rate(algorithm, s.noise_type, s.noise_amount)
     measure = measurement.make_measure(
         env,
@@ -172,7 +175,7 @@ def _measure(
             progress.advance_to(done, None if mean is None else f"mean return {mean:.1f}")
 
         with_log = s.directions == "update" or s.noise_type not in neighborhood.GENERIC_KINDS
-        state = door.load_state(asked.centre.run, s.seed, s.ckpt, algorithm, with_log=with_log)
+        state = loading.load_state(asked.centre.run, s.seed, s.ckpt, algorithm, with_log=with_log)
         others = [_load_policy(other) for other in asked.others]
         points = jax.jit(partial(_points, asked, algorithm))(state, others)
         purd = measure_by_blocks(
@@ -205,7 +208,7 @@ def _unfinished(job: Job, asked: _Slice, measure: measurement.Measure) -> storag
 
 def _load_policy(stored: StoredPolicy) -> Policy:
     run, seed, ckpt = stored
-    policy: Policy = door.load_state(run, seed, ckpt, door.rebuild(run)[1], with_log=False).learner.policy
+    policy: Policy = loading.load_state(run, seed, ckpt, loading.rebuild(run)[1], with_log=False).learner.policy
     return policy
 
 

@@ -8,7 +8,7 @@ from eval_policy.policies import check_alike, check_stored
 from landscapes import storage
 from landscapes.config.job import Job
 from landscapes.config.schemas import PolicyInterpolation
-from landscapes.find_run import find_run
+from landscapes.jobs.find_run import find_run
 
 
 def run(job: Job) -> None:

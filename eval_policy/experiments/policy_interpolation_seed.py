@@ -10,7 +10,7 @@ from landscapes.config.fields import shown
 from landscapes.config.job import Job
 from landscapes.config.schemas import PolicyInterpolationSeed
 from landscapes.errors import UserError
-from landscapes.find_run import find_run
+from landscapes.jobs.find_run import find_run
 
 
 def run(job: Job) -> None:

@@ -14,14 +14,17 @@ import numpy as np
 
 from eval_policy.measured import measured_before
 from eval_policy.trajectories import Recorder
-from landscapes import console, door, measurement, neighborhood, statistics, stopping, storage, tables
+from landscapes import console, loading, statistics, storage
 from landscapes.config.job import Job
 from landscapes.config.schemas import PolicyVariance
 from landscapes.figures import purd_histograms
-from landscapes.find_run import find_run
-from landscapes.job_end import print_end
-from landscapes.job_purd import measure_by_blocks, unfinished_purd
-from landscapes.job_tracker import job_tracker
+from landscapes.jobs.blocks import measure_by_blocks, unfinished_purd
+from landscapes.jobs.closing import print_end
+from landscapes.jobs.find_run import find_run
+from landscapes.jobs.tracker import job_tracker
+from landscapes.machine import stopping
+from landscapes.statistics import tables
+from landscapes.studies import measurement, neighborhood
 from landscapes.tracking import Tracker
 
 SCHEMA_VERSION = 1
@@ -42,7 +45,7 @@ def run(job: Job) -> None:
     storage.check_results_writable(stored.seed_directory(s.seed))
     pairs = [(step, amount) for step in s.ckpt_indexes for amount in s.noise_amounts]
     measured = {} if storage.starts_over(job.overwrite) else _measured_before(job, stored, s, pairs)
-    env, algorithm = door.rebuild(stored, s.episode_length)
+    env, algorithm = loading.rebuild(stored, s.episode_length)
     measures = {}
     for amount in s.noise_amounts:
         rate = neighborhood.amount_sets_rate(algorithm, s.noise_type, amount)
@@ -51,7 +54,7 @@ def run(job: Job) -> None:
                 env, algorithm, s.noise_type, s.eval_episodes, s.batch_size, s.discount, rate
             )
     recorder = Recorder(job, stored, s, env, measures)
-    rows = max(door.stored_rows(stored, s.seed, step) for step in s.ckpt_indexes)
+    rows = max(loading.stored_rows(stored, s.seed, step) for step in s.ckpt_indexes)
     _print_plan(stored, s, next(iter(measures.values())).program_shape)
     name = job.member_name or f"{stored.name}-s{s.seed}-{s.noise_type}"
     tracker = job_tracker(job, stored, name, "policy_variance", group=stored.name)
@@ -64,7 +67,7 @@ def run(job: Job) -> None:
             console.Progress(f"PURD ({s.noise_type})", total, s.tqdm, unit="samples", start=done) as progress,
         ):
             state_of = functools.lru_cache(maxsize=1)(
-                lambda step: door.load_state(stored, s.seed, step, algorithm, rows)
+                lambda step: loading.load_state(stored, s.seed, step, algorithm, rows)
             )
             for step, amount in pairs:
                 purd = measured.get((step, amount))

@@ -9,10 +9,11 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from landscapes import losses, rollout
 from landscapes.algorithms.checks import check_common, require
-from landscapes.networks import GaussianActor, StateCritic
-from landscapes.optimizers import adam, descend
+from landscapes.experience import rollout
+from landscapes.networks import losses
+from landscapes.networks.modules import GaussianActor, StateCritic
+from landscapes.networks.optimizers import adam, descend
 from landscapes.types import (
     Algorithm,
     Environment,

@@ -9,10 +9,11 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from landscapes import losses, replay, rollout
 from landscapes.algorithms.checks import check_off_policy, require
-from landscapes.networks import TanhGaussianActor, TwinCritic
-from landscapes.optimizers import adam, descend
+from landscapes.experience import replay, rollout
+from landscapes.networks import losses
+from landscapes.networks.modules import TanhGaussianActor, TwinCritic
+from landscapes.networks.optimizers import adam, descend
 from landscapes.types import (
     Algorithm,
     Environment,

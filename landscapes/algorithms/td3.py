@@ -10,10 +10,11 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from landscapes import losses, replay, rollout
 from landscapes.algorithms.checks import check_off_policy, require
-from landscapes.networks import DeterministicActor, TwinCritic
-from landscapes.optimizers import adam, descend
+from landscapes.experience import replay, rollout
+from landscapes.networks import losses
+from landscapes.networks.modules import DeterministicActor, TwinCritic
+from landscapes.networks.optimizers import adam, descend
 from landscapes.types import (
     Algorithm,
     Environment,

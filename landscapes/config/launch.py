@@ -21,6 +21,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
+from landscapes.cluster.submission import LaunchError
 from landscapes.config.compose import (
     CONF,
     hydra_loader,
@@ -33,12 +34,11 @@ from landscapes.config.compose import (
 )
 from landscapes.config.entry import STOPPED
 from landscapes.config.job import Job, make_job
-from landscapes.config.runtime import set_up_runtime
-from landscapes.config.slurm import LaunchError
 from landscapes.config.sweep import check_wait, is_remote, run_sweep
 from landscapes.errors import UserError
-from landscapes.places import results_directory
-from landscapes.stopping import Stopped, stop_requests
+from landscapes.machine.folders import results_directory
+from landscapes.machine.runtime import set_up_runtime
+from landscapes.machine.stopping import Stopped, stop_requests
 
 USER_ERROR = 2
 FAILURE = 1

@@ -20,14 +20,14 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext
 from omegaconf import DictConfig
 
-from landscapes.config import slurm
+from landscapes.cluster import submission
+from landscapes.cluster.squeue import seconds_between_questions
+from landscapes.cluster.submission import LaunchError
 from landscapes.config.compose import CONF, hydra_loader, load, member_jobs, sweep_members
 from landscapes.config.fields import shown
 from landscapes.config.job import Job
-from landscapes.config.slurm import LaunchError
 from landscapes.errors import UserError
-from landscapes.places import results_directory
-from landscapes.slurm import seconds_between_questions
+from landscapes.machine.folders import results_directory
 
 
 def run_sweep(
@@ -101,17 +101,17 @@ def _launch(launcher: Launcher, members: list[list[str]]) -> list[Any]:
 def _submit(launcher: Launcher, members: list[list[str]], folder: Path, job: Job) -> list[Any]:
     seconds = seconds_between_questions()  # first: a mistake shall not be told after the jobs are in the queue
     try:
-        submitted = slurm.submit(launcher, members)
-    except slurm.SubmissionError as error:
+        submitted = submission.submit(launcher, members)
+    except submission.SubmissionError as error:
         shutil.rmtree(folder)
         raise UserError("job_config", _preset(launcher.config), f"SLURM does not take the sweep: {error}") from error
     elsewhere = [] if job.results_dir is None else ["--results-dir", job.results_dir]
     command = shlex.join(["python", "-m", "landscapes.sweeps", folder.name, *elsewhere])
     counted = "1 member" if len(members) == 1 else f"{len(members)} members"
-    print(f"sweep: {folder.name}, job {slurm.array_id(submitted)}, {counted}", flush=True)
+    print(f"sweep: {folder.name}, job {submission.array_id(submitted)}, {counted}", flush=True)
     print(f"how it is doing: {command}", flush=True)
     try:
-        outcomes = slurm.wait(submitted, seconds) if job.wait else []
+        outcomes = submission.wait(submitted, seconds) if job.wait else []
     except KeyboardInterrupt:
         print("no longer waiting; the jobs go on", file=sys.stderr)
         raise
@@ -125,7 +125,7 @@ def _snapshot(config: DictConfig, jobs: Sequence[Job], overrides: Sequence[str],
 
     A job composes its configuration when it starts, perhaps days later: it shall read what was submitted.
     """
-    from landscapes.storage.sweeps import Sweep
+    from landscapes.cluster.sweep_folder import Sweep
 
     folder = _sweep_folder(config, jobs[0])
     shutil.copytree(CONF, folder / "conf")

@@ -8,11 +8,12 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from landscapes import storage, tables
+from landscapes import storage
 from landscapes.console import human_count
 from landscapes.report.rollouts import Recorded
 from landscapes.report.stages import end_of, name_of
 from landscapes.runs import listing, numbers
+from landscapes.statistics import tables
 
 ALPHA = 0.1
 

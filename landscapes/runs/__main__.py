@@ -11,9 +11,10 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from landscapes import console, storage, tables
+from landscapes import console, storage
 from landscapes.errors import UserError
 from landscapes.runs import listing, numbers
+from landscapes.statistics import tables
 from landscapes.storage.files import write_whole
 
 _COMMANDS = ("list", "show", "compare", "export")

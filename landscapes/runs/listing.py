@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from landscapes import storage
+from landscapes.cluster import sweep_folder
 from landscapes.console import human_count
 from landscapes.errors import UserError
 
@@ -140,7 +141,7 @@ def _listed(run: storage.Run, problems: list[str]) -> Listed:
 def _other_folders(results: Path) -> list[str]:
     if not results.is_dir():
         return []
-    known = {*storage.run_names(results), storage.sweeps_folder(results).name}
+    known = {*storage.run_names(results), sweep_folder.sweeps_folder(results).name}
     return sorted(
         path.name
         for path in results.iterdir()

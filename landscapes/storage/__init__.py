@@ -7,7 +7,7 @@ nor JAX.
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from landscapes.places import results_directory
+from landscapes.machine.folders import results_directory
 from landscapes.storage.hdf5 import (
     merge_hdf5,
     read_attributes,
@@ -51,7 +51,6 @@ from landscapes.storage.runs import (
     starts_over,
     unique_run_name,
 )
-from landscapes.storage.sweeps import Sweep, open_sweep, sweep_names, sweeps_folder
 from landscapes.storage.unfinished import Unfinished
 
 if TYPE_CHECKING:
@@ -93,7 +92,6 @@ __all__ = [
     "Run",
     "Save",
     "SliceRecord",
-    "Sweep",
     "TrajectoryRecord",
     "Unfinished",
     "WalkRecord",
@@ -124,7 +122,6 @@ __all__ = [
     "merge_hdf5",
     "nearest_present",
     "open_run",
-    "open_sweep",
     "package_versions",
     "read_attributes",
     "read_hdf5",
@@ -137,8 +134,6 @@ __all__ = [
     "save_checkpoint",
     "slurm_run_name",
     "starts_over",
-    "sweep_names",
-    "sweeps_folder",
     "unique_run_name",
     "write_hdf5",
     "write_save",

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from landscapes.errors import UserError
-from landscapes.replay import Replay
+from landscapes.experience.replay import Replay
 from landscapes.storage.hdf5 import read_attributes, read_hdf5, write_hdf5
 from landscapes.storage.runs import Run
 from landscapes.storage.trees import flatten_tree, restore_tree

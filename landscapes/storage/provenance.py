@@ -9,7 +9,7 @@ import subprocess
 from importlib import metadata
 from pathlib import Path
 
-from landscapes.places import REPOSITORY
+from landscapes.machine.folders import REPOSITORY
 
 _PACKAGES = ("jax", "jaxlib", "brax", "mujoco", "flax", "optax", "numpy", "h5py", "hydra-core", "wandb")
 _GIT_SECONDS = 30.0

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from landscapes.errors import UserError
-from landscapes.replay import Replay
+from landscapes.experience.replay import Replay
 from landscapes.storage.checkpoints import checkpoint_attributes
 from landscapes.storage.files import flush_folder, write_whole
 from landscapes.storage.hdf5 import Datasets, read_hdf5, write_hdf5

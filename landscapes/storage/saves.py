@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from landscapes.errors import UserError
-from landscapes.replay import Replay
+from landscapes.experience.replay import Replay
 from landscapes.storage.hdf5 import Attributes, Datasets, read_hdf5, write_hdf5
 from landscapes.storage.replay_log import fill_ring, load_log, log_end
 from landscapes.storage.runs import Run

@@ -12,14 +12,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from landscapes import cloning, console, door, replay, statistics, stopping, storage, training
+from landscapes import console, loading, statistics, storage, training
 from landscapes.config.job import Job
 from landscapes.config.schemas import TrainBc
 from landscapes.errors import UserError
-from landscapes.find_run import find_root
-from landscapes.job_end import print_end
-from landscapes.job_run import continued, is_finished, open_or_create
-from landscapes.job_tracker import job_tracker
+from landscapes.experience import replay
+from landscapes.jobs.closing import print_end
+from landscapes.jobs.find_run import find_root
+from landscapes.jobs.run_folder import continued, is_finished, open_or_create
+from landscapes.jobs.tracker import job_tracker
+from landscapes.machine import stopping
+from landscapes.studies import cloning
 from landscapes.tracking import Tracker
 from landscapes.types import Algorithm, Environment, TrainState
 from run_algorithm.curves import Curves
@@ -40,9 +43,9 @@ def run(job: Job) -> None:
     root = s.root_policy_conf
     results = storage.results_directory(job.results_dir)
     parent = find_root(job, results, root)
-    env, algorithm = door.rebuild(parent)
+    env, algorithm = loading.rebuild(parent)
     cloning.check_no_memory(algorithm, "experiment.root_policy_conf.run_name")
-    state = door.load_state(parent, root.seed, root.ckpt, algorithm)
+    state = loading.load_state(parent, root.seed, root.ckpt, algorithm)
     num_rows = _num_rows(s, state)
     record = _record(job, s, parent)
     name = job.member_name or f"{parent.name}_s{root.seed}_c{root.ckpt}_bc_{s.seed}"
@@ -162,15 +165,15 @@ class _Cloning:
         self.env, self.algorithm, self.root, self.schedule, self.tracker = env, algorithm, root, schedule, tracker
         self.keys = training.member_keys(s.seed, s.num_seeds)
         self.cloner = cloning.make_cloner(algorithm, s.lr, s.batch_size)
-        measured, _ = door.rebuild(parent, s.eval_episode_length)
+        measured, _ = loading.rebuild(parent, s.eval_episode_length)
         self.evaluate = training.make_evaluator(measured, algorithm, s.num_seeds, s.eval_episodes).evaluate
         self.curves = Curves(child, s.num_seeds, steps_are="updates of one clone")
         self.diverged: dict[int, int] = {}
         self.files: list[Path] = []
         self.saved_at = time.monotonic()
         conf = s.root_policy_conf
-        self.rows = door.stored_rows(parent, conf.seed, conf.ckpt)
-        self.iteration = door.stored_iteration(parent, conf.seed, conf.ckpt)
+        self.rows = loading.stored_rows(parent, conf.seed, conf.ckpt)
+        self.iteration = loading.stored_iteration(parent, conf.seed, conf.ckpt)
         self.root_return = float("nan")
 
     def go(self, num_rows: int) -> None:

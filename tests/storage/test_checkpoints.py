@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from landscapes.errors import UserError
-from landscapes.replay import make_replay
+from landscapes.experience.replay import make_replay
 from landscapes.storage import (
     checkpoint_attributes,
     create_run,

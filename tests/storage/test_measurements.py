@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
+import layouts
 import pytest
 
-import layouts
 from landscapes.storage import (
     NO_NOISE,
     PolicyName,

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from landscapes.errors import UserError
-from landscapes.replay import insert, make_replay
+from landscapes.experience.replay import insert, make_replay
 from landscapes.storage import append_segment, create_run, link_prefix, load_log, log_end, save_checkpoint
 from landscapes.types import Experience, TrainState, Transition
 

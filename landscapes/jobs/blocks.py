@@ -1,0 +1,84 @@
+"""A PURD measured block by block, so that a job that is stopped loses a block at most.
+
+Knows the measurement and the file in which blocks wait; knows no experiment, and not where the whole is stored.
+"""
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import jax
+import numpy as np
+
+from landscapes import storage
+from landscapes.statistics.sequential import Looks
+from landscapes.studies import measurement, paths
+from landscapes.types import Key, TrainState
+
+
+def unfinished_purd(
+    overwrite: bool, folder: Path, about: Mapping[str, object], measure: measurement.Measure, key: Key, amount: float
+) -> storage.Unfinished:
+    """Where in `folder` the blocks of a PURD wait; where `overwrite` starts over, nothing does any more.
+
+    `about` says which state it is of, and all else that its numbers depend on beside the last three.
+    """
+    identity = {
+        **about,
+        "key": jax.random.key_data(key).tolist(),
+        "amount": float(amount),
+        "program_shape": measure.program_shape,
+        "versions": storage.package_versions(),
+    }
+    unfinished = storage.Unfinished(folder, identity)
+    if storage.starts_over(overwrite):
+        unfinished.discard()
+    return unfinished
+
+
+def measure_by_blocks(
+    measure: measurement.Measure,
+    key: Key,
+    state: TrainState,
+    amount: float,
+    progress: measurement.Progress,
+    unfinished: storage.Unfinished,
+    save_interval: float,
+    first: int,
+    count: int,
+    points: paths.Points | None = None,
+    looks: Looks | None = None,
+) -> measurement.Purd:
+    """`measure.measure` of these `count` samples from `first` on, to the same bits, going on where `unfinished` stands.
+
+    Finished blocks are written every `save_interval` seconds and when the job is stopped. The caller discards
+    `unfinished` as soon as the whole is on disk.
+    """
+    waiting = unfinished.read()
+    parts = [measurement.Purd(*(waiting[name] for name in measurement.Purd._fields))] if waiting else []
+    done = sum(len(part.returns) for part in parts)
+    if done:
+        progress(first + done, float(np.mean(parts[0].returns)))
+        looks = None if looks is None else looks.after(parts[0].returns)
+    saved_at, num_saved = time.monotonic(), done
+
+    def save() -> None:
+        nonlocal saved_at, num_saved
+        if num_saved < done:
+            unfinished.write(measurement.joined(parts)._asdict())
+            saved_at, num_saved = time.monotonic(), done
+
+    def keep(block: measurement.Purd) -> None:
+        nonlocal done
+        parts.append(block)
+        done += len(block.returns)
+        if done < count and time.monotonic() - saved_at >= save_interval:
+            save()
+
+    try:
+        if done < count:
+            measure.measure(key, state, amount, progress, first + done, count - done, points, looks, keep)
+    except BaseException:
+        save()
+        raise
+    return measurement.joined(parts)

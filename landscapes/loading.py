@@ -1,0 +1,95 @@
+"""From a stored checkpoint back to a living environment, algorithm and state.
+
+Knows run folders and the registries of environments and algorithms; knows no study and no command line.
+"""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from landscapes.algorithms import make_algorithm
+from landscapes.envs import make_environment
+from landscapes.errors import UserError
+from landscapes.experience.replay import Replay
+from landscapes.storage import (
+    Run,
+    check_checkpoint,
+    check_seed,
+    checkpoint_attributes,
+    load_checkpoint,
+    load_log,
+    open_run,
+    results_directory,
+)
+from landscapes.types import Algorithm, Environment, TrainState
+
+
+class Loaded(NamedTuple):
+    """What one more update, or any measurement, needs."""
+
+    env: Environment
+    algorithm: Algorithm
+    state: TrainState
+
+
+def rebuild(run: Run, episode_length: int | None = None, start_noise: float = 1.0) -> tuple[Environment, Algorithm]:
+    """The environment and the algorithm of a stored run, as its record describes them.
+
+    `episode_length` (steps) replaces the run's own; `start_noise` scales the start noise of the resets that training
+    makes (measurements pass their own).
+    """
+    record = run.record
+    stored = record["environment"]
+    env = make_environment(stored["name"], stored["backend"], episode_length or stored["episode_length"])
+    reset = env.reset
+    training_env = env._replace(reset=lambda key, start_noise=start_noise: reset(key, start_noise))
+    algorithm = make_algorithm(record["algorithm"]["name"], record["algorithm"]["config"], training_env)
+    return env, algorithm
+
+
+def stored_rows(run: Run, seed: int, step: int) -> int:
+    """How many rows of the replay log the checkpoint sees (0 if its algorithm keeps none)."""
+    return int(str(checkpoint_attributes(run, seed, step)["log_rows"]))
+
+
+def stored_iteration(run: Run, seed: int, step: int) -> int:
+    """How many iterations of training brought the checkpoint about, from the start of the first run on."""
+    return int(str(checkpoint_attributes(run, seed, step)["iteration"]))
+
+
+def load_state(
+    run: Run, seed: int, step: int, algorithm: Algorithm, log_rows: int | None = None, with_log: bool = True
+) -> TrainState:
+    """The state of a checkpoint on the device.
+
+    The replay log gets room for `log_rows` rows (by default, those that the checkpoint sees), but never for more than
+    the run itself kept: states of equal room share their compiled programs. `with_log=False` leaves `()` in its place,
+    for whoever makes no update.
+    """
+    template = jax.eval_shape(algorithm.init, jax.random.key(0))
+    state = load_checkpoint(run, seed, step, template)
+    log = template.experience.log if with_log else ()
+    if isinstance(log, Replay):
+        seen = stored_rows(run, seed, step)
+        capacity = min(log.data.reward.shape[0], max(seen, log_rows or 0, 1))
+        log = load_log(run, seed, seen, capacity, template=log)
+    state = state._replace(experience=state.experience._replace(log=log))
+    return jax.tree.map(jnp.asarray, state)
+
+
+def load(run: str, seed: int = 0, step: int | None = None, results_dir: str | Path | None = None) -> Loaded:
+    """The environment, algorithm and state of seed `seed` of the run called `run` at checkpoint `step`.
+
+    By default the last checkpoint is taken. Raises UserError naming what is present where something is not.
+    """
+    found = open_run(results_directory(None if results_dir is None else str(results_dir)), run, "run")
+    check_seed(found, seed, "seed")
+    steps = found.checkpoint_steps(seed)
+    if step is None and not steps:
+        raise UserError("step", None, f"seed {seed} of run {run} has no checkpoints yet")
+    chosen = steps[-1] if step is None else step
+    check_checkpoint(found, seed, chosen, "step")
+    env, algorithm = rebuild(found)
+    return Loaded(env, algorithm, load_state(found, seed, chosen, algorithm))

@@ -1,0 +1,169 @@
+"""Behaviour cloning: fresh policies regressed on what a given one does.
+
+Knows the algorithm record; knows no concrete algorithm and no file, and evaluates nothing.
+
+The given policy names its own action, the mode, for each of many observations; a policy as an untrained learner has it
+is then fitted to these pairs by mean squared error. What is alike afterwards is the behaviour, what differs is the
+weights.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from landscapes.errors import UserError
+from landscapes.experience import rollout
+from landscapes.machine import devices
+from landscapes.networks.optimizers import adam, descend
+from landscapes.types import Algorithm, Environment, Key, Policy, PyTree, TimeStep
+
+HELD_OUT = 10
+"""Every so many-th row is kept out of the regression."""
+
+_ROWS_AT_ONCE = 4096
+"""Rows whose actions are computed side by side, so that a million of them need little memory."""
+
+_MAX_LANES = 64
+"""Environments side by side that `own_observations` steps."""
+
+
+class Pairs(NamedTuple):
+    """Where a policy does what: observations `[n, observation_size]` and actions `[n, action_size]`."""
+
+    obs: jax.Array
+    action: jax.Array
+
+
+class Clone(NamedTuple):
+    """A policy on its way. `loss_sum` [] adds up the losses of its updates, for whoever sets it back to 0."""
+
+    policy: Policy
+    opt_state: PyTree
+    loss_sum: jax.Array
+
+
+class Cloner(NamedTuple):
+    """The functions of one regression, compiled once; clones, and their keys, have a leading axis `[num_clones]`."""
+
+    init: Callable[[Key, PyTree], Clone]
+    """Fresh clones from keys `[num_clones]`, with these policy constants (not batched)."""
+    advance: Callable[[Key, Clone, Pairs, int, int], Clone]
+    """`advance(keys, clones, pairs, start, stop)`: the updates start .. stop - 1. Where one call ends and the next
+    begins changes no bit."""
+    losses: Callable[[Clone, Pairs], jax.Array]
+    """The loss of each clone over all of some pairs, `[num_clones]`."""
+
+
+def check_no_memory(algorithm: Algorithm, key: str) -> None:
+    """Raises UserError under `key` for an algorithm whose policies remember: single rows do not say what they do."""
+    state = jax.eval_shape(algorithm.init, jax.random.key(0))
+    memory = jax.eval_shape(algorithm.init_memory, jax.random.key(0), state.learner.policy)
+    if jax.tree.leaves(memory):
+        raise UserError(key, algorithm.name, "has policies with a memory, which cannot be cloned row by row")
+
+
+def modes(algorithm: Algorithm, policy: Policy, obs: jax.Array) -> jax.Array:
+    """What `policy` does at each of `obs` `[n, observation_size]`: its mode, `[n, action_size]`."""
+    # Fixed keys: the mode is not drawn.
+    key_memory, key_act = jax.random.split(jax.random.key(0))
+    memory = algorithm.init_memory(key_memory, policy)
+
+    def mode(row: jax.Array) -> jax.Array:
+        false = jnp.zeros((), bool)
+        return algorithm.act(key_act, policy, TimeStep(row, row, jnp.zeros(()), false, false), memory)[0]
+
+    return jax.vmap(mode)(obs)
+
+
+def squared_error(algorithm: Algorithm, policy: Policy, pairs: Pairs) -> jax.Array:
+    """Of each pair the squared difference from the policy's mode, mean over the dimensions of the action, `[n]`."""
+    return jnp.mean((modes(algorithm, policy, pairs.obs) - pairs.action) ** 2, axis=-1)
+
+
+def relabel(algorithm: Algorithm, policy: Policy, obs: jax.Array) -> Pairs:
+    """`obs` `[n, observation_size]` with what `policy` does there."""
+
+    @jax.jit
+    def of_all(policy: Policy, obs: jax.Array) -> jax.Array:
+        return jax.lax.map(lambda row: modes(algorithm, policy, row[None])[0], obs, batch_size=_ROWS_AT_ONCE)
+
+    return Pairs(obs, of_all(policy, obs))
+
+
+def split(pairs: Pairs) -> tuple[Pairs, Pairs]:
+    """The pairs to fit, and every tenth, the first among them, held out; raises ValueError for fewer than two."""
+    num_rows = pairs.obs.shape[0]
+    if num_rows < 2:
+        raise ValueError(f"{num_rows} rows cannot be split")
+    held_out = jnp.arange(num_rows) % HELD_OUT == 0
+    fitted, kept = jnp.flatnonzero(~held_out), jnp.flatnonzero(held_out)
+    return Pairs(*(x[fitted] for x in pairs)), Pairs(*(x[kept] for x in pairs))
+
+
+def own_observations(key: Key, env: Environment, algorithm: Algorithm, policy: Policy, num_rows: int) -> jax.Array:
+    """`[num_rows, observation_size]`: what the policy sees where it goes itself, exploring as in training.
+
+    As many environments side by side as give each the steps of a whole episode, 64 at most, each from a fresh start.
+    """
+    num_lanes = min(max(num_rows // env.episode_length, 1), _MAX_LANES)
+    num_steps = -(-num_rows // num_lanes)
+
+    @jax.jit
+    def seen(key: Key, policy: Policy) -> jax.Array:
+        key_starts, key_unroll = (jax.random.split(k, num_lanes) for k in jax.random.split(key))
+        lanes = jax.vmap(lambda k: rollout.start_lane(env, algorithm.init_memory, k, policy))(key_starts)
+        _, steps, _ = rollout.unroll_many(
+            env, algorithm.explore, algorithm.init_memory, key_unroll, policy, lanes, num_steps
+        )
+        return steps.obs.reshape(-1, env.observation_size)[:num_rows]
+
+    return seen(key, policy)
+
+
+def make_cloner(algorithm: Algorithm, learning_rate: float, batch_size: int) -> Cloner:
+    """Regression by Adam on the mean squared error of batches drawn with replacement.
+
+    Update i of a clone draws its rows from `fold_in(key, i)` alone. Parameters on which the mode does not depend stay
+    as they were drawn.
+    """
+    optimizer = adam()
+
+    def fresh(key: Key, constants: PyTree) -> Clone:
+        policy = Policy(algorithm.init(key).learner.policy.params, constants)
+        return Clone(policy, optimizer.init(policy.params), jnp.float32(0.0))
+
+    def update(key: Key, clone: Clone, pairs: Pairs) -> Clone:
+        index = jax.random.randint(key, (batch_size,), 0, pairs.obs.shape[0])
+        batch = Pairs(pairs.obs[index], pairs.action[index])
+
+        def loss(params: PyTree) -> jax.Array:
+            return squared_error(algorithm, clone.policy._replace(params=params), batch).mean()
+
+        value, gradients = jax.value_and_grad(loss)(clone.policy.params)
+        params, opt_state, _ = descend(optimizer, clone.policy.params, gradients, clone.opt_state, learning_rate)
+        return Clone(clone.policy._replace(params=params), opt_state, clone.loss_sum + value)
+
+    def updates(key: Key, clone: Clone, pairs: Pairs, start: jax.Array, stop: jax.Array) -> Clone:
+        done: Clone = jax.lax.fori_loop(
+            start, stop, lambda i, clone: update(jax.random.fold_in(key, i), clone, pairs), clone
+        )
+        return done
+
+    def loss_of_all(clone: Clone, pairs: Pairs) -> jax.Array:
+        def of_one(pair: Pairs) -> jax.Array:
+            return squared_error(algorithm, clone.policy, Pairs(pair.obs[None], pair.action[None]))[0]
+
+        return jax.lax.map(of_one, pairs, batch_size=_ROWS_AT_ONCE).mean()
+
+    init = jax.jit(jax.vmap(fresh, in_axes=(0, None)))
+    # One update to no environment step: element-wise work decides how fast it is.
+    advance = jax.jit(
+        jax.vmap(updates, in_axes=(0, 0, None, None, None)), compiler_options=devices.compiler_options(env_steps=1)
+    )
+    return Cloner(
+        init,
+        lambda keys, clones, pairs, start, stop: advance(keys, clones, pairs, jnp.uint32(start), jnp.uint32(stop)),
+        jax.jit(jax.vmap(loss_of_all, in_axes=(0, None))),
+    )

@@ -1,0 +1,250 @@
+"""Sweeps on a real SLURM of one node: arrays, time limits, a node that fails, cancelled jobs.
+
+Every job ends with the results of a run that nothing interrupted.
+"""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import slurm_cluster
+from slurm_cluster import Cluster
+
+from landscapes.cluster import sweep_folder
+from tests.jobs.test_resume import ROOT, contents
+
+pytestmark = [
+    pytest.mark.skipif(bool(slurm_cluster.missing()), reason=f"no SLURM here: {slurm_cluster.missing()}"),
+    pytest.mark.xdist_group("slurm"),
+]
+
+TINY = [
+    "experiment.env_name=tests.support.probes.line",
+    "experiment.ddpg_config.hidden_dims=[8,8]",
+    "experiment.sac_config.hidden_dims=[8,8]",
+    "experiment.eval_episodes=2",
+    "experiment.eval_episode_length=5",
+    "experiment.reset_interval=5",
+    "experiment.log_interval=1000",
+    "experiment.eval_interval=1000",
+    "experiment.start_training=10",
+    "experiment.agent_log_starts=[50]",
+    "experiment.max_steps=100",
+    "use_wandb=false",
+]
+PRESET = [
+    "job_config=slurm",
+    f"hydra.launcher.partition={slurm_cluster.PARTITION}",
+    "hydra.launcher.cpus_per_task=1",
+    "hydra.launcher.mem_gb=2",
+]
+HELD = [
+    "experiment.env_name=tests.support.held.line",
+    "experiment.max_steps=20000",
+    "experiment.agent_log_starts=[50,15000]",
+    "save_interval=1e-3",
+    "run_name=long",
+]
+"""A training that waits, after its first saves, while the file `hold` is there: see `tests.support.held`."""
+
+STOPPING = "SIGUSR2: stops as soon as all is saved"
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    with slurm_cluster.loopback_cluster(tmp_path_factory.mktemp("slurm") / "c") as running:
+        yield running
+
+
+def environment(cluster: Cluster, results: Path) -> dict[str, str]:
+    """What a user on the login node has in the environment."""
+    own = {name: value for name, value in cluster.environment.items() if not name.startswith("XLA_")}
+    own |= {"LANDSCAPES_QUEUE_SECONDS": "1", "LANDSCAPES_TEST_HOLD": str(results / "hold"), "PYTHONPATH": str(ROOT)}
+    return {**own, "LANDSCAPES_RESULTS": str(results)}
+
+
+def submit(cluster: Cluster, results: Path, *arguments: str, **variables: str | None) -> subprocess.Popen[str]:
+    """A sweep as a user starts it, with some variables set, or unset by None; it ends when its jobs have ended."""
+    command = [sys.executable, "-m", "run_algorithm", "-m", *PRESET, *TINY, *arguments]
+    pipe = subprocess.PIPE
+    given = {k: v for k, v in {**environment(cluster, results), **variables}.items() if v is not None}
+    return subprocess.Popen(command, cwd=ROOT, env=given, stdout=pipe, stderr=subprocess.STDOUT, text=True)
+
+
+def ended(sweep: subprocess.Popen[str], seconds: float, code: int = 0) -> str:
+    """What the sweep printed; it must have ended with that code."""
+    try:
+        out, _ = sweep.communicate(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        sweep.kill()
+        raise
+    assert sweep.returncode == code, out
+    return out
+
+
+def wait_for(what: Callable[[], object], seconds: float = 120.0) -> None:
+    end = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < end
+        time.sleep(0.5)
+
+
+def record(results: Path, name: str) -> dict[str, object]:
+    path = results / name / "run.json"
+    return json.loads(path.read_text()) if path.exists() else {"status": "none"}
+
+
+def sweeps(cluster: Cluster, results: Path, *arguments: str) -> str:
+    """What the command about sweeps says of the latest one."""
+    name = sweep_folder.sweep_names(results)[-1]
+    command = [sys.executable, "-m", "landscapes.sweeps", name, *arguments]
+    given = environment(cluster, results)
+    done = subprocess.run(command, cwd=ROOT, env=given, capture_output=True, text=True, timeout=500)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def logs(results: Path) -> str:
+    return "".join(path.read_text() for path in sorted((results / "sweeps").rglob("*_log.*")))
+
+
+def submit_held(cluster: Cluster, results: Path, *arguments: str, members: int = 1) -> subprocess.Popen[str]:
+    """A sweep whose members all have saved when this returns, and do not end before `release`."""
+    (results / "hold").touch()
+    sweep = submit(cluster, results, *HELD, *arguments)
+    wait_for(lambda: all((results / f"long_{i}" / "resume" / "state.h5").exists() for i in range(members)))
+    return sweep
+
+
+def release(results: Path) -> None:
+    """Lets the members go on, or save where they were told to stop."""
+    (results / "hold").unlink()
+
+
+@pytest.fixture(scope="module")
+def unbroken(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    results = tmp_path_factory.mktemp("unbroken")
+    ended(submit(cluster, results, *HELD, "random_seed=1"), 300)
+    assert record(results, "long_0")["status"] == "finished"
+    return contents(results / "long_0")
+
+
+def test_a_sweep_is_an_array(cluster: Cluster, tmp_path: Path) -> None:
+    ended(submit(cluster, tmp_path, "experiment.algo=td3,sac", "random_seed=range(2)"), 300)
+    names = sorted(path.parent.name for path in tmp_path.glob("*/run.json"))
+    assert len(names) == 4
+    array = names[0].partition("_")[0]
+    assert names == [f"{array}_{task}" for task in range(4)]
+    assert "4 finished" in sweeps(cluster, tmp_path)
+    told = [record(tmp_path, name) for name in names]
+    assert [run["status"] for run in told] == ["finished"] * 4
+    assert sorted((run["algorithm"]["name"], run["random_seed"]) for run in told) == [  # type: ignore[index]
+        ("sac", 0),
+        ("sac", 1),
+        ("td3", 0),
+        ("td3", 1),
+    ]
+
+
+MINE = """
+import os
+from tests.support import probes
+
+def make(backend, episode_length):
+    print("this process may take", os.environ.get("XLA_CLIENT_MEM_FRACTION"), "of a GPU", flush=True)
+    return probes.line(episode_length)
+"""
+
+
+def test_a_sweep_that_nobody_waits_for(cluster: Cluster, tmp_path: Path) -> None:
+    """Its jobs, one after the other, share what the first has compiled, and take no more of a GPU than they may."""
+    (tmp_path / "mine.py").write_text(MINE)
+    settings = ["experiment.env_name=mine.make", "gpu_memory_fraction=0.4", "hydra.launcher.array_parallelism=1"]
+    anew = {"JAX_COMPILATION_CACHE_DIR": None, "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
+    path = os.pathsep.join([str(tmp_path), str(ROOT)])
+    results = tmp_path / "results"
+    out = ended(submit(cluster, results, *settings, "random_seed=1,2", "wait=false", **anew, PYTHONPATH=path), 60)
+    (name,) = sweep_folder.sweep_names(results)
+    told = re.fullmatch(
+        rf"sweep: {name}, job (\d+), 2 members\nhow it is doing: (python -m landscapes.sweeps {name})\n", out
+    )
+    assert told is not None, out
+    assert f"{told[1]}_0" in cluster.states()
+    wait_for(lambda: "2 finished" in sweeps(cluster, results), 300)
+    assert logs(results).count("this process may take 0.4 of a GPU") == 2
+    counts = re.findall(r"programs: (\d+) compiled, (\d+) found in (.*)/xla-", logs(results))
+    assert [cache for _, _, cache in counts] == [str(results / ".cache")] * 2
+    assert int(counts[0][0]) > 3
+    assert counts[1][0] == "0" and int(counts[1][1]) == int(counts[0][0]) + int(counts[0][1])
+
+
+def test_what_slurm_refuses_is_one_line_and_leaves_nothing(cluster: Cluster, tmp_path: Path) -> None:
+    out = ended(submit(cluster, tmp_path, "hydra.launcher.partition=nowhere"), 60, code=2)
+    assert out.startswith("job_config=slurm: SLURM does not take the sweep: ") and out.count("\n") == 1
+    assert "nvalid partition" in out
+    assert sweep_folder.sweep_names(tmp_path) == []
+
+
+def test_a_job_that_meets_its_time_limit_is_requeued_and_goes_on(
+    cluster: Cluster, unbroken: dict[str, bytes], tmp_path: Path
+) -> None:
+    limit = ["hydra.launcher.timeout_min=1", "hydra.launcher.signal_delay_s=30"]
+    sweep = submit_held(cluster, tmp_path, "random_seed=1", *limit)
+    wait_for(lambda: STOPPING in logs(tmp_path), 200)  # SLURM looks at limits now and then
+    release(tmp_path)
+    wait_for(lambda: "PENDING" in cluster.states().values())
+    (job,) = (job for job, state in cluster.states().items() if state == "PENDING")
+    cluster.run("scontrol", "update", f"JobId={job}", "TimeLimit=10")  # a busy machine may need many minutes
+    ended(sweep, 400)
+    assert "this job is timed-out" in logs(tmp_path)
+    assert re.search(r"goes on from step [1-9]", logs(tmp_path))
+    assert record(tmp_path, "long_0")["status"] == "finished"
+    assert contents(tmp_path / "long_0") == unbroken
+
+
+def test_a_preempted_job_saves_is_requeued_and_goes_on(
+    cluster: Cluster, unbroken: dict[str, bytes], tmp_path: Path
+) -> None:
+    """SLURM sends to preempted jobs what it sends before a time limit."""
+    sweep = submit_held(cluster, tmp_path, "random_seed=1")
+    cluster.run("scancel", "--user=root", "--state=RUNNING", "--signal=USR2")
+    wait_for(lambda: STOPPING in logs(tmp_path))
+    release(tmp_path)
+    ended(sweep, 300)
+    assert re.search(r"goes on from step [1-9]", logs(tmp_path))
+    assert contents(tmp_path / "long_0") == unbroken
+
+
+def test_a_cancelled_array_goes_on_when_it_is_submitted_again(
+    cluster: Cluster, unbroken: dict[str, bytes], tmp_path: Path
+) -> None:
+    sweep = submit_held(cluster, tmp_path, "random_seed=1,2", members=2)
+    cluster.run("scancel", "--user=root")
+    wait_for(lambda: logs(tmp_path).count("SIGTERM: stops as soon as all is saved") == 2)
+    release(tmp_path)
+    wait_for(lambda: [record(tmp_path, f"long_{i}")["status"] for i in range(2)] == ["stopped"] * 2)
+    out = ended(sweep, 60, code=1)  # the queue tells it: there is no accounting here
+    assert len(re.findall(r"member \d: job \d+_\d left the queue with no result", out)) == 2
+    assert "2 of 2 members of the sweep failed: 0, 1" in out and "--resubmit" in out
+    assert "2 stopped" in sweeps(cluster, tmp_path)
+    sweeps(cluster, tmp_path, "--resubmit")
+    assert "2 finished" in sweeps(cluster, tmp_path)
+    assert contents(tmp_path / "long_0") == unbroken
+
+
+def test_a_job_whose_node_fails_goes_on_elsewhere(cluster: Cluster, unbroken: dict[str, bytes], tmp_path: Path) -> None:
+    sweep = submit_held(cluster, tmp_path, "random_seed=1")
+    cluster.fail_node()
+    release(tmp_path)
+    wait_for(lambda: "down" in cluster.run("sinfo", "--noheader", "--format=%T"))
+    cluster.start("slurmd")
+    cluster.wait_until_idle()
+    ended(sweep, 400)
+    assert re.search(r"goes on from step [1-9]", logs(tmp_path))
+    assert contents(tmp_path / "long_0") == unbroken

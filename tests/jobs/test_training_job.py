@@ -1,0 +1,119 @@
+"""When training stores, what it keeps of a small replay log, what it plans, and how it stops."""
+
+import json
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from landscapes import storage, training
+from landscapes.config.launch import run_entry_point
+from run_algorithm.schedule import off_policy_schedule, on_policy_schedule
+
+TINY = [
+    "experiment.env_name=tests.support.probes.line",
+    "experiment.ddpg_config.hidden_dims=[8,8]",
+    "experiment.eval_episodes=2",
+    "experiment.eval_episode_length=5",
+    "experiment.reset_interval=5",
+    "experiment.log_interval=30",
+    "use_wandb=false",
+]
+
+
+def test_checkpoints_lie_at_the_published_steps() -> None:
+    published = [50_000 + 100_000 * i for i in range(10)]
+    schedule = off_policy_schedule(1, 1_000_000, 10_000, 1000, published, 2, 1)
+    assert sorted(schedule.checkpoints) == published
+    assert schedule.total == 1_000_000
+    again = off_policy_schedule(1, 60, 20, 20, [10, 50], 2, 8)
+    assert sorted(again.checkpoints) == [10, 12, 14, 16, 18, 20, 22, 24, 50, 52, 54, 56, 58, 60]
+
+
+def test_checkpoints_of_ppo_have_the_published_names() -> None:
+    schedule = on_policy_schedule(60_000_000, 2048 * 16, None, 10)
+    assert schedule.total == 1831
+    names = [5963776, 11960320, 17956864, 23953408, 29949952, 35946496, 41943040, 47939584, 53936128, 59932672]
+    assert sorted(i * schedule.env_steps for i in schedule.checkpoints) == names
+
+
+def test_fewer_updates_than_checkpoints_store_before_each() -> None:
+    assert on_policy_schedule(96, 32, None, 10).checkpoints == {0, 1, 2}
+    assert on_policy_schedule(96, 32, None, 0).checkpoints == frozenset()
+
+
+def test_the_host_stops_where_something_is_due_and_nowhere_else() -> None:
+    schedule = off_policy_schedule(1, 100, 40, 30, [50], 2, 1)
+    stops, done = [], 0
+    while done < schedule.total:
+        done = schedule.next_stop(done)
+        stops.append(done)
+    assert stops == [30, 40, 50, 60, 80, 90, 100]
+
+
+def test_an_iteration_of_several_steps_is_stored_where_a_moment_falls_in_it() -> None:
+    schedule = off_policy_schedule(10, 105, 40, 1, [50, 55, 200], 2, 1)
+    assert (schedule.total, schedule.checkpoints, schedule.log_interval) == (10, {5}, 1)
+    assert schedule.evaluations == {0, 4, 8, 10}
+
+
+def test_a_small_replay_log_is_stored_whole_all_the_same(tmp_path: Path) -> None:
+    """Rows that the ring overwrites are stored before; the checkpoint sees what the ring held."""
+    arguments = ["experiment.max_steps=90", "experiment.start_training=10", "experiment.agent_log_starts=[80]"]
+    arguments += ["experiment.replay_buffer_size=25", "run_name=small", f"results_dir={tmp_path}"]
+    assert run_entry_point("run_algorithm", [*TINY, *arguments]) == 0
+    run = storage.open_run(tmp_path, "small")
+    assert storage.log_end(run, 0) == 80
+    segments = sorted((tmp_path / "small" / "seed0").glob("replay_*.h5"), key=lambda p: int(p.stem.split("_")[1]))
+    rows = np.concatenate([h5py.File(p)["obs"][:] for p in segments])
+    follows = np.concatenate([h5py.File(p)["next_obs"][:] for p in segments])
+    ends = np.concatenate([h5py.File(p)["truncated"][:] | h5py.File(p)["terminated"][:] for p in segments])
+    assert len(rows) == 80
+    np.testing.assert_array_equal(rows[1:][~ends[:-1]], follows[:-1][~ends[:-1]])  # no row lost, none out of order
+    assert storage.load_log(run, 0, 80, 25).data.reward.shape == (25,)
+
+
+def test_many_seeds_of_a_long_run_are_told_their_memory_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """20 seeds of ant for 1 000 000 steps: 254 bytes a transition in all, before anything is allocated."""
+
+    class ReachedError(Exception):
+        pass
+
+    def allocate(*_: object) -> None:
+        raise ReachedError
+
+    monkeypatch.setattr(training, "make_trainer", allocate)
+    arguments = ["experiment.env_name=ant", "experiment.num_seeds=20", "use_wandb=false", f"results_dir={tmp_path}"]
+    assert run_entry_point("run_algorithm", arguments) == 1
+    out = capsys.readouterr().out
+    assert "replay logs 5.1 GB" in out
+    assert "20,000,000" in out
+
+
+def test_an_interrupt_keeps_what_was_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make = training.make_trainer
+
+    def interrupted(algorithm: object) -> training.Trainer:
+        trainer = make(algorithm)  # type: ignore[arg-type]
+
+        def advance(keys: object, states: object, tallies: object, start: int, stop: int) -> object:
+            if start >= 60:
+                raise KeyboardInterrupt
+            return trainer.advance(keys, states, tallies, start, stop)  # type: ignore[arg-type]
+
+        return trainer._replace(advance=advance)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(training, "make_trainer", interrupted)
+    arguments = ["experiment.max_steps=90", "experiment.start_training=10", "experiment.agent_log_starts=[50]"]
+    arguments += ["experiment.eval_interval=30", "run_name=cut", f"results_dir={tmp_path}"]
+    assert run_entry_point("run_algorithm", [*TINY, *arguments]) == 130
+    assert capsys.readouterr().err == "stopped\n"
+    assert json.loads((tmp_path / "cut" / "run.json").read_text())["status"] == "stopped"
+    assert (tmp_path / "cut" / "seed0" / "ckpt_50.h5").is_file()
+    with h5py.File(tmp_path / "cut" / "curves.h5") as file:
+        assert file["steps"][:].tolist() == [0, 30, 60]

@@ -1,0 +1,42 @@
+"""Weights are drawn as the literature says: orthogonal, uniformly, each matrix its own."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from landscapes.networks.modules import orthogonal, orthonormal_columns
+
+
+@pytest.mark.parametrize("shape", [(256, 256), (256, 3), (11, 64), (1, 5), (64, 1)])
+def test_weights_are_orthogonal_whatever_the_shape(shape):
+    weights = np.asarray(orthogonal(2.0)(jax.random.key(0), shape), np.float64)
+    assert weights.shape == shape
+    small = weights @ weights.T if shape[0] <= shape[1] else weights.T @ weights
+    assert_allclose(small, 4.0 * np.eye(min(shape)), atol=1e-5)
+
+
+def test_the_factor_is_that_of_a_qr_decomposition_with_positive_diagonal():
+    a = jax.random.normal(jax.random.key(1), (40, 30))
+    q, r = np.linalg.qr(np.asarray(a, np.float64))
+    assert_allclose(orthonormal_columns(a), q * np.sign(np.diag(r)), atol=1e-5)
+
+
+def test_nearly_dependent_columns_stay_orthogonal():
+    a = jax.random.normal(jax.random.key(2), (50, 1)) + 1e-3 * jax.random.normal(jax.random.key(3), (50, 8))
+    q = np.asarray(orthonormal_columns(a), np.float64)
+    assert_allclose(q.T @ q, np.eye(8), atol=1e-5)
+
+
+def test_entries_of_a_uniform_matrix_have_mean_zero_and_variance_one_over_n():
+    draw = jax.vmap(lambda key: orthogonal(1.0)(key, (8, 8)))
+    entries = np.asarray(draw(jax.random.split(jax.random.key(4), 4000)), np.float64)
+    assert_allclose(entries.mean(0), 0.0, atol=4.5 * np.sqrt(1 / 8 / 4000))
+    assert_allclose((entries**2).mean(0), 1 / 8, atol=0.015)
+
+
+def test_weights_come_from_their_key():
+    one, same, other = (orthogonal(1.0)(jax.random.key(i), (6, 6)) for i in (0, 0, 1))
+    assert jnp.array_equal(one, same)
+    assert not jnp.allclose(one, other)
