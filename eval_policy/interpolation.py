@@ -26,7 +26,7 @@ from landscapes.jobs.closing import print_end
 from landscapes.jobs.tracker import job_tracker
 from landscapes.machine import stopping
 from landscapes.studies import measurement, neighborhood, paths
-from landscapes.types import Algorithm, Policy, TrainState
+from landscapes.types import Agent, Policy, TrainState
 
 SCHEMA_VERSION = 1
 
@@ -66,7 +66,7 @@ class _Item(NamedTuple):
 class _Study(NamedTuple):
     """What is compiled once for all paths of one algorithm in one environment."""
 
-    algorithm: Algorithm
+    algorithm: Agent
     measures: dict[str | None, measurement.Measure]
 
 
@@ -248,7 +248,7 @@ class _Paths:
         policy: Policy = loading.load_state(end.run, end.seed, end.ckpt, algorithm, with_log=False).learner.policy
         return policy
 
-    def _make_algorithm(self, run_name: str) -> Algorithm:
+    def _make_algorithm(self, run_name: str) -> Agent:
         """That of a run, of which only the structure of its states matters: any end lends its policy alone."""
         run = next(end.run for end in self._ends.values() if end.run.name == run_name)
         kin = _kin(run)

@@ -28,7 +28,7 @@ from landscapes.machine import stopping
 from landscapes.statistics import sequential, tables
 from landscapes.studies import measurement, rejection
 from landscapes.tracking import Tracker
-from landscapes.types import Algorithm, Environment, TrainState
+from landscapes.types import Agent, Environment, TrainState
 
 SCHEMA_VERSION = 1
 
@@ -98,7 +98,7 @@ def walk(job: Job) -> None:
         print(f"run: {child.name}")
 
 
-def _update_kind(algorithm: Algorithm, job: Job) -> str:
+def _update_kind(algorithm: Agent, job: Job) -> str:
     """The perturbation that is one plain update of this algorithm."""
     plain = [name for name, kind in algorithm.update_kinds.items() if not kind.action_noise]
     if not plain:
@@ -129,7 +129,7 @@ def _print_plan(
     parent: storage.Run,
     child: storage.Run,
     env: Environment,
-    algorithm: Algorithm,
+    algorithm: Agent,
     kind: str,
     shape: dict[str, Any],
 ) -> None:
@@ -166,7 +166,7 @@ class _Walk:
         s: RejectLtp,
         parent: storage.Run,
         child: storage.Run,
-        algorithm: Algorithm,
+        algorithm: Agent,
         tracker: Tracker,
         measure: measurement.Measure,
         root: TrainState,
@@ -303,15 +303,15 @@ class _Walk:
         """The checkpoint of an accepted state, numbered by the updates that led to it, after its own rows."""
         if accepted is None or accepted.num_updates in self.stored_updates:
             return
-        log = accepted.state.experience.log
-        state = jax.tree.map(np.asarray, accepted.state._replace(experience=accepted.state.experience._replace(log=())))
+        log = accepted.state.log
+        state = jax.tree.map(np.asarray, accepted.state._replace(log=()))
         if isinstance(log, replay.Replay):
             rows = int(log.count)
             if rows > self.stored_rows:
                 own = replay.rows(jax.tree.map(np.asarray, log), self.stored_rows, rows)
                 self.files.append(storage.append_segment(self.child, CHILD_SEED, self.stored_rows, own))
                 self.stored_rows = rows
-            state = state._replace(experience=state.experience._replace(log=replay.without_rows(log, rows)))
+            state = state._replace(log=replay.without_rows(log, rows))
         attributes = {"iteration": self.iteration + accepted.num_updates, "parent": self.child.record["parent"]}
         self.files.append(storage.save_checkpoint(self.child, CHILD_SEED, accepted.num_updates, state, attributes))
         self.stored_updates.append(accepted.num_updates)

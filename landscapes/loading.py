@@ -3,12 +3,14 @@
 Knows run folders and the registries of environments and algorithms; knows no study and no command line.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
+from landscapes import training
 from landscapes.algorithms import make_algorithm
 from landscapes.envs import make_environment
 from landscapes.errors import UserError
@@ -23,18 +25,23 @@ from landscapes.storage import (
     open_run,
     results_directory,
 )
-from landscapes.types import Algorithm, Environment, TrainState
+from landscapes.types import Agent, Environment, TrainState
 
 
 class Loaded(NamedTuple):
     """What one more update, or any measurement, needs."""
 
     env: Environment
-    algorithm: Algorithm
+    algorithm: Agent
     state: TrainState
 
 
-def rebuild(run: Run, episode_length: int | None = None, start_noise: float = 1.0) -> tuple[Environment, Algorithm]:
+def make_agent(name: str, settings: Mapping[str, Any], env: Environment, key: str = "algo") -> Agent:
+    """The algorithm of that name, with these settings, at work in `env`; raises UserError where they do not fit."""
+    return training.make_agent(env, make_algorithm(name, settings, env.spaces, key))
+
+
+def rebuild(run: Run, episode_length: int | None = None, start_noise: float = 1.0) -> tuple[Environment, Agent]:
     """The environment and the algorithm of a stored run, as its record describes them.
 
     `episode_length` (steps) replaces the run's own; `start_noise` scales the start noise of the resets that training
@@ -45,8 +52,8 @@ def rebuild(run: Run, episode_length: int | None = None, start_noise: float = 1.
     env = make_environment(stored["name"], stored["backend"], episode_length or stored["episode_length"])
     reset = env.reset
     training_env = env._replace(reset=lambda key, start_noise=start_noise: reset(key, start_noise))
-    algorithm = make_algorithm(record["algorithm"]["name"], record["algorithm"]["config"], training_env)
-    return env, algorithm
+    stored = record["algorithm"]
+    return env, make_agent(stored["name"], stored["config"], training_env)
 
 
 def stored_rows(run: Run, seed: int, step: int) -> int:
@@ -60,7 +67,7 @@ def stored_iteration(run: Run, seed: int, step: int) -> int:
 
 
 def load_state(
-    run: Run, seed: int, step: int, algorithm: Algorithm, log_rows: int | None = None, with_log: bool = True
+    run: Run, seed: int, step: int, algorithm: Agent, log_rows: int | None = None, with_log: bool = True
 ) -> TrainState:
     """The state of a checkpoint on the device.
 
@@ -70,12 +77,12 @@ def load_state(
     """
     template = jax.eval_shape(algorithm.init, jax.random.key(0))
     state = load_checkpoint(run, seed, step, template)
-    log = template.experience.log if with_log else ()
+    log = template.log if with_log else ()
     if isinstance(log, Replay):
         seen = stored_rows(run, seed, step)
         capacity = min(log.data.reward.shape[0], max(seen, log_rows or 0, 1))
         log = load_log(run, seed, seen, capacity, template=log)
-    state = state._replace(experience=state.experience._replace(log=log))
+    state = state._replace(log=log)
     return jax.tree.map(jnp.asarray, state)
 
 

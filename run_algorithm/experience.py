@@ -15,14 +15,14 @@ class MemberLogs:
 
     def __init__(self, template: TrainState, num_seeds: int) -> None:
         """`template` is the state of one member, shapes and dtypes only."""
-        log = template.experience.log
+        log = template.log
         self.template: replay.Replay | None = log if isinstance(log, replay.Replay) else None
         self.capacity: int | None = None if self.template is None else int(self.template.data.reward.shape[0])
         self.num_seeds = num_seeds
 
     def count(self, members: training.Members) -> int:
         """Rows that each member has inserted; 0 where the algorithm keeps no log."""
-        return 0 if self.template is None else int(members.part(lambda state: state.experience.log.count).member(0))
+        return 0 if self.template is None else int(members.part(lambda state: state.log.count).member(0))
 
     def oldest(self, count: int) -> int:
         """The first row that the rings still hold after `count` were inserted."""
@@ -32,5 +32,5 @@ class MemberLogs:
         """Transitions first .. end - 1 of each member on the host, oldest first; the rings must hold them."""
         assert self.capacity is not None
         places = replay.places(self.capacity, first, end)
-        data = members.part(lambda state: state.experience.log.data)
+        data = members.part(lambda state: state.log.data)
         return [data.rows(seed, places) for seed in range(self.num_seeds)]

@@ -10,7 +10,7 @@ import jax
 
 from landscapes import console, storage, training
 from landscapes.console import human_bytes, human_count
-from landscapes.types import Algorithm, Environment
+from landscapes.types import Agent, Environment
 from run_algorithm.schedule import Schedule
 
 
@@ -23,13 +23,13 @@ class Estimate(NamedTuple):
     saves: int
 
 
-def estimate(algorithm: Algorithm, num_seeds: int, schedule: Schedule, rows_per_segment: int) -> Estimate:
+def estimate(algorithm: Agent, num_seeds: int, schedule: Schedule, rows_per_segment: int) -> Estimate:
     """What a training of so many seeds takes; `rows_per_segment` is how far the stored log may lag behind."""
     state = jax.eval_shape(algorithm.init, jax.random.key(0))
-    log = _num_bytes(state.experience.log)
-    small = _num_bytes(state.learner) + _num_bytes(state.experience.snapshot)
+    log = _num_bytes(state.log)
+    small = _num_bytes(state.learner) + _num_bytes(state.lanes)
     stored_rows = max(schedule.checkpoints, default=0) * schedule.env_steps
-    capacity = state.experience.log.data.reward.shape[0] if log else 1
+    capacity = state.log.data.reward.shape[0] if log else 1
     row = log // capacity
     last_rows = schedule.total * schedule.env_steps - stored_rows
     tail_rows = min(capacity, max(last_rows, min(rows_per_segment, stored_rows)))
@@ -45,7 +45,7 @@ def estimate(algorithm: Algorithm, num_seeds: int, schedule: Schedule, rows_per_
 def print_plan(
     run: storage.Run,
     env: Environment,
-    algorithm: Algorithm,
+    algorithm: Agent,
     num_seeds: int,
     schedule: Schedule,
     needed: Estimate,

@@ -11,7 +11,7 @@ import jax
 import numpy as np
 
 from landscapes import storage, training
-from landscapes.types import Algorithm, TrainState
+from landscapes.types import Agent, TrainState
 from run_algorithm.experience import MemberLogs
 
 
@@ -35,7 +35,7 @@ class Saves:
     """Makes the saves of one run, and restores the latest."""
 
     def __init__(
-        self, run: storage.Run, algorithm: Algorithm, trainer: training.Trainer, num_seeds: int, interval: float
+        self, run: storage.Run, algorithm: Agent, trainer: training.Trainer, num_seeds: int, interval: float
     ) -> None:
         """A save is due every `interval` seconds."""
         self.run = run
@@ -85,7 +85,7 @@ class Saves:
             self.trainer.blank(self.num_seeds).arrays(), under("tallies", datasets), self.run.path
         )
         count, rows = int(str(attributes["log_rows"])), int(str(attributes["rows_in_segments"]))
-        logs: list[Any] = [self.template.experience.log] * self.num_seeds
+        logs: list[Any] = [self.template.log] * self.num_seeds
         if self.logs.template is not None:
             logs = storage.load_logs(self.run, count, self.logs.template)
         members = [_with_log(_member(states, seed), logs[seed]) for seed in range(self.num_seeds)]
@@ -112,11 +112,11 @@ class Saves:
 
 
 def _without_log(state: TrainState) -> TrainState:
-    return state._replace(experience=state.experience._replace(log=()))
+    return state._replace(log=())
 
 
 def _with_log(state: TrainState, log: Any) -> TrainState:
-    return state._replace(experience=state.experience._replace(log=log))
+    return state._replace(log=log)
 
 
 def _member(tree: Any, seed: int) -> Any:

@@ -14,7 +14,6 @@ import jax
 import numpy as np
 
 from landscapes import console, statistics, storage, training
-from landscapes.algorithms import make_algorithm
 from landscapes.config.job import Job
 from landscapes.config.schemas import algorithm_settings
 from landscapes.envs import make_environment
@@ -23,10 +22,11 @@ from landscapes.experience import replay
 from landscapes.jobs.closing import print_end
 from landscapes.jobs.run_folder import continued, is_finished, open_or_create
 from landscapes.jobs.tracker import job_tracker
+from landscapes.loading import make_agent
 from landscapes.machine import stopping
 from landscapes.machine.compilation import compile_together
 from landscapes.tracking import SilentTracker, Tracker
-from landscapes.types import Algorithm, Environment
+from landscapes.types import Agent, Environment
 from run_algorithm.curves import Curves
 from run_algorithm.plan import Estimate, estimate, print_plan
 from run_algorithm.resume import Saves, Standing, Stored
@@ -67,7 +67,7 @@ class Task:
     num_seeds: int
     seed: int
     evaluation: EvaluationSettings
-    make_schedule: Callable[[Algorithm], Schedule]
+    make_schedule: Callable[[Agent], Schedule]
     changed_settings: dict[str, Any]
     """Settings of the algorithm that follow from others."""
     length_key: str | None
@@ -79,12 +79,12 @@ class Task:
         _, _, _, algorithm = self.agent(job)
         return estimate(algorithm, self.num_seeds, self.make_schedule(algorithm), ROWS_PER_SEGMENT)
 
-    def agent(self, job: Job) -> tuple[str, dict[str, Any], Environment, Algorithm]:
+    def agent(self, job: Job) -> tuple[str, dict[str, Any], Environment, Agent]:
         """The algorithm's name and settings, the environment and the algorithm."""
         name, settings = algorithm_settings(job.settings)  # type: ignore[arg-type]  # those of training experiments
         settings |= {key: value for key, value in self.changed_settings.items() if key in settings}
         env = make_environment(self.env_name, self.backend, self.reset_interval, self.env_key)
-        return name, settings, env, make_algorithm(name, settings, env, "experiment.algo")
+        return name, settings, env, make_agent(name, settings, env, "experiment.algo")
 
 
 def train(job: Job, task: Task) -> storage.Run:
@@ -122,7 +122,7 @@ def train(job: Job, task: Task) -> storage.Run:
 
 
 def _train(
-    job: Job, task: Task, run: storage.Run, env: Environment, algorithm: Algorithm, schedule: Schedule, longer: bool
+    job: Job, task: Task, run: storage.Run, env: Environment, algorithm: Agent, schedule: Schedule, longer: bool
 ) -> storage.Run:
     """The rest of `train`, on a run that no other process works on; `longer` if it was shorter when it began."""
     needed = estimate(algorithm, task.num_seeds, schedule, ROWS_PER_SEGMENT)
@@ -152,7 +152,7 @@ class _TrainingLoop:
         self,
         run: storage.Run,
         env: Environment,
-        algorithm: Algorithm,
+        algorithm: Agent,
         schedule: Schedule,
         task: Task,
         save_interval: float,
@@ -366,10 +366,10 @@ class _TrainingLoop:
         self._store_log(members)
         log = self.logs.template
         seen = () if log is None else replay.without_rows(log, self.rows_stored)
-        without_log = members.part(lambda s: s._replace(experience=s.experience._replace(log=())))
+        without_log = members.part(lambda s: s._replace(log=()))
         for seed in self.healthy:
             state = jax.tree.map(np.asarray, without_log.member(seed))
-            state = state._replace(experience=state.experience._replace(log=seen))
+            state = state._replace(log=seen)
             self.files.append(storage.save_checkpoint(self.run, seed, step, state, {"iteration": iteration}))
 
 

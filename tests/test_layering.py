@@ -15,14 +15,14 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("landscapes", "run_algorithm", "eval_policy", "improve_ltp", "benchmarks")
 
-SIMULATORS = frozenset({"brax", "mujoco", "jaxopt"})
+SIMULATORS = frozenset({"brax", "mujoco", "jaxopt", "gymnax"})
 SHELL = frozenset({"hydra", "omegaconf", "submitit", "wandb", "h5py", "matplotlib", "rich"})
 ARRAYS = frozenset({"jax", "flax", "optax"})
 
-MATHS = frozenset({"networks", "losses", "optimizers", "algorithms", "algorithm parts"})
+MATHS = frozenset({"networks", "distributions", "losses", "optimizers", "algorithms", "algorithm parts"})
 LEARNING = MATHS | {"algorithm registry"}
 CONFIG = frozenset({"errors", "folders", "runtime", "squeue", "submission", "stopping", "storage", "sweep folder"})
-LOADING = frozenset({"errors", "types", "replay", "envs", "algorithm registry", "storage"})
+LOADING = frozenset({"errors", "types", "replay", "envs", "algorithm registry", "training", "storage"})
 FIGURES = frozenset({"errors", "statistics", "storage"})
 BROWSING = frozenset({"errors", "statistics", "storage", "console", "tables", "sweep folder"})
 REPORT = FIGURES | {"console", "tables", "figures", "runs"}
@@ -49,7 +49,8 @@ CORE = SIMULATORS | SHELL
 # Ground floor first. A new module gets a line here, as low as it can stand.
 HOUSE = (
     Room("errors", ("landscapes.errors",), without=CORE | ARRAYS),
-    Room("types", ("landscapes.types",), without=CORE),
+    Room("spaces", ("landscapes.spaces",), only=frozenset(), without=CORE),
+    Room("types", ("landscapes.types",), only=frozenset({"spaces"}), without=CORE),
     Room("statistics", ("landscapes.statistics", "landscapes.statistics.*"), only=frozenset({"errors"}), without=CORE),
     Room("sequential", ("landscapes.statistics.sequential",), only=frozenset({"statistics"}), without=CORE | ARRAYS),
     Room("tables", ("landscapes.statistics.tables",), only=frozenset({"statistics"}), without=CORE | ARRAYS),
@@ -61,24 +62,41 @@ HOUSE = (
     Room("devices", ("landscapes.machine.devices",), only=frozenset({"types"}), without=CORE),
     # Parts
     Room("envs", ("landscapes.envs", "landscapes.envs.*"), without=SHELL),
-    Room("networks", ("landscapes.networks", "landscapes.networks.modules"), never=frozenset({"envs"}), without=CORE),
+    Room("losses", ("landscapes.networks.losses",), only=frozenset({"types"}), without=CORE),
+    Room(
+        "distributions",
+        ("landscapes.networks", "landscapes.networks.distributions"),
+        only=frozenset({"types", "losses"}),
+        without=CORE,
+    ),
+    Room("networks", ("landscapes.networks.modules",), never=frozenset({"envs"}), without=CORE),
     Room("optimizers", ("landscapes.networks.optimizers",), never=frozenset({"envs", "networks"}), without=CORE),
-    Room("losses", ("landscapes.networks.losses",), never=frozenset({"envs", "networks", "optimizers"}), without=CORE),
     Room(
         "replay",
         ("landscapes.experience", "landscapes.experience.replay"),
         never=MATHS | {"envs"},
         without=CORE,
     ),
-    Room("rollout", ("landscapes.experience.rollout",), never=MATHS, without=CORE),
+    Room("unroll", ("landscapes.experience.unroll",), never=MATHS | {"envs", "replay"}, without=CORE),
+    Room("rollout", ("landscapes.experience.rollout",), never=MATHS | {"envs", "replay", "unroll"}, without=CORE),
     # Algorithms, and what is built on them
-    Room("algorithm parts", ("landscapes.algorithms.checks",), only=frozenset({"errors", "types"}), without=CORE),
+    Room(
+        "algorithm parts",
+        ("landscapes.algorithms.checks",),
+        only=frozenset({"errors", "spaces", "types"}),
+        without=CORE,
+    ),
     # Every other file of the package is an algorithm, and no algorithm imports another.
     Room("algorithms", ("landscapes.algorithms.*",), never=frozenset({"algorithms", "envs"}), without=CORE),
     Room("algorithm registry", ("landscapes.algorithms", "landscapes.algorithms.registry"), without=CORE),
     Room("training", ("landscapes.training", "landscapes.training.*"), never=LEARNING, without=CORE),
     Room("paths", ("landscapes.studies", "landscapes.studies.paths"), only=frozenset({"types"}), without=CORE),
-    Room("neighborhood", ("landscapes.studies.neighborhood",), only=frozenset({"errors", "types"}), without=CORE),
+    Room(
+        "neighborhood",
+        ("landscapes.studies.neighborhood",),
+        only=frozenset({"errors", "spaces", "types"}),
+        without=CORE,
+    ),
     Room("measurement", ("landscapes.studies.measurement",), never=LEARNING, without=CORE),
     Room("trajectories", ("landscapes.studies.trajectories",), never=LEARNING, without=CORE),
     Room("rejection", ("landscapes.studies.rejection",), never=LEARNING, without=CORE),

@@ -63,7 +63,7 @@ def simulator(environment: str, backend: str, batches: Sequence[int], devices: s
             key = jax.random.key(seeds[0])
 
             def step(t: jax.Array, states: PyTree) -> PyTree:
-                actions = jax.random.uniform(jax.random.fold_in(key, t), (lanes, env.action_size), minval=-1.0)
+                actions = jax.random.uniform(jax.random.fold_in(key, t), (lanes, *env.action.shape), minval=-1.0)
                 return jax.vmap(env.step)(states, actions)[0]
 
             return jax.lax.fori_loop(jnp.uint32(0), steps, step, states)

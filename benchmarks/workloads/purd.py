@@ -18,18 +18,18 @@ from benchmarks.workloads.training import make_agent, update_only, with_full_log
 from landscapes import loading, storage
 from landscapes.studies import neighborhood, rejection
 from landscapes.studies.measurement import Measure, Purd, make_measure
-from landscapes.types import Algorithm, Environment, TrainState
+from landscapes.types import Agent, Environment, TrainState
 
 GAMMA = 0.99
 
 
-def _state(agent: Algorithm) -> TrainState:
+def _state(agent: Agent) -> TrainState:
     return with_full_log(jax.jit(agent.init)(jax.random.key(0)))
 
 
 def _made(
     env: Environment,
-    agent: Algorithm,
+    agent: Agent,
     kind: str,
     amount: float,
     samples: int,
@@ -41,7 +41,7 @@ def _made(
 
 
 def _case(
-    made: Measure, agent: Algorithm, state: TrainState, kind: str, amount: float, samples: int
+    made: Measure, agent: Agent, state: TrainState, kind: str, amount: float, samples: int
 ) -> tuple[Case, Callable[[], Purd]]:
     """The measurement as a case, and as it is."""
     drawing = agent.env_steps if kind in agent.update_kinds and agent.env_steps > 1 else 0

@@ -14,24 +14,23 @@ import jax.numpy as jnp
 from benchmarks.harness import ALONE
 from benchmarks.workload import Case, Workload
 from benchmarks.workloads import environments
-from landscapes import training
-from landscapes.algorithms.registry import make_algorithm
+from landscapes import loading, training
 from landscapes.experience.replay import Replay
 from landscapes.machine.compilation import compile_together
-from landscapes.types import Algorithm, Environment, Key, PyTree, TrainState
+from landscapes.types import Agent, Environment, Key, PyTree, TrainState
 
 
 def make_agent(
     algorithm: str, config: Mapping[str, Any], environment: str, backend: str, episode_length: int, ends: str
-) -> tuple[Environment, Algorithm]:
+) -> tuple[Environment, Agent]:
     """An algorithm of the suite on a task of the suite."""
     env = environments.make(environment, backend, episode_length, ends)
-    return env, make_algorithm(algorithm, config, env)
+    return env, loading.make_agent(algorithm, config, env)
 
 
 def with_full_log(states: TrainState) -> TrainState:
     """The same states with every row of their logs random, and counted as many times around as there are rows."""
-    log = states.experience.log
+    log = states.log
     if not isinstance(log, Replay):
         return states
 
@@ -44,7 +43,7 @@ def with_full_log(states: TrainState) -> TrainState:
     rows = jax.tree_util.tree_map_with_path(filled, log.data)
     capacity = jax.tree.leaves(jax.tree.map(lambda x: x.shape[log.count.ndim], log.data))[0]
     count = jnp.full_like(log.count, capacity)
-    return states._replace(experience=states.experience._replace(log=log._replace(data=rows, count=count)))
+    return states._replace(log=log._replace(data=rows, count=count))
 
 
 def bytes_of(tree: PyTree) -> int:
@@ -79,7 +78,7 @@ def trainer(
     )
 
 
-def update_only(agent: Algorithm, state: TrainState) -> Case:
+def update_only(agent: Agent, state: TrainState) -> Case:
     """Iterations of one member that has trained already."""
     made = training.make_trainer(agent)
     held = _Held(made, training.member_keys(0, 1).train, lambda: made.place([state]), agent.warm_up_steps)

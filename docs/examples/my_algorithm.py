@@ -7,25 +7,23 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 
 from landscapes.errors import UserError
-from landscapes.experience import rollout
-from landscapes.networks.modules import GaussianActor, StateCritic, losses
+from landscapes.networks import losses
+from landscapes.networks.modules import StateCritic, StochasticActor
 from landscapes.networks.optimizers import adam, descend
+from landscapes.spaces import Spaces
 from landscapes.types import (
     Algorithm,
-    Environment,
-    Experience,
+    Collecting,
     Key,
     Metrics,
     Policy,
     PyTree,
     TimeStep,
-    TrainState,
     Transition,
+    Unrolled,
     UpdateKind,
-    no_memory,
 )
 
 
@@ -52,41 +50,33 @@ class Learner(NamedTuple):
     critic_opt_state: PyTree
 
 
-def make(config: Config, env: Environment) -> Algorithm:
-    """The one-step actor–critic on `env`: each iteration is one environment step and one update from it."""
-    actor, critic = GaussianActor([config.hidden_width], env.action_size), StateCritic([config.hidden_width])
+def make(config: Config, spaces: Spaces) -> Algorithm:
+    """The one-step actor–critic: each iteration is one environment step and one update from it."""
+    actor = StochasticActor([config.hidden_width], spaces)
+    critic = StateCritic([config.hidden_width], spaces.observation)
     optimizer = adam()
 
     def act(key: Key, policy: Policy, timestep: TimeStep, memory: PyTree) -> tuple[jax.Array, PyTree]:
-        mean, _ = actor.apply(policy.params, timestep.obs)
-        return jnp.clip(mean, -1.0, 1.0), memory
+        return spaces.action.clip(actor.apply(policy.params, timestep.obs).mode()), memory
 
     def explore(key: Key, policy: Policy, timestep: TimeStep, memory: PyTree) -> tuple[jax.Array, PyTree, PyTree]:
         # The environment clips what it executes; learning wants the action that was drawn.
-        mean, log_std = actor.apply(policy.params, timestep.obs)
-        return mean + jnp.exp(log_std) * jax.random.normal(key, mean.shape), memory, ()
+        return actor.apply(policy.params, timestep.obs).sample(key), memory, ()
 
-    def init(key: Key) -> TrainState:
-        key_actor, key_critic, key_lane = jax.random.split(key, 3)
-        obs = jnp.zeros(env.observation_size)
+    def init(key: Key) -> tuple[Learner, PyTree]:
+        key_actor, key_critic = jax.random.split(key)
+        obs = spaces.observation.zero()
         policy, critic_params = Policy(actor.init(key_actor, obs), ()), critic.init(key_critic, obs)
         learner = Learner(policy, critic_params, optimizer.init(policy.params), optimizer.init(critic_params))
-        # No replay log, (); the snapshot is where the environment stands, and every checkpoint holds it.
-        return TrainState(learner, Experience((), rollout.start_lane(env, no_memory, key_lane, policy)))
+        return learner, ()  # no replay log
 
-    def collect(
-        key: Key, state: TrainState, uniform: bool | jax.Array = False
-    ) -> tuple[TrainState, Transition, Metrics]:
-        behave = rollout.or_uniform(explore, env.action_size, uniform)
-        lane, transitions, _ = rollout.unroll(
-            env, behave, no_memory, key, state.learner.policy, state.experience.snapshot, 1
-        )
-        transition = jax.tree.map(lambda x: x[0], transitions)
-        return state._replace(experience=Experience((), lane)), transition, {"reward": transition.reward}
+    def digest(key: Key, learner: Learner, log: PyTree, unrolled: Unrolled) -> tuple[PyTree, Transition, Metrics]:
+        """The one step that was lived through, `[1, 1, ...]`, is the data of the update."""
+        transition = jax.tree.map(lambda x: x[0, 0], unrolled.steps)
+        return log, transition, {"reward": transition.reward}
 
-    def sample_batch(key: Key, state: TrainState) -> Transition:
-        """The data of one update, as training would draw it: a fresh step from where the environment stands."""
-        return collect(key, state)[1]
+    def batch_of(key: Key, log: PyTree, data: Transition) -> Transition:
+        return data
 
     def td_error(params: PyTree, batch: Transition) -> jax.Array:
         """δ = r + γ (1 − terminated) V(s') − V(s), `[]`; V(s') is a constant to the gradient."""
@@ -101,7 +91,7 @@ def make(config: Config, env: Environment) -> Algorithm:
         advantage = td_error(learner.critic, batch)
 
         def loss(params: PyTree) -> jax.Array:
-            return -advantage * losses.gaussian_log_prob(batch.action, *actor.apply(params, batch.obs))
+            return -advantage * actor.apply(params, batch.obs).log_prob(batch.action)
 
         value, gradients = jax.value_and_grad(loss)(learner.policy.params)
         rate = config.learning_rate if learning_rate is None else learning_rate
@@ -116,17 +106,18 @@ def make(config: Config, env: Environment) -> Algorithm:
         )
         return learner._replace(critic=params, critic_opt_state=opt_state), {"critic_loss": value}
 
-    def update(key: Key, state: TrainState, data: Transition, phase: int) -> tuple[Learner, Metrics]:
-        learner, actor_metrics = policy_update(key, state.learner, data)
+    def update(key: Key, learner: Learner, log: PyTree, data: Transition, phase: int) -> tuple[Learner, Metrics]:
+        learner, actor_metrics = policy_update(key, learner, data)
         learner, critic_metrics = critic_update(learner, data)
         return learner, actor_metrics | critic_metrics
 
     return Algorithm(
         name="actor_critic",
         init=init,
-        collect=collect,
+        collecting=Collecting(lanes=1, steps=1),
+        digest=digest,
         update=update,
-        sample_batch=sample_batch,
+        batch_of=batch_of,
         policy_update=policy_update,
         act=act,
         explore=explore,

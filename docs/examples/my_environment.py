@@ -1,6 +1,6 @@
 """An environment of your own: a point mass in the plane that is paid for staying near the origin.
 
-Knows the environment contract (`landscapes.types.Environment`) and nothing else; copy it and change what you like.
+Knows the environment contract (`landscapes.types.Environment`) and spaces only; copy it and change what you like.
 """
 
 from typing import NamedTuple
@@ -8,6 +8,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from landscapes.spaces import Box
 from landscapes.types import Environment, Key, TimeStep
 
 STEP_SECONDS = 0.1
@@ -56,8 +57,8 @@ def make(episode_length: int, backend: str) -> Environment:
         backend=backend,
         reset=reset,
         step=step,
-        observation_size=4,
-        action_size=2,
+        observation=Box((4,)),
+        action=Box((2,), -1.0, 1.0),
         episode_length=episode_length,
         scales_start_noise=True,
     )

@@ -26,7 +26,7 @@ from landscapes.jobs.tracker import job_tracker
 from landscapes.machine import stopping
 from landscapes.statistics import tables
 from landscapes.studies import measurement, neighborhood, paths
-from landscapes.types import Algorithm, Policy, TrainState
+from landscapes.types import Agent, Policy, TrainState
 
 SCHEMA_VERSION = 1
 
@@ -163,7 +163,7 @@ def _in_words(s: LandscapeSlice) -> str:
 
 
 def _measure(
-    job: Job, asked: _Slice, algorithm: Algorithm, measure: measurement.Measure, unfinished: storage.Unfinished
+    job: Job, asked: _Slice, algorithm: Agent, measure: measurement.Measure, unfinished: storage.Unfinished
 ) -> np.ndarray:
     """Returns `[num_x, num_y, num_samples]`."""
     s = asked.settings
@@ -212,7 +212,7 @@ def _load_policy(stored: StoredPolicy) -> Policy:
     return policy
 
 
-def _points(asked: _Slice, algorithm: Algorithm, state: TrainState, others: Sequence[Policy]) -> paths.Points:
+def _points(asked: _Slice, algorithm: Agent, state: TrainState, others: Sequence[Policy]) -> paths.Points:
     """The grid around the policy of `state`, in one direction or two: those asked for, and random ones if they are
     fewer, with the layers' norms of the first or else of the weights."""
     s, policy = asked.settings, state.learner.policy

@@ -6,6 +6,7 @@ Knows what a setting may be; knows neither what it does nor how it is spelled on
 from typing import Any
 
 from landscapes.errors import UserError
+from landscapes.spaces import Box, Spaces
 
 
 def require(key: str, value: object, holds: bool, allowed: str) -> None:
@@ -30,3 +31,12 @@ def check_off_policy(config: Any) -> None:
     for name in ("actor_batch_size", "critic_batch_size", "updates_per_step", "replay_capacity"):
         require(name, getattr(config, name), getattr(config, name) >= 1, "must be at least 1")
     require("learning_starts", config.learning_starts, config.learning_starts >= 1, "must be at least 1")
+
+
+def action_size(spaces: Spaces) -> int:
+    """How many numbers an action has; raises UserError where it is no vector of numbers, or an observation is none."""
+    if not isinstance(spaces.action, Box) or len(spaces.action.shape) != 1:
+        raise UserError("env_name", spaces.action, "is no vector of numbers, which this algorithm needs for an action")
+    if len(spaces.observation.shape) != 1:
+        raise UserError("env_name", spaces.observation, "this algorithm needs observations that are vectors")
+    return spaces.action.size

@@ -10,25 +10,25 @@ import jax
 import jax.numpy as jnp
 
 from landscapes.algorithms.checks import check_common, require
-from landscapes.experience import rollout
 from landscapes.networks import losses
-from landscapes.networks.modules import GaussianActor, StateCritic
+from landscapes.networks.modules import StateCritic, StochasticActor
 from landscapes.networks.optimizers import adam, descend
+from landscapes.spaces import Box, Discrete, Spaces
 from landscapes.types import (
     Algorithm,
-    Environment,
-    Experience,
+    Collecting,
     Key,
     Metrics,
     Policy,
     PyTree,
     TimeStep,
-    TrainState,
+    Unrolled,
     UpdateKind,
-    no_memory,
 )
 
 NAME = "ppo"
+ACTIONS = (Box, Discrete)
+"""The spaces that actions may be of."""
 
 
 @dataclass
@@ -84,19 +84,14 @@ class Config:
 class Learner(NamedTuple):
     """What updates change. Policy and critic share one optimizer, as their gradients are clipped together.
 
-    `learning_rate` [] is that of the current iteration (it moves under `anneal_lr`).
+    `learning_rate` [] is that of the current iteration (it moves under `anneal_lr`), `num_iterations` [] uint32 counts
+    those that are done.
     """
 
     policy: Policy
     critic: PyTree
     opt_state: PyTree
     learning_rate: jax.Array
-
-
-class Snapshot(NamedTuple):
-    """Where the environments stand, `[num_envs, ...]`, and how many iterations brought them there, [] uint32."""
-
-    lanes: rollout.Lane
     num_iterations: jax.Array
 
 
@@ -111,63 +106,56 @@ class Batch(NamedTuple):
     value_target: jax.Array
 
 
-def make(config: Config, env: Environment) -> Algorithm:
-    """PPO on `env` as pure functions."""
-    actor, critic = GaussianActor(config.hidden_dims, env.action_size), StateCritic(config.hidden_dims)
+def make(config: Config, spaces: Spaces) -> Algorithm:
+    """PPO in these spaces as pure functions."""
+    actor = StochasticActor(config.hidden_dims, spaces)
+    critic = StateCritic(config.hidden_dims, spaces.observation)
     optimizer = adam(eps=1e-5, max_grad_norm=config.max_grad_norm)
 
     def explore(key: Key, policy: Policy, timestep: TimeStep, memory: PyTree) -> tuple[jax.Array, PyTree, PyTree]:
         """The action is not clipped here: the environment clips what it executes, the log-probability does not."""
-        mean, log_std = actor.apply(policy.params, timestep.obs)
-        action = mean + jnp.exp(log_std) * jax.random.normal(key, mean.shape)
-        return action, memory, {"log_prob": losses.gaussian_log_prob(action, mean, log_std)}
+        distribution = actor.apply(policy.params, timestep.obs)
+        action = distribution.sample(key)
+        return action, memory, {"log_prob": distribution.log_prob(action)}
 
     def act(key: Key, policy: Policy, timestep: TimeStep, memory: PyTree) -> tuple[jax.Array, PyTree]:
-        return jnp.clip(actor.apply(policy.params, timestep.obs)[0], -1.0, 1.0), memory
+        return spaces.action.clip(actor.apply(policy.params, timestep.obs).mode()), memory
 
-    def init(key: Key) -> TrainState:
-        key_actor, key_critic, key_lanes = jax.random.split(key, 3)
-        obs = jnp.zeros(env.observation_size)
+    def log_prob(
+        key: Key, policy: Policy, timestep: TimeStep, memory: PyTree, action: jax.Array
+    ) -> tuple[jax.Array, PyTree]:
+        return actor.apply(policy.params, timestep.obs).log_prob(action), memory
+
+    def init(key: Key) -> tuple[Learner, PyTree]:
+        key_actor, key_critic = jax.random.split(key)
+        obs = spaces.observation.zero()
         policy, critic_params = Policy(actor.init(key_actor, obs), ()), critic.init(key_critic, obs)
         opt_state = optimizer.init((policy.params, critic_params))
-        learner = Learner(policy, critic_params, opt_state, jnp.float32(config.learning_rate))
-        start = jax.vmap(lambda key: rollout.start_lane(env, no_memory, key, policy))
-        lanes = start(jax.random.split(key_lanes, config.num_envs))
-        return TrainState(learner, Experience((), Snapshot(lanes, jnp.uint32(0))))
+        return Learner(policy, critic_params, opt_state, jnp.float32(config.learning_rate), jnp.uint32(0)), ()
 
-    def collect(key: Key, state: TrainState, uniform: bool | jax.Array = False) -> tuple[TrainState, Batch, Metrics]:
-        """One unroll of every environment from where it stands, with advantages; `Batch` leaves are `[num_envs · T]`.
-
-        There is no warm-up in PPO: `uniform` is ignored.
-        """
-        policy = state.learner.policy
-        keys = jax.random.split(key, config.num_envs)
-        lanes, steps, extras = rollout.unroll_many(
-            env, explore, no_memory, keys, policy, state.experience.snapshot.lanes, config.unroll_length
-        )
-        values = critic.apply(state.learner.critic, steps.obs)
-        next_values = critic.apply(state.learner.critic, steps.next_obs)
+    def digest(key: Key, learner: Learner, log: PyTree, unrolled: Unrolled) -> tuple[PyTree, Batch, Metrics]:
+        """Advantages of one unroll of every environment; `Batch` leaves are `[num_envs · T]`."""
+        steps = unrolled.steps
+        values = critic.apply(learner.critic, steps.obs)
+        next_values = critic.apply(learner.critic, steps.next_obs)
         terminated = steps.terminated if config.bootstrap_truncated else steps.terminated | steps.truncated
         advantages = jax.vmap(losses.generalized_advantages, in_axes=(0, 0, 0, 0, 0, None, None))(
             steps.reward, values, next_values, terminated, steps.truncated, config.gamma, config.gae_lambda
         )
-        batch = Batch(steps.obs, steps.action, extras["log_prob"], advantages, values, advantages + values)
+        log_probs = unrolled.extras["log_prob"]
+        batch = Batch(steps.obs, steps.action, log_probs, advantages, values, advantages + values)
         num_ended = jnp.sum(steps.terminated | steps.truncated)
         metrics = {"reward": steps.reward.mean(), "episodes_ended": num_ended.astype(jnp.float32)}
-        snapshot = Snapshot(lanes, state.experience.snapshot.num_iterations + jnp.uint32(1))
-        batch = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), batch)
-        return state._replace(experience=Experience((), snapshot)), batch, metrics
+        return log, jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), batch), metrics
 
     def minibatches(key: Key, batch: Batch) -> Batch:
         """A random partition of the batch, `[num_minibatches, B / num_minibatches, ...]`."""
         order = jax.random.permutation(key, config.batch_size).reshape(config.num_minibatches, -1)
         return jax.tree.map(lambda x: x[order], batch)
 
-    def sample_batch(key: Key, state: TrainState) -> Batch:
-        """A fresh unroll from the stored environment states, and of it one random minibatch."""
-        key_collect, key_order = jax.random.split(key)
-        _, batch, _ = collect(key_collect, state)
-        return jax.tree.map(lambda x: x[0], minibatches(key_order, batch))
+    def batch_of(key: Key, log: PyTree, data: Batch) -> Batch:
+        """One random minibatch."""
+        return jax.tree.map(lambda x: x[0], minibatches(key, data))
 
     def policy_update(
         key: Key, learner: Learner, batch: Batch, learning_rate: jax.Array | None = None
@@ -175,9 +163,9 @@ def make(config: Config, env: Environment) -> Algorithm:
         """One Adam step of policy and critic on one minibatch; the loss of Schulman et al. (2017), eq. 9."""
 
         def loss(params: tuple[PyTree, PyTree]) -> tuple[jax.Array, Metrics]:
-            mean, log_std = actor.apply(params[0], batch.obs)
+            distribution = actor.apply(params[0], batch.obs)
             values = critic.apply(params[1], batch.obs)
-            log_ratio = losses.gaussian_log_prob(batch.action, mean, log_std) - batch.log_prob
+            log_ratio = distribution.log_prob(batch.action) - batch.log_prob
             ratio = jnp.exp(log_ratio)
             advantage = batch.advantage
             if config.norm_adv:
@@ -187,7 +175,7 @@ def make(config: Config, env: Environment) -> Algorithm:
                 value_loss = losses.clipped_value_loss(values, batch.value, batch.value_target, config.clip_eps)
             else:
                 value_loss = losses.value_loss(values, batch.value_target)
-            entropy = losses.gaussian_entropy(log_std).mean()
+            entropy = distribution.entropy().mean()
             total = policy_loss - config.ent_coef * entropy + config.vf_coef * value_loss
             return total, {
                 "loss": total,
@@ -207,11 +195,10 @@ def make(config: Config, env: Environment) -> Algorithm:
         learner = learner._replace(policy=policy, critic=critic_params, opt_state=opt_state)
         return learner, metrics | {"grad_norm": norm}
 
-    def update(key: Key, state: TrainState, data: Batch, phase: int) -> tuple[Learner, Metrics]:
+    def update(key: Key, learner: Learner, log: PyTree, data: Batch, phase: int) -> tuple[Learner, Metrics]:
         """`num_epochs` passes over the unroll in `num_minibatches` steps each."""
-        learner = state.learner
         if config.anneal_lr:
-            done = (state.experience.snapshot.num_iterations - jnp.uint32(1)).astype(jnp.float32)
+            done = learner.num_iterations.astype(jnp.float32)
             left = jnp.maximum(1.0 - done / config.num_iterations, 0.0)
             learner = learner._replace(learning_rate=config.learning_rate * left)
 
@@ -235,18 +222,19 @@ def make(config: Config, env: Environment) -> Algorithm:
         (learner, _), (metrics, ran) = jax.lax.scan(epoch, (learner, jnp.array(True)), keys)
         weights = ran / ran.sum()
         metrics = {name: jnp.sum(weights * value) for name, value in metrics.items()}
+        learner = learner._replace(num_iterations=learner.num_iterations + jnp.uint32(1))
         return learner, metrics | {"learning_rate": learner.learning_rate, "epochs": ran.sum().astype(jnp.float32)}
 
     return Algorithm(
         name=NAME,
         init=init,
-        collect=collect,
+        collecting=Collecting(config.num_envs, config.unroll_length),
+        digest=digest,
         update=update,
-        sample_batch=sample_batch,
+        batch_of=batch_of,
         policy_update=policy_update,
         act=act,
         explore=explore,
-        env_steps=config.batch_size,
-        updates_per_chunk=1,
+        log_prob=log_prob,
         update_kinds={"ppo_optimization": UpdateKind("label")},
     )

@@ -11,33 +11,49 @@ from typing import Any
 
 from landscapes.envs.registry import import_make, split_environment_name
 from landscapes.errors import UserError
-from landscapes.types import Algorithm, Environment
+from landscapes.spaces import Box, Discrete, Spaces
+from landscapes.types import Algorithm
 
 ALGORITHMS = ("td3", "sac", "ppo")
-"""Each is a module of this room with a dataclass `Config` and a function `make(config, env)`."""
+"""Each is a module of this room with a dataclass `Config` and a function `make(config, spaces)`, and `ACTIONS`, the
+spaces that its actions may be of."""
 
 
-def make_algorithm(name: str, settings: Mapping[str, Any], env: Environment, key: str = "algo") -> Algorithm:
-    """The algorithm `name` with its `settings` (fields of its `Config`), bound to `env`.
+def make_algorithm(name: str, settings: Mapping[str, Any], spaces: Spaces, key: str = "algo") -> Algorithm:
+    """The algorithm `name` with its `settings` (fields of its `Config`), bound to these spaces.
 
-    `name` may be the dotted path to a function `make(config, env) -> Algorithm`; if a dataclass `Config` lies beside
-    it, the settings are passed as one, else as a plain dict. Raises UserError for what does not exist or does not fit.
+    `name` may be the dotted path to a function `make(config, spaces) -> Algorithm`; if a dataclass `Config` lies beside
+    it, the settings are passed as one, else as a plain dict; a tuple `ACTIONS` beside it says which spaces of actions
+    it can have. Raises UserError for what does not exist or does not fit.
     """
     if split_environment_name(name):
         make = import_make(key, name)
-        config_class = getattr(importlib.import_module(make.__module__), "Config", None)
+        module = importlib.import_module(make.__module__)
     elif name in ALGORITHMS:
-        module = importlib.import_module(f"landscapes.algorithms.{name}")
-        make, config_class = module.make, module.Config
+        module = _module(name)
+        make = module.make
     else:
         near = difflib.get_close_matches(name, ALGORITHMS, 1)
         hint = f" (did you mean {near[0]}?)" if near else ""
         raise UserError(key, name, f"must be one of {', '.join(ALGORITHMS)}, or the dotted path to a make{hint}")
+    if not _fits(module, spaces):
+        others = [other for other in ALGORITHMS if _fits(_module(other), spaces)]
+        raise UserError(key, name, f"cannot have actions that are {spaces.action}; {', '.join(others) or 'none'} can")
+    config_class = getattr(module, "Config", None)
     config = dict(settings) if config_class is None else make_config(config_class, settings)
-    algorithm = make(config, env)
+    algorithm = make(config, spaces)
     if not isinstance(algorithm, Algorithm):
         raise UserError(key, name, f"returned a {type(algorithm).__name__}; a landscapes.types.Algorithm is needed")
     return algorithm
+
+
+def _module(name: str) -> Any:
+    return importlib.import_module(f"landscapes.algorithms.{name}")
+
+
+def _fits(module: Any, spaces: Spaces) -> bool:
+    """Whether an algorithm can have such actions, and such observations."""
+    return isinstance(spaces.action, getattr(module, "ACTIONS", (Box, Discrete)))
 
 
 def make_config(config_class: Any, settings: Mapping[str, Any]) -> Any:

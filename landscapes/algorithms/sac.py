@@ -9,27 +9,29 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from landscapes.algorithms.checks import check_off_policy, require
-from landscapes.experience import replay, rollout
+from landscapes.algorithms.checks import action_size, check_off_policy, require
+from landscapes.experience import replay
 from landscapes.networks import losses
+from landscapes.networks.distributions import TanhGaussian
 from landscapes.networks.modules import TanhGaussianActor, TwinCritic
 from landscapes.networks.optimizers import adam, descend
+from landscapes.spaces import Box, Spaces
 from landscapes.types import (
     Algorithm,
-    Environment,
-    Experience,
+    Collecting,
     Key,
     Metrics,
     Policy,
     PyTree,
     TimeStep,
-    TrainState,
     Transition,
+    Unrolled,
     UpdateKind,
-    no_memory,
 )
 
 NAME = "sac"
+ACTIONS = (Box,)
+"""The spaces that actions may be of."""
 
 
 @dataclass
@@ -68,28 +70,26 @@ class Learner(NamedTuple):
     temperature_opt_state: PyTree
 
 
-def sample_action(key: Key, mean: jax.Array, log_std: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """`tanh(u)`, u ~ N(mean, exp(log_std)²), and its log-density (appendix C there)."""
-    u = mean + jnp.exp(log_std) * jax.random.normal(key, mean.shape)
-    return jnp.tanh(u), losses.gaussian_log_prob(u, mean, log_std) - losses.tanh_log_det(u)
-
-
-def make(config: Config, env: Environment) -> Algorithm:
-    """SAC on `env` as pure functions."""
-    actor, critic = TanhGaussianActor(config.hidden_dims, env.action_size), TwinCritic(config.hidden_dims)
+def make(config: Config, spaces: Spaces) -> Algorithm:
+    """SAC in these spaces as pure functions."""
+    num = action_size(spaces)
+    actor, critic = TanhGaussianActor(config.hidden_dims, num), TwinCritic(config.hidden_dims)
     optimizer = adam()
-    target_entropy = -env.action_size / 2 if config.target_entropy is None else config.target_entropy
+    target_entropy = -num / 2 if config.target_entropy is None else config.target_entropy
+
+    def distribution(params: PyTree, obs: jax.Array) -> TanhGaussian:
+        return TanhGaussian(*actor.apply(params, obs))
 
     def explore(key: Key, policy: Policy, timestep: TimeStep, memory: PyTree) -> tuple[jax.Array, PyTree, PyTree]:
-        action, log_prob = sample_action(key, *actor.apply(policy.params, timestep.obs))
+        action, log_prob = distribution(policy.params, timestep.obs).sample_with_log_prob(key)
         return action, memory, {"log_prob": log_prob}
 
     def act(key: Key, policy: Policy, timestep: TimeStep, memory: PyTree) -> tuple[jax.Array, PyTree]:
-        return jnp.tanh(actor.apply(policy.params, timestep.obs)[0]), memory
+        return distribution(policy.params, timestep.obs).mode(), memory
 
-    def init(key: Key) -> TrainState:
-        key_actor, key_critic, key_lane = jax.random.split(key, 3)
-        obs, action = jnp.zeros(env.observation_size), jnp.zeros(env.action_size)
+    def init(key: Key) -> tuple[Learner, replay.Replay]:
+        key_actor, key_critic = jax.random.split(key)
+        obs, action = spaces.observation.zero(), spaces.action.zero()
         actor_params, critic_params = actor.init(key_actor, obs), critic.init(key_critic, obs, action)
         log_temperature = jnp.log(jnp.float32(config.initial_temperature))
         policy = Policy(actor_params, ())
@@ -102,24 +102,20 @@ def make(config: Config, env: Environment) -> Algorithm:
             optimizer.init(critic_params),
             optimizer.init(log_temperature),
         )
-        log = replay.make_replay(env.observation_size, env.action_size, config.replay_capacity)
-        return TrainState(learner, Experience(log, rollout.start_lane(env, no_memory, key_lane, policy)))
+        return learner, replay.make_replay(spaces, config.replay_capacity)
 
-    def collect(key: Key, state: TrainState, uniform: bool | jax.Array = False) -> tuple[TrainState, PyTree, Metrics]:
-        """One environment step, appended to the replay log."""
-        behave = rollout.or_uniform(explore, env.action_size, uniform)
-        lane, transitions, _ = rollout.unroll(
-            env, behave, no_memory, key, state.learner.policy, state.experience.snapshot, 1
-        )
-        log = replay.insert(state.experience.log, jax.tree.map(lambda x: x[0], transitions))
-        return state._replace(experience=Experience(log, lane)), (), {}
+    def digest(
+        key: Key, learner: Learner, log: replay.Replay, unrolled: Unrolled
+    ) -> tuple[replay.Replay, PyTree, Metrics]:
+        """The steps appended to the replay log."""
+        return replay.insert(log, replay.in_order(unrolled)), (), {}
 
-    def sample_batch(key: Key, state: TrainState) -> Transition:
-        return replay.sample(key, state.experience.log, config.actor_batch_size)
+    def batch_of(key: Key, log: replay.Replay, data: PyTree) -> Transition:
+        return replay.sample(key, log, config.actor_batch_size)
 
     def critic_update(key: Key, learner: Learner, batch: Transition) -> tuple[Learner, Metrics]:
         """One step on both critics towards r + γ (1 − terminated) (min Q'(s', a') − α log π(a'|s'))."""
-        next_action, next_log_prob = sample_action(key, *actor.apply(learner.policy.params, batch.next_obs))
+        next_action, next_log_prob = distribution(learner.policy.params, batch.next_obs).sample_with_log_prob(key)
         next_q = critic.apply(learner.target_critic, batch.next_obs, next_action).min(axis=0)
         next_value = next_q - jnp.exp(learner.log_temperature) * next_log_prob
         target = losses.td_target(batch.reward, batch.terminated, next_value, config.gamma)
@@ -145,7 +141,7 @@ def make(config: Config, env: Environment) -> Algorithm:
         """One Adam step on mean(α log π(a|s) − min(Q1, Q2)(s, a)), a ~ π; critics and temperature frozen."""
 
         def loss(params: PyTree) -> tuple[jax.Array, jax.Array]:
-            action, log_prob = sample_action(key, *actor.apply(params, batch.obs))
+            action, log_prob = distribution(params, batch.obs).sample_with_log_prob(key)
             q = critic.apply(learner.critic, batch.obs, action).min(axis=0)
             return jnp.mean(jnp.exp(learner.log_temperature) * log_prob - q), -log_prob.mean()
 
@@ -164,12 +160,12 @@ def make(config: Config, env: Environment) -> Algorithm:
         metrics = {"temperature_loss": value, "temperature": jnp.exp(log_temperature)}
         return learner._replace(log_temperature=log_temperature, temperature_opt_state=opt_state), metrics
 
-    def one_update(key: Key, state: TrainState) -> tuple[Learner, Metrics]:
+    def one_update(key: Key, learner: Learner, log: replay.Replay) -> tuple[Learner, Metrics]:
         """One full update; actor and critics learn from the same rows as far as their batch sizes agree."""
         key_batch, key_critic, key_actor = jax.random.split(key, 3)
-        rows = replay.sample(key_batch, state.experience.log, max(config.actor_batch_size, config.critic_batch_size))
+        rows = replay.sample(key_batch, log, max(config.actor_batch_size, config.critic_batch_size))
         learner, critic_metrics = critic_update(
-            key_critic, state.learner, jax.tree.map(lambda x: x[: config.critic_batch_size], rows)
+            key_critic, learner, jax.tree.map(lambda x: x[: config.critic_batch_size], rows)
         )
         learner, actor_metrics = policy_update(
             key_actor, learner, jax.tree.map(lambda x: x[: config.actor_batch_size], rows)
@@ -177,22 +173,23 @@ def make(config: Config, env: Environment) -> Algorithm:
         learner, temperature_metrics = temperature_update(learner, actor_metrics["entropy"])
         return learner, critic_metrics | actor_metrics | temperature_metrics
 
-    def update(key: Key, state: TrainState, data: PyTree, phase: int) -> tuple[Learner, Metrics]:
+    def update(key: Key, learner: Learner, log: replay.Replay, data: PyTree, phase: int) -> tuple[Learner, Metrics]:
         metrics: Metrics = {}
         for i in range(config.updates_per_step):
-            learner, metrics = one_update(jax.random.fold_in(key, i), state)
-            state = state._replace(learner=learner)
-        return state.learner, metrics
+            learner, metrics = one_update(jax.random.fold_in(key, i), learner, log)
+        return learner, metrics
 
     return Algorithm(
         name=NAME,
         init=init,
-        collect=collect,
+        collecting=Collecting(),
+        digest=digest,
         update=update,
-        sample_batch=sample_batch,
+        batch_of=batch_of,
         policy_update=policy_update,
         act=act,
         explore=explore,
+        learns_from_log=True,
         warm_up_steps=config.learning_starts,
         update_kinds={"sac_optimization": UpdateKind("label")},
     )

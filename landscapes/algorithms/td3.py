@@ -10,27 +10,28 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from landscapes.algorithms.checks import check_off_policy, require
-from landscapes.experience import replay, rollout
+from landscapes.algorithms.checks import action_size, check_off_policy, require
+from landscapes.experience import replay
 from landscapes.networks import losses
 from landscapes.networks.modules import DeterministicActor, TwinCritic
 from landscapes.networks.optimizers import adam, descend
+from landscapes.spaces import Box, Spaces
 from landscapes.types import (
     Algorithm,
-    Environment,
-    Experience,
+    Collecting,
     Key,
     Metrics,
     Policy,
     PyTree,
     TimeStep,
-    TrainState,
     Transition,
+    Unrolled,
     UpdateKind,
-    no_memory,
 )
 
 NAME = "td3"
+ACTIONS = (Box,)
+"""The spaces that actions may be of."""
 
 
 @dataclass
@@ -81,9 +82,10 @@ def critic_targets(
     return losses.td_target(batch.reward, batch.terminated, next_value, config.gamma)
 
 
-def make(config: Config, env: Environment) -> Algorithm:
-    """TD3 on `env` as pure functions."""
-    actor, critic = DeterministicActor(config.hidden_dims, env.action_size), TwinCritic(config.hidden_dims)
+def make(config: Config, spaces: Spaces) -> Algorithm:
+    """TD3 in these spaces as pure functions."""
+    actor = DeterministicActor(config.hidden_dims, action_size(spaces))
+    critic = TwinCritic(config.hidden_dims)
     optimizer = adam()
 
     def explore(key: Key, policy: Policy, timestep: TimeStep, memory: PyTree) -> tuple[jax.Array, PyTree, PyTree]:
@@ -94,9 +96,9 @@ def make(config: Config, env: Environment) -> Algorithm:
     def act(key: Key, policy: Policy, timestep: TimeStep, memory: PyTree) -> tuple[jax.Array, PyTree]:
         return actor.apply(policy.params, timestep.obs), memory
 
-    def init(key: Key) -> TrainState:
-        key_actor, key_critic, key_lane = jax.random.split(key, 3)
-        obs, action = jnp.zeros(env.observation_size), jnp.zeros(env.action_size)
+    def init(key: Key) -> tuple[Learner, replay.Replay]:
+        key_actor, key_critic = jax.random.split(key)
+        obs, action = spaces.observation.zero(), spaces.action.zero()
         actor_params, critic_params = actor.init(key_actor, obs), critic.init(key_critic, obs, action)
         policy = Policy(actor_params, ())
         learner = Learner(
@@ -107,20 +109,16 @@ def make(config: Config, env: Environment) -> Algorithm:
             optimizer.init(actor_params),
             optimizer.init(critic_params),
         )
-        log = replay.make_replay(env.observation_size, env.action_size, config.replay_capacity)
-        return TrainState(learner, Experience(log, rollout.start_lane(env, no_memory, key_lane, policy)))
+        return learner, replay.make_replay(spaces, config.replay_capacity)
 
-    def collect(key: Key, state: TrainState, uniform: bool | jax.Array = False) -> tuple[TrainState, PyTree, Metrics]:
-        """One environment step, appended to the replay log."""
-        behave = rollout.or_uniform(explore, env.action_size, uniform)
-        lane, transitions, _ = rollout.unroll(
-            env, behave, no_memory, key, state.learner.policy, state.experience.snapshot, 1
-        )
-        log = replay.insert(state.experience.log, jax.tree.map(lambda x: x[0], transitions))
-        return state._replace(experience=Experience(log, lane)), (), {}
+    def digest(
+        key: Key, learner: Learner, log: replay.Replay, unrolled: Unrolled
+    ) -> tuple[replay.Replay, PyTree, Metrics]:
+        """The steps appended to the replay log."""
+        return replay.insert(log, replay.in_order(unrolled)), (), {}
 
-    def sample_batch(key: Key, state: TrainState) -> Transition:
-        return replay.sample(key, state.experience.log, config.actor_batch_size)
+    def batch_of(key: Key, log: replay.Replay, data: PyTree) -> Transition:
+        return replay.sample(key, log, config.actor_batch_size)
 
     def critic_update(key: Key, learner: Learner, batch: Transition) -> tuple[Learner, Metrics]:
         target = critic_targets(key, actor, critic, learner, batch, config)
@@ -150,12 +148,12 @@ def make(config: Config, env: Environment) -> Algorithm:
         learner = learner._replace(policy=learner.policy._replace(params=params), actor_opt_state=opt_state)
         return learner, {"actor_loss": value, "actor_grad_norm": norm}
 
-    def one_update(key: Key, state: TrainState, with_actor: bool) -> tuple[Learner, Metrics]:
+    def one_update(key: Key, learner: Learner, log: replay.Replay, with_actor: bool) -> tuple[Learner, Metrics]:
         """One full update; actor and critics learn from the same rows as far as their batch sizes agree."""
         key_batch, key_critic, key_actor = jax.random.split(key, 3)
-        rows = replay.sample(key_batch, state.experience.log, max(config.actor_batch_size, config.critic_batch_size))
+        rows = replay.sample(key_batch, log, max(config.actor_batch_size, config.critic_batch_size))
         learner, metrics = critic_update(
-            key_critic, state.learner, jax.tree.map(lambda x: x[: config.critic_batch_size], rows)
+            key_critic, learner, jax.tree.map(lambda x: x[: config.critic_batch_size], rows)
         )
         if with_actor:
             learner, actor_metrics = policy_update(
@@ -168,24 +166,26 @@ def make(config: Config, env: Environment) -> Algorithm:
             metrics = metrics | actor_metrics
         return learner, metrics
 
-    def update(key: Key, state: TrainState, data: PyTree, phase: int) -> tuple[Learner, Metrics]:
+    def update(key: Key, learner: Learner, log: replay.Replay, data: PyTree, phase: int) -> tuple[Learner, Metrics]:
         metrics: Metrics = {}
         for i in range(config.updates_per_step):
             with_actor = (phase * config.updates_per_step + i + 1) % config.policy_delay == 0
-            learner, new = one_update(jax.random.fold_in(key, i), state, with_actor)
-            state, metrics = state._replace(learner=learner), metrics | new
-        return state.learner, metrics
+            learner, new = one_update(jax.random.fold_in(key, i), learner, log, with_actor)
+            metrics = metrics | new
+        return learner, metrics
 
     return Algorithm(
         name=NAME,
         init=init,
-        collect=collect,
+        collecting=Collecting(),
+        digest=digest,
         update=update,
-        sample_batch=sample_batch,
+        batch_of=batch_of,
         policy_update=policy_update,
         act=act,
         explore=explore,
         period=config.policy_delay // math.gcd(config.policy_delay, config.updates_per_step),
+        learns_from_log=True,
         warm_up_steps=config.learning_starts,
         update_kinds={
             "td3_optimization": UpdateKind("learning_rate"),

@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 
 from landscapes.envs.lanes import lanes_last
+from landscapes.spaces import Box
 from landscapes.types import Environment, Key, PyTree, TimeStep
 
 BACKENDS = ("positional", "spring", "generalized", "mjx")
@@ -91,14 +92,14 @@ def make(name: str, backend: str, episode_length: int) -> Environment:
         begun: tuple[BraxState, TimeStep] = start_lanes(key, jnp.float32(start_noise))
         return begun
 
-    observation_size = jax.eval_shape(reset, jax.random.key(0))[1].obs.shape[-1]
+    obs = jax.eval_shape(reset, jax.random.key(0))[1].obs
     return Environment(
         name=name,
         backend=backend,
         reset=reset,
         step=step_lanes,
-        observation_size=observation_size,
-        action_size=task.action_size,
+        observation=Box(obs.shape),
+        action=Box((task.action_size,), -1.0, 1.0),
         episode_length=episode_length,
         scales_start_noise=scales,
         pose=pose,

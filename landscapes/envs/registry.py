@@ -45,12 +45,15 @@ def make_environment(
                 key, name, f"returned a {type(environment).__name__}; a landscapes.types.Environment is needed"
             )
         return environment
-    from landscapes.envs import brax
+    from landscapes.envs import brax, classic
 
+    if name in classic.TASKS:
+        return classic.make(name, episode_length, key)
     if name not in brax.TASKS:
-        near = difflib.get_close_matches(name, brax.TASKS, 1)
+        tasks = (*brax.TASKS, *classic.TASKS)
+        near = difflib.get_close_matches(name, tasks, 1)
         hint = f" (did you mean {near[0]}?)" if near else ""
-        raise UserError(key, name, f"must be one of {', '.join(brax.TASKS)}, or the dotted path to a make{hint}")
+        raise UserError(key, name, f"must be one of {', '.join(tasks)}, or the dotted path to a make{hint}")
     if backend not in brax.BACKENDS:
         raise UserError("experiment.backend", backend, f"must be one of {', '.join(brax.BACKENDS)}")
     return brax.make(name, backend, episode_length)

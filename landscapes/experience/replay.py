@@ -10,7 +10,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from landscapes.types import Key, Transition
+from landscapes.spaces import Spaces
+from landscapes.types import Key, Transition, Unrolled
 
 
 class Replay(NamedTuple):
@@ -20,14 +21,15 @@ class Replay(NamedTuple):
     count: jax.Array  # type: ignore[assignment]  # shadows tuple.count, which nobody calls
 
 
-def make_replay(observation_size: int, action_size: int, capacity: int) -> Replay:
-    """An empty log: float32 data `[capacity, ...]`, both ends of an episode kept apart as bools."""
+def make_replay(spaces: Spaces, capacity: int) -> Replay:
+    """An empty log: data `[capacity, ...]` in the dtypes of the spaces, both ends of an episode kept apart as bools."""
+    obs, action = spaces.observation, spaces.action
     return Replay(
         Transition(
-            obs=jnp.zeros((capacity, observation_size)),
-            action=jnp.zeros((capacity, action_size)),
+            obs=jnp.zeros((capacity, *obs.shape), obs.dtype),
+            action=jnp.zeros((capacity, *action.shape), action.dtype),
             reward=jnp.zeros(capacity),
-            next_obs=jnp.zeros((capacity, observation_size)),
+            next_obs=jnp.zeros((capacity, *obs.shape), obs.dtype),
             terminated=jnp.zeros(capacity, bool),
             truncated=jnp.zeros(capacity, bool),
         ),
@@ -35,18 +37,29 @@ def make_replay(observation_size: int, action_size: int, capacity: int) -> Repla
     )
 
 
-def bytes_per_row(observation_size: int, action_size: int) -> int:
+def bytes_per_row(spaces: Spaces) -> int:
     """Memory of one transition in bytes."""
-    row = jax.eval_shape(lambda: make_replay(observation_size, action_size, 1)).data
+    row = jax.eval_shape(lambda: make_replay(spaces, 1)).data
     return sum(math.prod(leaf.shape) * leaf.dtype.itemsize for leaf in jax.tree.leaves(row))
 
 
-def insert(replay: Replay, transition: Transition) -> Replay:
-    """The log with one more transition (unbatched)."""
-    capacity = replay.data.reward.shape[0]
-    index = (replay.count % jnp.uint32(capacity)).astype(jnp.int32)
-    data = jax.tree.map(lambda rows, row: rows.at[index].set(row), replay.data, transition)
-    return Replay(data, replay.count + jnp.uint32(1))
+def insert(replay: Replay, transitions: Transition) -> Replay:
+    """The log with transitions `[n, ...]` more, in their order; of more than it holds, the last ones."""
+    num, capacity = transitions.reward.shape[0], replay.data.reward.shape[0]
+    kept = min(num, capacity)
+    first = replay.count + jnp.uint32(num - kept)
+    if kept == 1:  # one row is written in place
+        index = (first % jnp.uint32(capacity)).astype(jnp.int32)
+        data = jax.tree.map(lambda rows, row: rows.at[index].set(row[-1]), replay.data, transitions)
+    else:
+        index = ((first + jnp.arange(kept, dtype=jnp.uint32)) % jnp.uint32(capacity)).astype(jnp.int32)
+        data = jax.tree.map(lambda rows, new: rows.at[index].set(new[num - kept :]), replay.data, transitions)
+    return Replay(data, replay.count + jnp.uint32(num))
+
+
+def in_order(unrolled: Unrolled) -> Transition:
+    """The transitions of all lanes as rows `[lanes · T, ...]`, step by step: time stays the slower axis."""
+    return jax.tree.map(lambda x: jnp.swapaxes(x, 0, 1).reshape(-1, *x.shape[2:]), unrolled.steps)
 
 
 def sample(key: Key, replay: Replay, batch_size: int) -> Transition:

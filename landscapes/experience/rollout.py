@@ -1,7 +1,7 @@
-"""Agents in environments: one `unroll` for learning, one plain `episode_return`, one engine for very many episodes.
+"""Episodes of agents, for measuring: one plain `episode_return`, and one engine for very many of them.
 
-Knows the environment contract and the functions `act` and `explore`; knows no concrete algorithm. This is the only
-room that calls `env.step`.
+Knows the environment contract and the function `act`; knows no concrete algorithm. With `unroll` the only room that
+calls `env.step`.
 
 The engine keeps `num_lanes` episodes going at once. As soon as the episode in a lane has ended, the lane takes the
 next episode of the list, so that the cost follows the steps lived and not the longest episode:
@@ -19,116 +19,13 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from landscapes.types import Act, Environment, Key, Policy, PyTree, TimeStep, Transition
-
-STEPS_PER_FRESH_START = 16
-"""Inside one unroll an environment has one fresh start ready for every so many steps (more ends reuse the first)."""
-
-UNROLLS_AT_ONCE = {"cpu": 8}
-"""Environments that `unroll_many` steps side by side, by kind of device; elsewhere all of them. As many as an
-instruction takes, so that the simulator's code has no loops over them; 2048 at once would not fit the cache either."""
+from landscapes.types import Act, Environment, Key, Lane, Policy, PyTree, TimeStep
 
 STEPS_PER_ROUND = 10
 """Steps the engine takes between two looks for ended episodes."""
 
 
-class Lane(NamedTuple):
-    """An agent in the middle of an episode."""
-
-    env_state: PyTree
-    timestep: TimeStep
-    memory: PyTree
-
-
-Explore = Callable[[Key, Policy, TimeStep, PyTree], tuple[jax.Array, PyTree, PyTree]]
 InitMemory = Callable[[Key, Policy], PyTree]
-
-
-def _where(condition: jax.Array, one: PyTree, other: PyTree) -> PyTree:
-    """`one` where the scalar condition holds, leaf by leaf."""
-    return jax.tree.map(lambda x, y: jnp.where(condition, x, y), one, other)
-
-
-def start_lane(env: Environment, init_memory: InitMemory, key: Key, policy: Policy) -> Lane:
-    """A lane at the start of a fresh episode."""
-    key_reset, key_memory = jax.random.split(key)
-    env_state, timestep = env.reset(key_reset)
-    return Lane(env_state, timestep, init_memory(key_memory, policy))
-
-
-def unroll(
-    env: Environment,
-    explore: Explore,
-    init_memory: InitMemory,
-    key: Key,
-    policy: Policy,
-    lane: Lane,
-    num_steps: int,
-) -> tuple[Lane, Transition, PyTree]:
-    """`num_steps` steps of one lane under `explore`: the lane, transitions `[T, ...]` and extras `[T, ...]`.
-
-    Where an episode ends, memory starts anew, the next time step is that of a fresh start with reward 0, and the
-    transition keeps the true next observation. The fresh starts are drawn in one batch beforehand.
-    """
-    key_starts, key_memory, key_explore = jax.random.split(key, 3)
-    num_starts = -(-num_steps // STEPS_PER_FRESH_START)
-    start_states, start_timesteps = jax.vmap(env.reset)(jax.random.split(key_starts, num_starts))
-
-    def step(carry: tuple[Lane, jax.Array], t: jax.Array) -> tuple[tuple[Lane, jax.Array], tuple[Transition, PyTree]]:
-        lane, num_ended = carry
-        action, memory, extras = explore(jax.random.fold_in(key_explore, t), policy, lane.timestep, lane.memory)
-        env_state, after = env.step(lane.env_state, action)
-        transition = Transition(
-            lane.timestep.obs, action, after.reward, after.next_obs, after.terminated, after.truncated
-        )
-        ended = after.terminated | after.truncated
-        # A short unroll has one fresh start, whose index should not be computed: lanes would gather it leaf by leaf.
-        which = num_ended % num_starts if num_starts > 1 else 0
-        fresh_state, fresh = jax.tree.map(lambda x: x[which], (start_states, start_timesteps))
-        fresh_memory = init_memory(jax.random.fold_in(key_memory, t), policy)
-        # The agent sees where it came from (terminated, next_obs) together with where it stands now (obs).
-        after_reset = after._replace(obs=fresh.obs, reward=fresh.reward)
-        lane = _where(ended, Lane(fresh_state, after_reset, fresh_memory), Lane(env_state, after, memory))
-        return (lane, num_ended + ended), (transition, extras)
-
-    (lane, _), (transitions, extras) = jax.lax.scan(step, (lane, jnp.int32(0)), jnp.arange(num_steps))
-    return lane, transitions, extras
-
-
-def unroll_many(
-    env: Environment, explore: Explore, init_memory: InitMemory, keys: Key, policy: Policy, lanes: Lane, num_steps: int
-) -> tuple[Lane, Transition, PyTree]:
-    """`unroll` of lanes `[N, ...]`, each with its own of the keys `[N]`: everything with a leading axis `[N]` more.
-
-    They run in chunks of equal size, so that what a chunk reads and writes stays in the cache of its device.
-    """
-    num = keys.shape[0]
-    num_chunks = -(-num // UNROLLS_AT_ONCE.get(jax.default_backend(), num))
-
-    def one(x: tuple[Key, Lane]) -> tuple[Lane, Transition, PyTree]:
-        return unroll(env, explore, init_memory, x[0], policy, x[1], num_steps)
-
-    if num_chunks == 1:
-        return jax.vmap(one)((keys, lanes))
-    unrolled: tuple[Lane, Transition, PyTree] = jax.lax.map(one, (keys, lanes), batch_size=-(-num // num_chunks))
-    return unrolled
-
-
-def or_uniform(explore: Explore, action_size: int, uniform: bool | jax.Array) -> Explore:
-    """`explore`, but with actions uniform in [-1, 1] where `uniform` (may be traced) holds.
-
-    What `explore` draws does not depend on whether `uniform` is a Python bool or traced.
-    """
-
-    def behave(key: Key, policy: Policy, timestep: TimeStep, memory: PyTree) -> tuple[jax.Array, PyTree, PyTree]:
-        key_explore, key_uniform = jax.random.split(key)
-        action, memory, extras = explore(key_explore, policy, timestep, memory)
-        if uniform is False:
-            return action, memory, extras
-        random_action = jax.random.uniform(key_uniform, (action_size,), minval=-1.0, maxval=1.0)
-        return jnp.where(uniform, random_action, action), memory, extras
-
-    return behave
 
 
 class EpisodeResult(NamedTuple):

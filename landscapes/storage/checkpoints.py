@@ -15,19 +15,20 @@ from landscapes.storage.runs import Run
 from landscapes.storage.trees import flatten_tree, restore_tree
 from landscapes.types import PyTree, TrainState
 
-CHECKPOINT_SCHEMA_VERSION = 1
+CHECKPOINT_SCHEMA_VERSION = 2
+"""In version 1 the algorithms held what are the trainer's lanes now."""
 
 _KEY = "checkpoint"
 
 
 def save_checkpoint(run: Run, seed: int, step: int, state: TrainState, attributes: Mapping[str, object]) -> Path:
-    """`seed{seed}/ckpt_{step}.h5` with the learner and the snapshot of one seed's state (no seed axis).
+    """`seed{seed}/ckpt_{step}.h5` with the learner and the lanes of one seed's state (no seed axis).
 
     The log is not in it: `log_rows` says how many of the seed's stored rows the state has seen, `log_capacity` how
     many its ring holds (0 and 0 without a log). Append those rows first; a checkpoint must not wait for its data.
     The attributes are the run's provenance, then `attributes`, then the checkpoint's own.
     """
-    rows, capacity = _log_size(state.experience.log)
+    rows, capacity = _log_size(state.log)
     own = {
         "schema_version": CHECKPOINT_SCHEMA_VERSION,
         "step": step,
@@ -49,7 +50,7 @@ def load_checkpoint(run: Run, seed: int, step: int, template: TrainState) -> Tra
     datasets, attributes = read_hdf5(path, _KEY)
     _check_version(path, attributes)
     stored = restore_tree(_stored_part(template), datasets, path)
-    return TrainState(stored["learner"], template.experience._replace(snapshot=stored["snapshot"]))
+    return TrainState(stored["learner"], template.log, stored["lanes"])
 
 
 def checkpoint_attributes(run: Run, seed: int, step: int) -> dict[str, object]:
@@ -61,7 +62,7 @@ def checkpoint_attributes(run: Run, seed: int, step: int) -> dict[str, object]:
 
 
 def _stored_part(state: TrainState) -> dict[str, PyTree]:
-    return {"learner": state.learner, "snapshot": state.experience.snapshot}
+    return {"learner": state.learner, "lanes": state.lanes}
 
 
 def _log_size(log: PyTree) -> tuple[int, int]:
@@ -72,6 +73,6 @@ def _log_size(log: PyTree) -> tuple[int, int]:
 
 def _check_version(path: Path, attributes: Mapping[str, object]) -> None:
     version = attributes.get("schema_version")
-    if not isinstance(version, int) or not 1 <= version <= CHECKPOINT_SCHEMA_VERSION:
-        known = f"this program reads checkpoints up to version {CHECKPOINT_SCHEMA_VERSION}"
+    if version != CHECKPOINT_SCHEMA_VERSION:
+        known = f"this version reads {CHECKPOINT_SCHEMA_VERSION} only: train the run again, or use the version it is of"
         raise UserError(_KEY, path, f"its schema_version is {version}; {known}")

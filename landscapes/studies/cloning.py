@@ -3,7 +3,8 @@
 Knows the algorithm record; knows no concrete algorithm and no file, and evaluates nothing.
 
 The given policy names its own action, the mode, for each of many observations; a policy as an untrained learner has it
-is then fitted to these pairs by mean squared error. What is alike afterwards is the behaviour, what differs is the
+is then fitted to these pairs: by mean squared error where actions are numbers, by cross-entropy where they are choices.
+What is alike afterwards is the behaviour, what differs is the
 weights.
 """
 
@@ -14,10 +15,11 @@ import jax
 import jax.numpy as jnp
 
 from landscapes.errors import UserError
-from landscapes.experience import rollout
+from landscapes.experience import unroll
 from landscapes.machine import devices
 from landscapes.networks.optimizers import adam, descend
-from landscapes.types import Algorithm, Environment, Key, Policy, PyTree, TimeStep
+from landscapes.spaces import Discrete
+from landscapes.types import Agent, Environment, Key, Policy, PyTree, TimeStep
 
 HELD_OUT = 10
 """Every so many-th row is kept out of the regression."""
@@ -30,7 +32,7 @@ _MAX_LANES = 64
 
 
 class Pairs(NamedTuple):
-    """Where a policy does what: observations `[n, observation_size]` and actions `[n, action_size]`."""
+    """Where a policy does what: observations `[n, ...]` and actions `[n, ...]`."""
 
     obs: jax.Array
     action: jax.Array
@@ -56,34 +58,48 @@ class Cloner(NamedTuple):
     """The loss of each clone over all of some pairs, `[num_clones]`."""
 
 
-def check_no_memory(algorithm: Algorithm, key: str) -> None:
-    """Raises UserError under `key` for an algorithm whose policies remember: single rows do not say what they do."""
+def check_can_be_cloned(algorithm: Agent, key: str) -> None:
+    """Raises UserError under `key` for an algorithm whose policies remember, as single rows do not say what they do,
+    and for one that chooses among actions and does not say how likely each is."""
+    if isinstance(algorithm.env.action, Discrete) and algorithm.algorithm.log_prob is None:
+        raise UserError(key, algorithm.name, "has policies without a log-probability, by which choices are cloned")
     state = jax.eval_shape(algorithm.init, jax.random.key(0))
     memory = jax.eval_shape(algorithm.init_memory, jax.random.key(0), state.learner.policy)
     if jax.tree.leaves(memory):
         raise UserError(key, algorithm.name, "has policies with a memory, which cannot be cloned row by row")
 
 
-def modes(algorithm: Algorithm, policy: Policy, obs: jax.Array) -> jax.Array:
-    """What `policy` does at each of `obs` `[n, observation_size]`: its mode, `[n, action_size]`."""
+def _seen(row: jax.Array) -> TimeStep:
+    """The time step of an agent that sees `row`."""
+    false = jnp.zeros((), bool)
+    return TimeStep(row, row, jnp.zeros(()), false, false)
+
+
+def modes(algorithm: Agent, policy: Policy, obs: jax.Array) -> jax.Array:
+    """What `policy` does at each of `obs` `[n, ...]`: its mode, `[n, ...]`."""
     # Fixed keys: the mode is not drawn.
     key_memory, key_act = jax.random.split(jax.random.key(0))
     memory = algorithm.init_memory(key_memory, policy)
-
-    def mode(row: jax.Array) -> jax.Array:
-        false = jnp.zeros((), bool)
-        return algorithm.act(key_act, policy, TimeStep(row, row, jnp.zeros(()), false, false), memory)[0]
-
-    return jax.vmap(mode)(obs)
+    return jax.vmap(lambda row: algorithm.act(key_act, policy, _seen(row), memory)[0])(obs)
 
 
-def squared_error(algorithm: Algorithm, policy: Policy, pairs: Pairs) -> jax.Array:
-    """Of each pair the squared difference from the policy's mode, mean over the dimensions of the action, `[n]`."""
+def mismatch(algorithm: Agent, policy: Policy, pairs: Pairs) -> jax.Array:
+    """How far `policy` is from doing what the pairs say, `[n]`.
+
+    Of numbers the squared difference from its mode, mean over the dimensions of the action; of choices minus their
+    log-probability, in nats.
+    """
+    if isinstance(algorithm.env.action, Discrete):
+        log_prob = algorithm.algorithm.log_prob
+        assert log_prob is not None
+        key_memory, key = jax.random.split(jax.random.key(0))
+        memory = algorithm.init_memory(key_memory, policy)
+        return -jax.vmap(lambda row, action: log_prob(key, policy, _seen(row), memory, action)[0])(*pairs)
     return jnp.mean((modes(algorithm, policy, pairs.obs) - pairs.action) ** 2, axis=-1)
 
 
-def relabel(algorithm: Algorithm, policy: Policy, obs: jax.Array) -> Pairs:
-    """`obs` `[n, observation_size]` with what `policy` does there."""
+def relabel(algorithm: Agent, policy: Policy, obs: jax.Array) -> Pairs:
+    """`obs` `[n, ...]` with what `policy` does there."""
 
     @jax.jit
     def of_all(policy: Policy, obs: jax.Array) -> jax.Array:
@@ -102,8 +118,8 @@ def split(pairs: Pairs) -> tuple[Pairs, Pairs]:
     return Pairs(*(x[fitted] for x in pairs)), Pairs(*(x[kept] for x in pairs))
 
 
-def own_observations(key: Key, env: Environment, algorithm: Algorithm, policy: Policy, num_rows: int) -> jax.Array:
-    """`[num_rows, observation_size]`: what the policy sees where it goes itself, exploring as in training.
+def own_observations(key: Key, env: Environment, algorithm: Agent, policy: Policy, num_rows: int) -> jax.Array:
+    """`[num_rows, ...]`: what the policy sees where it goes itself, exploring as in training.
 
     As many environments side by side as give each the steps of a whole episode, 64 at most, each from a fresh start.
     """
@@ -113,17 +129,17 @@ def own_observations(key: Key, env: Environment, algorithm: Algorithm, policy: P
     @jax.jit
     def seen(key: Key, policy: Policy) -> jax.Array:
         key_starts, key_unroll = (jax.random.split(k, num_lanes) for k in jax.random.split(key))
-        lanes = jax.vmap(lambda k: rollout.start_lane(env, algorithm.init_memory, k, policy))(key_starts)
-        _, steps, _ = rollout.unroll_many(
+        lanes = jax.vmap(lambda k: unroll.start_lane(env, algorithm.init_memory, k, policy))(key_starts)
+        _, steps, _ = unroll.unroll_many(
             env, algorithm.explore, algorithm.init_memory, key_unroll, policy, lanes, num_steps
         )
-        return steps.obs.reshape(-1, env.observation_size)[:num_rows]
+        return steps.obs.reshape(-1, *env.observation.shape)[:num_rows]
 
     return seen(key, policy)
 
 
-def make_cloner(algorithm: Algorithm, learning_rate: float, batch_size: int) -> Cloner:
-    """Regression by Adam on the mean squared error of batches drawn with replacement.
+def make_cloner(algorithm: Agent, learning_rate: float, batch_size: int) -> Cloner:
+    """Regression by Adam on the mean `mismatch` of batches drawn with replacement.
 
     Update i of a clone draws its rows from `fold_in(key, i)` alone. Parameters on which the mode does not depend stay
     as they were drawn.
@@ -139,7 +155,7 @@ def make_cloner(algorithm: Algorithm, learning_rate: float, batch_size: int) -> 
         batch = Pairs(pairs.obs[index], pairs.action[index])
 
         def loss(params: PyTree) -> jax.Array:
-            return squared_error(algorithm, clone.policy._replace(params=params), batch).mean()
+            return mismatch(algorithm, clone.policy._replace(params=params), batch).mean()
 
         value, gradients = jax.value_and_grad(loss)(clone.policy.params)
         params, opt_state, _ = descend(optimizer, clone.policy.params, gradients, clone.opt_state, learning_rate)
@@ -153,7 +169,7 @@ def make_cloner(algorithm: Algorithm, learning_rate: float, batch_size: int) -> 
 
     def loss_of_all(clone: Clone, pairs: Pairs) -> jax.Array:
         def of_one(pair: Pairs) -> jax.Array:
-            return squared_error(algorithm, clone.policy, Pairs(pair.obs[None], pair.action[None]))[0]
+            return mismatch(algorithm, clone.policy, Pairs(pair.obs[None], pair.action[None]))[0]
 
         return jax.lax.map(of_one, pairs, batch_size=_ROWS_AT_ONCE).mean()
 

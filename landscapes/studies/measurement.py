@@ -25,7 +25,7 @@ from landscapes.machine.compilation import Program, compile_together
 from landscapes.statistics.sequential import Looks
 from landscapes.studies import paths
 from landscapes.studies.neighborhood import Neighborhood, make_neighborhood
-from landscapes.types import Algorithm, Environment, Key, Policy, TrainState
+from landscapes.types import Agent, Environment, Key, Policy, TrainState
 
 MAX_LANES = {"cpu": 8}
 """Episodes side by side on a device: on a CPU, where each core is one, as many as an instruction takes; the weights of
@@ -152,7 +152,7 @@ class _Programs(NamedTuple):
     """Not compiled."""
 
 
-def _jit(env: Environment, algorithm: Algorithm, near: Neighborhood, shape: _Shape, gamma: float) -> _Programs:
+def _jit(env: Environment, algorithm: Agent, near: Neighborhood, shape: _Shape, gamma: float) -> _Programs:
     """The jitted parts of one measurement. What a device holds of its own has a leading axis of length 1 on it.
 
     Entry j is sample `j // num_points` at point `j % num_points`.
@@ -249,7 +249,7 @@ def _most_at_once(steps: int) -> int:
 
 def make_measure(
     env: Environment,
-    algorithm: Algorithm,
+    algorithm: Agent,
     kind: str,
     num_samples: int,
     batch_size: int,

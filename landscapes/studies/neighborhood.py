@@ -9,10 +9,10 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 
 from landscapes.errors import UserError
-from landscapes.types import Act, Algorithm, Environment, Key, Policy, PyTree, TimeStep, TrainState
+from landscapes.spaces import Space
+from landscapes.types import Act, Agent, Environment, Key, Policy, PyTree, TimeStep, TrainState
 
 GENERIC_KINDS = ("action", "parameter", "init_parameter", "init_state")
 """Perturbation kinds that are no updates: every algorithm has them."""
@@ -32,7 +32,7 @@ class Neighborhood(NamedTuple):
     """Neighbours drawn side by side."""
 
 
-def kinds_of(env: Environment, algorithm: Algorithm) -> tuple[str, ...]:
+def kinds_of(env: Environment, algorithm: Agent) -> tuple[str, ...]:
     """Names of the perturbation kinds that make sense for this algorithm on this environment."""
     generic = GENERIC_KINDS if env.scales_start_noise else tuple(k for k in GENERIC_KINDS if k != "init_state")
     return (*algorithm.update_kinds, *generic)
@@ -46,11 +46,11 @@ def perturb(key: Key, params: PyTree, scale: jax.Array) -> PyTree:
     return jax.tree.unflatten(structure, noisy)
 
 
-def _with_action_noise(act: Act, scale: jax.Array | float) -> Act:
+def _with_action_noise(act: Act, space: Space, scale: jax.Array | float) -> Act:
     def noisy(key: Key, policy: Policy, timestep: TimeStep, memory: PyTree) -> tuple[jax.Array, PyTree]:
         key_act, key_noise = jax.random.split(key)
         action, memory = act(key_act, policy, timestep, memory)
-        return jnp.clip(action + scale * jax.random.normal(key_noise, action.shape), -1.0, 1.0), memory
+        return space.perturb(key_noise, action, scale), memory
 
     return noisy
 
@@ -63,7 +63,7 @@ def _with_parameter_noise(act: Act, scale: jax.Array) -> Act:
     return noisy
 
 
-def one_update(algorithm: Algorithm, amount_is_rate: bool) -> Callable[[Key, TrainState, jax.Array], Policy]:
+def one_update(algorithm: Agent, amount_is_rate: bool) -> Callable[[Key, TrainState, jax.Array], Policy]:
     """The policy after exactly one update, as training would make it, optimizer moments and all."""
 
     def draw(key: Key, state: TrainState, amount: jax.Array) -> Policy:
@@ -76,14 +76,18 @@ def one_update(algorithm: Algorithm, amount_is_rate: bool) -> Callable[[Key, Tra
     return draw
 
 
-def make_neighborhood(env: Environment, algorithm: Algorithm, kind: str, amount_sets_rate: bool) -> Neighborhood:
+def make_neighborhood(env: Environment, algorithm: Agent, kind: str, amount_sets_rate: bool) -> Neighborhood:
     """The neighbourhood called `kind`; for kinds that are updates `amount_sets_rate` says whether the amount is the
     learning rate. Raises UserError naming the kinds that fit."""
     if kind in algorithm.update_kinds:
         update = algorithm.update_kinds[kind]
 
         def act_after_update(amount: jax.Array) -> Act:
-            return _with_action_noise(algorithm.act, update.action_noise) if update.action_noise else algorithm.act
+            return (
+                _with_action_noise(algorithm.act, env.action, update.action_noise)
+                if update.action_noise
+                else algorithm.act
+            )
 
         draw = one_update(algorithm, amount_sets_rate)
         return Neighborhood(draw, act_after_update, None, update.episodes, algorithm.updates_per_chunk)
@@ -91,7 +95,7 @@ def make_neighborhood(env: Environment, algorithm: Algorithm, kind: str, amount_
         allowed = f"does not fit {algorithm.name} on {env.name}; these do: {', '.join(kinds_of(env, algorithm))}"
         raise UserError("experiment.noise_type", kind, allowed)
     if kind == "action":
-        return Neighborhood(None, lambda scale: _with_action_noise(algorithm.act, scale), None)
+        return Neighborhood(None, lambda scale: _with_action_noise(algorithm.act, env.action, scale), None)
     if kind == "parameter":
         return Neighborhood(None, lambda scale: _with_parameter_noise(algorithm.act, scale), None)
     if kind == "init_state":
@@ -104,7 +108,7 @@ def make_neighborhood(env: Environment, algorithm: Algorithm, kind: str, amount_
     return Neighborhood(draw_parameters, lambda _: algorithm.act, None)
 
 
-def amount_sets_rate(algorithm: Algorithm, kind: str, amount: float | None) -> bool:
+def amount_sets_rate(algorithm: Agent, kind: str, amount: float | None) -> bool:
     """Whether the user's number replaces the run's learning rate: always where it is one, if positive where it is a
     label; None never does."""
     if kind not in algorithm.update_kinds or amount is None:

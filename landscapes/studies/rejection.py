@@ -16,7 +16,7 @@ import numpy as np
 from landscapes import statistics, training
 from landscapes.machine.compilation import Program
 from landscapes.statistics import sequential
-from landscapes.types import Algorithm, Key, TrainState
+from landscapes.types import Agent, Key, TrainState
 
 HEURISTICS = ("cvar", "ltp", "none")
 
@@ -132,7 +132,7 @@ class Updater(NamedTuple):
     advance: Advance
 
 
-def make_updater(algorithm: Algorithm) -> Updater:
+def make_updater(algorithm: Agent) -> Updater:
     """Training of any state of `algorithm`, compiled once."""
 
     @jax.jit

@@ -3,6 +3,7 @@
 Knows the algorithm record and the environment contract; knows no concrete algorithm, no file and no logger.
 """
 
+from landscapes.training.agent import make_agent
 from landscapes.training.evaluator import Evaluator, make_evaluator
 from landscapes.training.members import MemberKeys, Members, layout, member_keys, places
 from landscapes.training.trainer import Tally, Trainer, blank_tally, iterate, iteration, make_trainer, means
@@ -17,6 +18,7 @@ __all__ = [
     "iterate",
     "iteration",
     "layout",
+    "make_agent",
     "make_evaluator",
     "make_trainer",
     "means",

@@ -12,7 +12,7 @@ import numpy as np
 
 from landscapes.experience import rollout
 from landscapes.machine.compilation import Program
-from landscapes.types import Algorithm, Environment, Key, Policy, PyTree
+from landscapes.types import Agent, Environment, Key, Policy, PyTree
 
 
 class Evaluator(NamedTuple):
@@ -25,7 +25,7 @@ class Evaluator(NamedTuple):
 
 
 def make_evaluator(
-    env: Environment, algorithm: Algorithm, num_seeds: int, num_episodes: int, max_lanes: int = 256
+    env: Environment, algorithm: Agent, num_seeds: int, num_episodes: int, max_lanes: int = 256
 ) -> Evaluator:
     """Evaluates the mode of each policy, from fresh starts drawn anew for every `step`, the first episode of each
     environment only."""

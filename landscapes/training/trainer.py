@@ -14,7 +14,7 @@ import numpy as np
 from landscapes.machine import devices
 from landscapes.machine.compilation import Program
 from landscapes.training.members import MemberKeys, Members, layout, places
-from landscapes.types import Algorithm, Key, Metrics, PyTree, TrainState
+from landscapes.types import Agent, Key, Metrics, PyTree, TrainState
 
 
 class Tally(NamedTuple):
@@ -48,9 +48,7 @@ class Trainer(NamedTuple):
     """`[num_seeds]` bool: whether a member's policy is free of NaN and infinity."""
 
 
-def iteration(
-    algorithm: Algorithm, key: Key, state: TrainState, index: jax.Array
-) -> tuple[TrainState, Metrics, Metrics]:
+def iteration(algorithm: Agent, key: Key, state: TrainState, index: jax.Array) -> tuple[TrainState, Metrics, Metrics]:
     """Iteration `index` (traced uint32, counted from the start of the run): the state, metrics, and their weights.
 
     It warms up or trains as `index` says and draws from `key` alone. Which phase of `update` runs depends on the index,
@@ -62,23 +60,23 @@ def iteration(
     state, data, collected = algorithm.collect(key_collect, state, uniform=warming)
 
     def updated(phase: int) -> Callable[..., tuple[Any, Metrics]]:
-        return lambda key, state, data: algorithm.update(key, state, data, phase)
+        return lambda key, learner, log, data: algorithm.update(key, learner, log, data, phase)
 
     branches = [updated(phase) for phase in range(algorithm.period)]
-    shapes = [jax.eval_shape(branch, key_update, state, data)[1] for branch in branches]
+    shapes = [jax.eval_shape(branch, key_update, state.learner, state.log, data)[1] for branch in branches]
     zeros = {name: jnp.zeros(x.shape, x.dtype) for shape in shapes for name, x in sorted(shape.items())}
 
     def padded(branch: Callable[..., tuple[Any, Metrics]]) -> Callable[[Key, Any, PyTree], Any]:
         def run(key: Key, told: tuple[Any, Metrics, Metrics], read: PyTree) -> tuple[Any, Metrics, Metrics]:
-            experience, data = read
-            learner, metrics = branch(key, TrainState(told[0], experience), data)
+            log, data = read
+            learner, metrics = branch(key, told[0], log, data)
             return learner, zeros | metrics, {name: jnp.float32(name in metrics) for name in zeros}
 
         return run
 
     runs = [padded(branch) for branch in branches]
     told = (state.learner, zeros, {name: jnp.float32(0.0) for name in zeros})
-    read = (state.experience, data)
+    read = (state.log, data)
     if algorithm.period == 1 and not algorithm.warm_up_steps:
         told = runs[0](key_update, told, read)
     else:
@@ -86,10 +84,10 @@ def iteration(
         told, read = devices.run_one(jnp.where(warming, -1, phase), runs, key_update, told, read)
     learner, metrics, weights = told
     weights |= {name: jnp.float32(1.0) for name in collected}
-    return TrainState(learner, read[0]), collected | metrics, weights
+    return TrainState(learner, read[0], state.lanes), collected | metrics, weights
 
 
-def blank_tally(algorithm: Algorithm) -> Tally:
+def blank_tally(algorithm: Agent) -> Tally:
     """The tally of one member before anything was counted, as NumPy arrays."""
     key = jax.random.key(0)
     state = jax.eval_shape(algorithm.init, key)
@@ -98,7 +96,7 @@ def blank_tally(algorithm: Algorithm) -> Tally:
 
 
 def iterate(
-    algorithm: Algorithm, key: Key, state: TrainState, tally: Tally, start: jax.Array, stop: jax.Array
+    algorithm: Agent, key: Key, state: TrainState, tally: Tally, start: jax.Array, stop: jax.Array
 ) -> tuple[TrainState, Tally]:
     """Iterations start..stop-1 (traced) of one member, and the tally with theirs.
 
@@ -115,7 +113,7 @@ def iterate(
     return done
 
 
-def make_trainer(algorithm: Algorithm) -> Trainer:
+def make_trainer(algorithm: Agent) -> Trainer:
     """Training compiled once, whatever lies between two saves or evaluations.
 
     Members are whole runs side by side: one per core on a CPU, where one program after the other is faster than

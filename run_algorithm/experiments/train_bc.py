@@ -24,7 +24,7 @@ from landscapes.jobs.tracker import job_tracker
 from landscapes.machine import stopping
 from landscapes.studies import cloning
 from landscapes.tracking import Tracker
-from landscapes.types import Algorithm, Environment, TrainState
+from landscapes.types import Agent, Environment, TrainState
 from run_algorithm.curves import Curves
 from run_algorithm.resume import named, under
 from run_algorithm.schedule import Schedule, every
@@ -44,7 +44,7 @@ def run(job: Job) -> None:
     results = storage.results_directory(job.results_dir)
     parent = find_root(job, results, root)
     env, algorithm = loading.rebuild(parent)
-    cloning.check_no_memory(algorithm, "experiment.root_policy_conf.run_name")
+    cloning.check_can_be_cloned(algorithm, "experiment.root_policy_conf.run_name")
     state = loading.load_state(parent, root.seed, root.ckpt, algorithm)
     num_rows = _num_rows(s, state)
     record = _record(job, s, parent)
@@ -76,7 +76,7 @@ def run(job: Job) -> None:
 
 def _num_rows(s: TrainBc, state: TrainState) -> int:
     """How many observations the policy is asked about; raises UserError for a log of fewer than two rows."""
-    log = state.experience.log
+    log = state.log
     if not isinstance(log, replay.Replay):
         return s.num_rows or OWN_ROWS
     stored = min(int(log.count), log.data.reward.shape[0])
@@ -112,16 +112,16 @@ def _print_plan(
     parent: storage.Run,
     child: storage.Run,
     env: Environment,
-    algorithm: Algorithm,
+    algorithm: Agent,
     schedule: Schedule,
     state: TrainState,
     num_rows: int,
 ) -> None:
     root = s.root_policy_conf
-    has_log = isinstance(state.experience.log, replay.Replay)
+    has_log = isinstance(state.log, replay.Replay)
     source = "the newest rows of its replay log" if has_log else "steps of its own, exploring as in training"
     device = jax.devices()[0]
-    size = sum(x.nbytes for x in jax.tree.leaves((state.learner, state.experience.snapshot)))
+    size = sum(x.nbytes for x in jax.tree.leaves((state.learner, state.lanes)))
     on_disk = console.human_bytes(size * s.num_seeds * len(schedule.checkpoints))
     console.print_plan(
         f"Cloning of {parent.name}, seed {root.seed}, checkpoint {root.ckpt}",
@@ -156,7 +156,7 @@ class _Cloning:
         parent: storage.Run,
         child: storage.Run,
         env: Environment,
-        algorithm: Algorithm,
+        algorithm: Agent,
         root: TrainState,
         schedule: Schedule,
         tracker: Tracker,
@@ -226,7 +226,7 @@ class _Cloning:
         return f"diverged by update {self.diverged[seed]}" if seed in self.diverged else ""
 
     def _observations(self, num_rows: int) -> jax.Array:
-        log = self.root.experience.log
+        log = self.root.log
         if isinstance(log, replay.Replay):
             end = int(log.count)
             return replay.rows(log, end - num_rows, end).obs
@@ -283,13 +283,13 @@ class _Cloning:
 
     def _store(self, seed: int, done: int, params: Any) -> None:
         """The root's checkpoint with these parameters, as the checkpoint of a clone after `done` updates."""
-        log = self.root.experience.log
+        log = self.root.log
         seen = replay.without_rows(log, self.rows) if isinstance(log, replay.Replay) else log
         policy = self.root.learner.policy._replace(params=params)
         learner = self.root.learner._replace(policy=policy)
-        state = TrainState(learner, self.root.experience._replace(log=()))
+        state = TrainState(learner, (), self.root.lanes)
         state = jax.tree.map(np.asarray, state)
-        state = state._replace(experience=state.experience._replace(log=seen))
+        state = state._replace(log=seen)
         attributes = {"iteration": self.iteration, "parent": self.child.record["parent"]}
         self.files.append(storage.save_checkpoint(self.child, seed, done, state, attributes))
 

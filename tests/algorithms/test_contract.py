@@ -14,10 +14,12 @@ import scipy.stats
 import trees
 
 from landscapes import storage, training
-from landscapes.algorithms import make_algorithm, td3
+from landscapes.algorithms import td3
 from landscapes.experience import replay
+from landscapes.loading import make_agent
 from landscapes.networks import optimizers
-from landscapes.types import Algorithm, Environment, Key, TimeStep, TrainState, Transition
+from landscapes.spaces import Box, Spaces
+from landscapes.types import Agent, Environment, Key, TimeStep, TrainState, Transition
 
 NUM_SEEDS = 3
 WARM_UP = 4
@@ -58,7 +60,7 @@ class Case(NamedTuple):
     name: str
     env: Environment
     calls: dict[str, int]
-    algorithm: Algorithm
+    algorithm: Agent
     trainer: training.Trainer
     keys: training.MemberKeys
     first: TrainState
@@ -94,7 +96,7 @@ def advanced(
 @functools.cache
 def make_case(name: str) -> Case:
     env, calls = probes.counted(probes.line(episode_length=5))
-    algorithm = make_algorithm(name, SETTINGS[name], env)
+    algorithm = make_agent(name, SETTINGS[name], env)
     trainer = training.make_trainer(algorithm)
     keys = training.member_keys(0, NUM_SEEDS)
     first = trainer.init(keys.init).joined()
@@ -192,15 +194,14 @@ def test_members_draw_their_own_data(case):
     """Three copies of one state part ways at the first iteration: actions, rows and orders come from their own keys."""
     alike = jax.tree.map(lambda x: jnp.stack([x[0]] * NUM_SEEDS), case.later)
     after = case.advance(alike, 20, 21)
-    snapshot = after.experience.snapshot
-    seen = (snapshot.lanes if case.name == "ppo" else snapshot).timestep.next_obs
+    seen = after.lanes.timestep.next_obs
     for i, j in itertools.combinations(range(NUM_SEEDS), 2):
         assert not np.array_equal(seen[i], seen[j])
         assert not trees.is_same(trees.row(after.learner.critic, i), trees.row(after.learner.critic, j))
 
 
 def test_members_draw_their_own_rows():
-    log = replay.make_replay(1, 1, 1000)
+    log = replay.make_replay(Spaces(Box((1,)), Box((1,), -1.0, 1.0)), 1000)
     log = replay.Replay(log.data._replace(reward=jnp.arange(1000.0)), jnp.uint32(700))
     rows = np.asarray(jax.vmap(lambda key: replay.sample(key, log, 50).reward)(training.member_keys(0, 3).train))
     assert len({tuple(x) for x in rows}) == 3
@@ -246,19 +247,19 @@ def test_a_stored_state_continues_bit_for_bit(case, tmp_path):
         state = case.advance(state, step - 10, step)
         for seed in range(NUM_SEEDS):
             member = trees.row(state, seed)
-            if member.experience.log != ():
-                storage.append_segment(run, seed, written, replay.rows(member.experience.log, written, step))
+            if member.log != ():
+                storage.append_segment(run, seed, written, replay.rows(member.log, written, step))
             storage.save_checkpoint(run, seed, step, member, {})
         written = step
 
     def restored(seed: int, step: int) -> TrainState:
         template = jax.eval_shape(case.algorithm.init, jax.random.key(0))
         member = storage.load_checkpoint(run, seed, step, template)
-        if template.experience.log != ():
+        if template.log != ():
             rows = storage.checkpoint_attributes(run, seed, step)["log_rows"]
             assert rows == step
-            log = storage.load_log(run, seed, rows, CAPACITY, template=template.experience.log)
-            member = member._replace(experience=member.experience._replace(log=log))
+            log = storage.load_log(run, seed, rows, CAPACITY, template=template.log)
+            member = member._replace(log=log)
         return member
 
     for step in (10, 20):
@@ -334,15 +335,15 @@ def test_sample_batch_differs_by_key_and_reads_what_is_there(case):
     if case.name == "ppo":
         assert one.obs.shape == (4, 3)  # 2 environments × 4 steps in 2 minibatches
         return
-    stored = {tuple(row) for row in np.asarray(case.member.experience.log.data.obs)}
+    stored = {tuple(row) for row in np.asarray(case.member.log.data.obs)}
     assert one.obs.shape == (4, 3) and all(tuple(row) in stored for row in np.asarray(one.obs))
 
 
 @with_a_log
 def test_rows_not_yet_written_are_never_sampled(case):
-    log = case.member.experience.log._replace(count=jnp.uint32(3))
+    log = case.member.log._replace(count=jnp.uint32(3))
     log = log._replace(data=log.data._replace(reward=jnp.arange(float(CAPACITY))))
-    state = case.member._replace(experience=case.member.experience._replace(log=log))
+    state = case.member._replace(log=log)
     batches = jax.jit(jax.vmap(lambda key: case.algorithm.sample_batch(key, state)))(
         jax.random.split(jax.random.key(0), 50)
     )
@@ -354,7 +355,7 @@ def test_rows_not_yet_written_are_never_sampled(case):
 
 def test_ppo_does_not_warm_up_and_keeps_no_log():
     case = make_case("ppo")
-    assert case.algorithm.warm_up_steps == 0 and case.first.experience.log == ()
+    assert case.algorithm.warm_up_steps == 0 and case.first.log == ()
 
 
 @with_a_log
@@ -362,7 +363,7 @@ def test_warm_up_changes_no_weights(case):
     assert case.algorithm.warm_up_steps == WARM_UP
     after = case.advance(case.first, 0, WARM_UP)
     trees.assert_same(after.learner, case.first.learner)
-    assert after.experience.log.count.tolist() == [WARM_UP] * NUM_SEEDS
+    assert after.log.count.tolist() == [WARM_UP] * NUM_SEEDS
     assert not trees.is_same(case.advance(after, WARM_UP, WARM_UP + 1).learner, case.first.learner)
 
 
@@ -373,7 +374,7 @@ def test_warm_up_acts_uniformly(case):
 
     def actions(uniform: bool) -> np.ndarray:
         state = trees.row(case.first, 0)
-        return np.asarray(collect(keys, state, jnp.array(uniform))[0].experience.log.data.action[:, 0])
+        return np.asarray(collect(keys, state, jnp.array(uniform))[0].log.data.action[:, 0])
 
     for axis in range(2):  # with fixed keys; for uniform actions a p-value below 0.001 has a chance of 0.001
         assert scipy.stats.kstest(actions(True)[:, axis], "uniform", (-1.0, 2.0)).pvalue > 0.001
@@ -441,7 +442,7 @@ def test_td3_delays_actor_and_targets(case):
 def test_td3_with_several_updates_per_step_and_unequal_batches(monkeypatch):
     """Delay 3 and two updates a step: the actor moves at updates 3 and 6; phases repeat after 3 iterations."""
     settings = OFF_POLICY | {"policy_delay": 3, "updates_per_step": 2, "actor_batch_size": 3, "critic_batch_size": 5}
-    algorithm = make_algorithm("td3", settings, probes.line())
+    algorithm = make_agent("td3", settings, probes.line())
     state = jax.eval_shape(algorithm.init, jax.random.key(0))
     steps = []
 
@@ -453,7 +454,9 @@ def test_td3_with_several_updates_per_step_and_unequal_batches(monkeypatch):
     assert algorithm.period == 3
     for phase, expected in enumerate(["critic critic", "critic actor critic", "critic critic actor"]):
         steps.clear()
-        jax.eval_shape(lambda key, state, i=phase: algorithm.update(key, state, (), i), jax.random.key(0), state)
+        jax.eval_shape(
+            lambda key, state, i=phase: algorithm.update(key, state.learner, state.log, (), i), jax.random.key(0), state
+        )
         assert steps == expected.split()
     assert jax.eval_shape(algorithm.sample_batch, jax.random.key(0), state).reward.shape == (3,)
 
@@ -461,7 +464,7 @@ def test_td3_with_several_updates_per_step_and_unequal_batches(monkeypatch):
 @pytest.mark.parametrize("delay, updates_per_step, period", [(2, 1, 2), (2, 2, 1), (2, 3, 2), (4, 2, 2), (1, 5, 1)])
 def test_phases_of_td3_repeat_as_soon_as_they_can(delay, updates_per_step, period):
     settings = OFF_POLICY | {"policy_delay": delay, "updates_per_step": updates_per_step}
-    assert make_algorithm("td3", settings, probes.line()).period == period
+    assert make_agent("td3", settings, probes.line()).period == period
 
 
 # norm_adv, clip_vloss, the coefficients and the clip of the gradient: test_updates.py.
@@ -470,27 +473,27 @@ PPO = SETTINGS["ppo"] | {"num_epochs": 4}
 
 @pytest.fixture(scope="module")
 def ppo_unroll() -> tuple[TrainState, Any]:
-    algorithm = make_algorithm("ppo", PPO, probes.line())
+    algorithm = make_agent("ppo", PPO, probes.line())
     state = jax.jit(algorithm.init)(jax.random.key(0))
     state, data, _ = jax.jit(algorithm.collect)(jax.random.key(1), state)
     return state, data
 
 
-def updated(ppo_unroll: tuple[TrainState, Any], num_iterations: int = 1, **changes: object) -> tuple[Any, Any]:
+def updated(ppo_unroll: tuple[TrainState, Any], num_iterations: int = 0, **changes: object) -> tuple[Any, Any]:
     state, data = ppo_unroll
-    snapshot = state.experience.snapshot._replace(num_iterations=jnp.uint32(num_iterations))
-    state = state._replace(experience=state.experience._replace(snapshot=snapshot))
-    algorithm = make_algorithm("ppo", PPO | changes, probes.line())
-    return jax.jit(algorithm.update, static_argnums=3)(jax.random.key(2), state, data, 0)
+    learner = state.learner._replace(num_iterations=jnp.uint32(num_iterations))
+    algorithm = make_agent("ppo", PPO | changes, probes.line())
+    return jax.jit(algorithm.update, static_argnums=4)(jax.random.key(2), learner, state.log, data, 0)
 
 
 def test_ppo_anneals_its_learning_rate(ppo_unroll):
-    for num_iterations, left in [(1, 1.0), (26, 0.5), (50, 0.02), (80, 0.0)]:  # 400 steps in iterations of 8: 50
+    for num_iterations, left in [(0, 1.0), (25, 0.5), (49, 0.02), (79, 0.0)]:  # 400 steps in iterations of 8: 50
         learner, metrics = updated(ppo_unroll, num_iterations, anneal_lr=True)
         np.testing.assert_allclose(metrics["learning_rate"], 2.6e-3 * left, rtol=1e-5)
         np.testing.assert_allclose(learner.learning_rate, metrics["learning_rate"])
     trees.assert_same(learner.policy, ppo_unroll[0].learner.policy)  # nothing left: nothing moves
-    _, metrics = updated(ppo_unroll, 26)
+    assert int(learner.num_iterations) == 80
+    _, metrics = updated(ppo_unroll, 25)
     np.testing.assert_allclose(metrics["learning_rate"], 2.6e-3, rtol=1e-6)
 
 
@@ -505,7 +508,7 @@ def test_ppo_stops_at_its_target_kl(ppo_unroll):
 def test_ppo_bootstraps_through_time_limits(bootstrap_truncated):
     """Reward 1, never terminated, cut off after 2 steps; one environment, λ = 0: δ = 1 + γ V(s') - V(s)."""
     settings = PPO | {"num_envs": 1, "gae_lambda": 0.0, "gamma": 0.9, "bootstrap_truncated": bootstrap_truncated}
-    algorithm = make_algorithm("ppo", settings, probes.truncating(episode_length=2))
+    algorithm = make_agent("ppo", settings, probes.truncating(episode_length=2))
     state = jax.jit(algorithm.init)(jax.random.key(0))
     critic = jax.tree.map(jnp.zeros_like, state.learner.critic)
     critic["params"]["MLP_0"]["Dense_1"]["bias"] = jnp.array([5.0])  # V = 5 everywhere
@@ -520,7 +523,7 @@ def test_ppo_bootstraps_through_time_limits(bootstrap_truncated):
 @with_a_log
 def test_logged_transitions_follow_each_other(case):
     """The next row begins where the last one led, except after an end; then it begins afresh within the start noise."""
-    log: Transition = trees.row(case.later, 0).experience.log.data
+    log: Transition = trees.row(case.later, 0).log.data
     order = np.arange(20 - CAPACITY, 20) % CAPACITY
     obs, action, reward, next_obs, terminated, truncated = (np.asarray(x)[order] for x in log)
     assert truncated.any() and not (terminated & truncated).any()

@@ -7,6 +7,9 @@ import pytest
 from landscapes.algorithms import ALGORITHMS, make_algorithm
 from landscapes.envs import make_environment, split_environment_name
 from landscapes.errors import UserError
+from landscapes.loading import make_agent
+
+SPACES = probes.bowl().spaces
 
 
 def test_what_is_a_dotted_path():
@@ -16,24 +19,24 @@ def test_what_is_a_dotted_path():
 
 def test_an_environment_of_ones_own():
     env = make_environment("probes.line", backend="anything", episode_length=7)
-    assert (env.name, env.episode_length, env.observation_size) == ("line", 7, 3)
+    assert (env.name, env.episode_length, env.observation.shape) == ("line", 7, (3,))
     assert make_environment("probes.truncating", episode_length=5).episode_length == 5
 
 
 def test_an_algorithm_of_ones_own_gets_its_config():
     env = probes.bowl()
-    algorithm = make_algorithm("probes.quadratic", {"start": 0.7, "batch_size": 2}, env)
-    assert algorithm.name == "quadratic"
-    state = algorithm.init(jax.random.key(0))
+    agent = make_agent("probes.quadratic_algorithm", {"start": 0.7, "batch_size": 2}, env)
+    assert agent.name == "quadratic"
+    state = agent.init(jax.random.key(0))
     assert state.learner.policy.params["point"].tolist() == pytest.approx([0.7] * 3)
-    assert algorithm.sample_batch(jax.random.key(0), state).shape == (2, 3)
+    assert agent.sample_batch(jax.random.key(0), state).shape == (2, 3)
 
 
 def test_settings_that_are_none_of_its_own_are_refused():
     with pytest.raises(UserError, match=r"bach_size=2: is not a setting here; there are start, .*batch_size"):
-        make_algorithm("probes.quadratic", {"bach_size": 2}, probes.bowl())
+        make_algorithm("probes.quadratic_algorithm", {"bach_size": 2}, SPACES)
     with pytest.raises(UserError, match=r"clip_eps=0\.1: is not a setting here; there are actor_lr"):
-        make_algorithm("td3", {"clip_eps": 0.1}, probes.bowl())
+        make_algorithm("td3", {"clip_eps": 0.1}, SPACES)
 
 
 @pytest.mark.parametrize("path", ["no_such_package.make", "probes.no_such_make", "probes..line", "..line"])
@@ -51,14 +54,14 @@ def test_what_is_no_function_or_makes_something_else_is_one_line():
     with pytest.raises(UserError, match=r"env_name=probes\.no_environment: returned a str; .*Environment is needed"):
         make_environment("probes.no_environment")
     with pytest.raises(UserError, match=r"algo=probes\.no_algorithm: returned a str; .*Algorithm is needed"):
-        make_algorithm("probes.no_algorithm", {}, probes.bowl())
+        make_algorithm("probes.no_algorithm", {}, SPACES)
 
 
 def test_a_misspelt_name_is_told_its_neighbour():
     with pytest.raises(UserError, match=r"env_name=hoper: must be one of ant, .*did you mean hopper\?"):
         make_environment("hoper")
     with pytest.raises(UserError, match=r"algo=td4: must be one of td3, sac, ppo, .*did you mean td3\?"):
-        make_algorithm("td4", {}, probes.bowl())
+        make_algorithm("td4", {}, SPACES)
     with pytest.raises(UserError, match=r"experiment\.env_name=qqq: must be one of") as error:
         make_environment("qqq", key="experiment.env_name")
     assert "did you mean" not in str(error.value)
@@ -71,7 +74,7 @@ def test_a_misspelt_name_is_told_its_neighbour():
 )
 def test_settings_out_of_range_are_one_line(name, setting, value, allowed):
     with pytest.raises(UserError, match=allowed) as error:
-        make_algorithm(name, {setting: value}, probes.bowl())
+        make_algorithm(name, {setting: value}, SPACES)
     assert error.value.key == setting
 
 
@@ -91,5 +94,5 @@ def test_settings_out_of_range_are_one_line(name, setting, value, allowed):
 )
 def test_settings_that_make_no_sense_are_one_line(name, setting, value):
     with pytest.raises(UserError) as error:
-        make_algorithm(name, {setting: value}, probes.bowl())
+        make_algorithm(name, {setting: value}, SPACES)
     assert (error.value.key, error.value.value) == (setting, value)

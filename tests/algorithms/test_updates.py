@@ -15,9 +15,9 @@ import probes
 import pytest
 import trees
 
-from landscapes.algorithms import make_algorithm
 from landscapes.experience import replay
-from landscapes.types import Algorithm, TrainState, Transition
+from landscapes.loading import make_agent
+from landscapes.types import Agent, TrainState, Transition
 
 RATE = 1e-2  # large, so that a step stands far above the rounding of float32
 GAMMA, TAU = 0.9, 0.05
@@ -114,7 +114,7 @@ def critic_step(learner: Any, batch: Any, target: np.ndarray) -> dict[str, Tree]
     return {"critic": critic, "critic_opt_state": opt_state}
 
 
-def with_filled_log(algorithm: Algorithm, num_rows: int = 20) -> TrainState:
+def with_filled_log(algorithm: Agent, num_rows: int = 20) -> TrainState:
     """A first state whose log holds made-up transitions, some of which terminated and some of which ran out of time."""
     state = jax.jit(algorithm.init)(jax.random.key(0))
     generator = np.random.default_rng(0)
@@ -126,14 +126,18 @@ def with_filled_log(algorithm: Algorithm, num_rows: int = 20) -> TrainState:
         terminated=np.arange(num_rows) % 3 == 0,
         truncated=np.arange(num_rows) % 3 == 1,
     )
-    log = state.experience.log
+    log = state.log
     data = jax.tree.map(lambda ring, new: ring.at[:num_rows].set(new), log.data, rows)
-    return state._replace(experience=state.experience._replace(log=replay.Replay(data, jnp.uint32(num_rows))))
+    return state._replace(log=replay.Replay(data, jnp.uint32(num_rows)))
 
 
-def trained(algorithm: Algorithm, num_updates: int = 3) -> tuple[TrainState, Callable[..., Any]]:
+def trained(algorithm: Agent, num_updates: int = 3) -> tuple[TrainState, Callable[..., Any]]:
     """A state after some updates, so that targets lag and moments are those of several gradients; and `update`."""
-    state, update = with_filled_log(algorithm), jax.jit(algorithm.update, static_argnums=3)
+
+    def of_state(key: Any, state: TrainState, data: Any, phase: int) -> Any:
+        return algorithm.update(key, state.learner, state.log, data, phase)
+
+    state, update = with_filled_log(algorithm), jax.jit(of_state, static_argnums=3)
     for i in range(num_updates):
         learner = update(jax.random.key(100 + i), state, (), i % algorithm.period)[0]
         state = state._replace(learner=learner)
@@ -142,7 +146,7 @@ def trained(algorithm: Algorithm, num_updates: int = 3) -> tuple[TrainState, Cal
 
 def drawn_rows(key: Any, state: TrainState) -> tuple[Transition, Transition]:
     """What one update draws from the log: the critics' batch of 6 and the actor's of 4, the first of the same rows."""
-    rows = in_float64(replay.sample(key, state.experience.log, 6))
+    rows = in_float64(replay.sample(key, state.log, 6))
     return rows, jax.tree.map(lambda x: x[:4], rows)
 
 
@@ -191,7 +195,7 @@ def td3_update(key: Any, state: TrainState, with_actor: bool) -> Any:
 @pytest.fixture(scope="module")
 def td3():
     settings = OFF_POLICY | {"target_policy_noise": 0.4}
-    return trained(make_algorithm("td3", settings, probes.line()))
+    return trained(make_agent("td3", settings, probes.line()))
 
 
 @pytest.mark.parametrize("phase", [0, 1])
@@ -249,7 +253,7 @@ def sac_update(key: Any, state: TrainState) -> Any:
 @pytest.fixture(scope="module")
 def sac():
     settings = OFF_POLICY | {"temperature_lr": 3.0 * RATE, "initial_temperature": 0.5}
-    return trained(make_algorithm("sac", settings, probes.line()))
+    return trained(make_agent("sac", settings, probes.line()))
 
 
 def test_update_of_sac(sac):
@@ -296,7 +300,7 @@ def ppo_update(learner: Any, batch: Any, norm_adv: bool, clip_vloss: bool) -> An
 @pytest.mark.parametrize("norm_adv, clip_vloss", [(True, False), (False, True)])
 def test_update_of_ppo(norm_adv, clip_vloss):
     settings = PPO | {"norm_adv": norm_adv, "clip_vloss": clip_vloss}
-    algorithm = make_algorithm("ppo", settings, probes.line())
+    algorithm = make_agent("ppo", settings, probes.line())
     state = jax.jit(algorithm.init)(jax.random.key(0))
     batch = jax.jit(algorithm.sample_batch)(jax.random.key(1), state)
     assert batch.obs.shape == (6, 3)
@@ -318,7 +322,7 @@ def test_update_of_ppo(norm_adv, clip_vloss):
 def test_restored_moments_matter(name, request):
     """A fresh Adam makes a step of the size of its rate along every weight; one that remembers does not."""
     state, _ = request.getfixturevalue(name)
-    algorithm = make_algorithm(name, OFF_POLICY, probes.line())
+    algorithm = make_agent(name, OFF_POLICY, probes.line())
     batch = algorithm.sample_batch(jax.random.key(1), state)
     update = jax.jit(algorithm.policy_update)
 

@@ -16,13 +16,13 @@ import numpy as np
 import pytest
 
 from landscapes import training
-from landscapes.algorithms import make_algorithm
 from landscapes.config.compose import compose_job, compose_sweep
 from landscapes.envs import make_environment
 from landscapes.errors import UserError
 from landscapes.experience import rollout
+from landscapes.loading import make_agent
 from landscapes.studies import measurement
-from landscapes.types import Algorithm, Environment
+from landscapes.types import Agent, Environment
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -42,15 +42,15 @@ def name_of(page: Path) -> str:
 
 
 @pytest.fixture
-def example(monkeypatch: pytest.MonkeyPatch) -> tuple[Environment, Algorithm]:
+def example(monkeypatch: pytest.MonkeyPatch) -> tuple[Environment, Agent]:
     """Both, by the dotted paths that the documentation gives, as `python -m` finds them from the root."""
     monkeypatch.syspath_prepend(str(ROOT))
     env = make_environment("docs.examples.my_environment.make", "positional", 20)
     settings = {"learning_rate": 0.01, "hidden_width": 8}
-    return env, make_algorithm("docs.examples.my_algorithm.make", settings, env)
+    return env, make_agent("docs.examples.my_algorithm.make", settings, env)
 
 
-def test_example_algorithm_trains_and_is_measured(example: tuple[Environment, Algorithm]) -> None:
+def test_example_algorithm_trains_and_is_measured(example: tuple[Environment, Agent]) -> None:
     env, algorithm = example
     keys = training.member_keys(0, 2)
     trainer = training.make_trainer(algorithm)
@@ -83,7 +83,7 @@ def test_example_algorithm_trains_and_is_measured(example: tuple[Environment, Al
     np.testing.assert_allclose(measure(jax.random.key(0), state, 0.0).returns, float(own.returns), rtol=1e-5)
 
 
-def test_example_environment_keeps_the_contract(example: tuple[Environment, Algorithm]) -> None:
+def test_example_environment_keeps_the_contract(example: tuple[Environment, Agent]) -> None:
     env, _ = example
     key = jax.random.key(1)
     fixed, timestep = env.reset(key, start_noise=0.0)
@@ -106,9 +106,9 @@ def test_example_environment_keeps_the_contract(example: tuple[Environment, Algo
     assert [terminated for _, terminated, _ in follow([5.0, 0.0])] == [False] * 13 + [True] * 7
 
 
-def test_example_setting_that_is_misspelt_is_named(example: tuple[Environment, Algorithm]) -> None:
+def test_example_setting_that_is_misspelt_is_named(example: tuple[Environment, Agent]) -> None:
     with pytest.raises(UserError, match=r"learning_rte=1\.0: is not a setting here"):
-        make_algorithm("docs.examples.my_algorithm.make", {"learning_rte": 1.0}, example[0])
+        make_agent("docs.examples.my_algorithm.make", {"learning_rte": 1.0}, example[0])
 
 
 # The pages

@@ -30,7 +30,7 @@ def reset(hopper):
 
 def test_sizes(hopper):
     assert (hopper.name, hopper.backend, hopper.episode_length) == ("hopper", "spring", EPISODE_LENGTH)
-    assert (hopper.observation_size, hopper.action_size, hopper.scales_start_noise) == (11, 3, True)
+    assert (hopper.observation.shape, hopper.action.shape, hopper.scales_start_noise) == ((11,), (3,), True)
 
 
 def test_the_first_time_step(reset):

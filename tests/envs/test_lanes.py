@@ -185,7 +185,7 @@ def test_derivatives_of_many_lanes() -> None:
 def test_a_simulator_in_many_lanes_is_that_in_one(backend: str) -> None:
     env = make_environment("hopper", backend, 100)
     states, _ = jax.vmap(env.reset)(jax.random.split(jax.random.key(0), 3))
-    actions = jax.random.uniform(jax.random.key(1), (3, env.action_size), minval=-1.0)
+    actions = jax.random.uniform(jax.random.key(1), (3, *env.action.shape), minval=-1.0)
     many, step = jax.jit(jax.vmap(env.step))(states, actions), jax.jit(env.step)
     for lane in range(3):
         alone = step(jax.tree.map(lambda x, lane=lane: x[lane], states), actions[lane])
@@ -197,6 +197,6 @@ def test_a_simulator_has_no_small_products_nor_known_places_left() -> None:
     env = make_environment("halfcheetah", "spring", 100)
     state, _ = jax.eval_shape(env.reset, jax.random.key(0))
     states = jax.tree.map(lambda x: jnp.zeros((29, *x.shape), x.dtype), state)
-    found = primitives(lambda actions: jax.vmap(env.step)(states, actions), jnp.zeros((29, env.action_size)))
+    found = primitives(lambda actions: jax.vmap(env.step)(states, actions), jnp.zeros((29, *env.action.shape)))
     assert len(found) > 1000
     assert not {"dot_general", "gather", "scatter-add"} & set(found)

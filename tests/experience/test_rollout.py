@@ -11,7 +11,8 @@ import trees
 from numpy.testing import assert_allclose, assert_array_equal
 
 from landscapes import training
-from landscapes.experience import rollout
+from landscapes.experience import rollout, unroll
+from landscapes.spaces import Box
 from landscapes.types import Environment, Key, Policy, TimeStep
 
 GAMMA = 0.9
@@ -43,8 +44,8 @@ def unrolled(env: Environment, action: np.ndarray, num_steps: int, seed: int = 0
     def run(key: Key) -> tuple[Any, Any, Any]:
         policy = Policy(jnp.float32(action), ())
         key_start, key_unroll = jax.random.split(key)
-        lane = rollout.start_lane(env, counting_memory, key_start, policy)
-        return rollout.unroll(env, explore, counting_memory, key_unroll, policy, lane, num_steps)
+        lane = unroll.start_lane(env, counting_memory, key_start, policy)
+        return unroll.unroll(env, explore, counting_memory, key_unroll, policy, lane, num_steps)
 
     return jax.tree.map(np.asarray, run(jax.random.key(seed)))
 
@@ -120,15 +121,15 @@ def test_the_lane_stands_where_the_unroll_ended():
 @pytest.mark.parametrize("num", [6, 7])  # 7 in chunks of 4 leaves a smaller one
 def test_many_are_unrolled_in_chunks_as_each_alone(num, monkeypatch):
     env, policy = probes.line(), Policy(jnp.array([0.5, 0.0]), ())
-    monkeypatch.setitem(rollout.UNROLLS_AT_ONCE, "cpu", 4)
+    monkeypatch.setitem(unroll.UNROLLS_AT_ONCE, "cpu", 4)
     keys, starts = jax.vmap(lambda seed: jax.random.split(jax.random.key(seed)), out_axes=1)(jnp.arange(num))
-    lanes = jax.vmap(lambda key: rollout.start_lane(env, counting_memory, key, policy))(starts)
+    lanes = jax.vmap(lambda key: unroll.start_lane(env, counting_memory, key, policy))(starts)
 
     def alone(key: Key, lane: Any) -> Any:
-        return rollout.unroll(env, explore, counting_memory, key, policy, lane, 12)
+        return unroll.unroll(env, explore, counting_memory, key, policy, lane, 12)
 
     def many(keys: Key, lanes: Any) -> Any:
-        return rollout.unroll_many(env, explore, counting_memory, keys, policy, lanes, 12)
+        return unroll.unroll_many(env, explore, counting_memory, keys, policy, lanes, 12)
 
     trees.assert_same(jax.jit(many)(keys, lanes), jax.jit(jax.vmap(alone))(keys, lanes))
 
@@ -139,7 +140,7 @@ def test_uniform_actions_may_be_asked_for_by_a_traced_value(asked):
         return policy.params + jax.random.normal(key, (2,)), memory, ()
 
     def action(uniform: Any) -> jax.Array:
-        behave = rollout.or_uniform(noisy, 2, uniform)
+        behave = unroll.or_uniform(noisy, Box((2,), -1.0, 1.0), uniform)
         return behave(jax.random.key(0), Policy(jnp.full(2, 100.0), ()), None, ())[0]  # type: ignore[arg-type]
 
     assert_array_equal(action(asked), jax.jit(action)(jnp.array(asked)))

@@ -309,10 +309,10 @@ def test_a_second_interrupt_does_not_wait() -> None:
 
 
 def test_tallies_do_not_depend_on_where_calls_end(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    from landscapes.algorithms import make_algorithm
+    from landscapes.loading import make_agent
     from tests.support.probes import line
 
-    algorithm = make_algorithm("td3", {"hidden_dims": [8], "learning_starts": 5, "replay_capacity": 50}, line())
+    algorithm = make_agent("td3", {"hidden_dims": [8], "learning_starts": 5, "replay_capacity": 50}, line())
     keys, trainer = training.member_keys(0, 3), training.make_trainer(algorithm)
 
     def after(stops: list[int]) -> Any:

@@ -11,7 +11,7 @@ import probes
 import pytest
 
 from landscapes import training
-from landscapes.algorithms import make_algorithm
+from landscapes.loading import make_agent
 from landscapes.machine.compilation import Program, compile_together
 from landscapes.studies import measurement, paths, rejection
 
@@ -71,7 +71,7 @@ def test_a_mistake_in_one_of_them_is_told():
 @pytest.mark.parametrize("name", list(SETTINGS))
 def test_training_calls_what_it_names_beforehand(compiled, name, num_seeds):
     env = probes.line(episode_length=5)
-    algorithm = make_algorithm(name, SETTINGS[name], env)
+    algorithm = make_agent(name, SETTINGS[name], env)
     keys = training.member_keys(0, num_seeds)
     trainer = training.make_trainer(algorithm)
     evaluator = training.make_evaluator(env, algorithm, num_seeds, 2)
@@ -95,7 +95,7 @@ def _trained(algorithm):
 @pytest.mark.parametrize("kind", ["td3_optimization", "parameter", "init_parameter"])
 def test_a_measurement_compiles_each_program_once(compiled, kind, num_points):
     env = probes.line(episode_length=5)
-    algorithm = make_algorithm("td3", SETTINGS["td3"], env)
+    algorithm = make_agent("td3", SETTINGS["td3"], env)
     state = _trained(algorithm)
     points = None
     if num_points:
@@ -114,7 +114,7 @@ def test_a_measurement_compiles_each_program_once(compiled, kind, num_points):
 
 def test_an_update_is_compiled_beside_the_measurement_that_it_waits_for(compiled):
     env = probes.line(episode_length=5)
-    algorithm = make_algorithm("td3", SETTINGS["td3"], env)
+    algorithm = make_agent("td3", SETTINGS["td3"], env)
     state = _trained(algorithm)
     measure = measurement.make_measure(env, algorithm, "td3_optimization", 5, 4)
     updater = rejection.make_updater(algorithm)

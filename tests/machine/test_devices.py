@@ -11,7 +11,7 @@ import trees
 from numpy.testing import assert_allclose, assert_array_equal
 
 from landscapes import training
-from landscapes.algorithms import make_algorithm
+from landscapes.loading import make_agent
 from landscapes.machine import devices
 from landscapes.studies import measurement
 
@@ -83,7 +83,7 @@ def test_one_of_several_functions_runs_or_none(monkeypatch, backend):
 def test_the_replay_log_is_not_copied_by_a_step(name):
     rows = 4999  # a size that nothing else has
     config = {"hidden_dims": [8, 8], "replay_capacity": rows, "learning_starts": 3}
-    trainer = training.make_trainer(make_algorithm(name, config, probes.line()))
+    trainer = training.make_trainer(make_agent(name, config, probes.line()))
     loop, _ = trainer.programs(training.member_keys(0, 1))
     program = loop.function.lower(*loop.arguments).compile().as_text()
     assert f"[{rows}," in program
@@ -99,7 +99,7 @@ def test_the_last_round_of_seeds_is_filled_up(num_seeds, expected):
 def test_training_is_the_same_on_one_device(on_one_device, num_seeds):
     settings = {"learning_starts": 3, "hidden_dims": [8, 8], "replay_capacity": 30}
     settings |= {"actor_batch_size": 4, "critic_batch_size": 4}
-    algorithm = make_algorithm("td3", settings, probes.line(episode_length=5))
+    algorithm = make_agent("td3", settings, probes.line(episode_length=5))
     keys = training.member_keys(0, num_seeds)
 
     def trained():

@@ -1,4 +1,4 @@
-"""Checkpoints hold the learner and the snapshot, and say how much of the log they have seen."""
+"""Checkpoints hold the learner and the lanes, and say how much of the log they have seen."""
 
 from typing import NamedTuple
 
@@ -10,6 +10,7 @@ import pytest
 
 from landscapes.errors import UserError
 from landscapes.experience.replay import make_replay
+from landscapes.spaces import Box, Spaces
 from landscapes.storage import (
     checkpoint_attributes,
     create_run,
@@ -18,7 +19,7 @@ from landscapes.storage import (
     save_checkpoint,
     write_hdf5,
 )
-from landscapes.types import Experience, Policy, TrainState
+from landscapes.types import Policy, TrainState
 
 
 class Learner(NamedTuple):
@@ -26,9 +27,12 @@ class Learner(NamedTuple):
     count: jax.Array
 
 
+SPACES = Spaces(Box((3,)), Box((1,), -1.0, 1.0))
+
+
 def make_state(log):
     policy = Policy({"kernel": jnp.arange(6.0).reshape(2, 3)}, ())
-    return TrainState(Learner(policy, jnp.uint32(9)), Experience(log, {"steps": jnp.uint32(4)}))
+    return TrainState(Learner(policy, jnp.uint32(9)), log, {"steps": jnp.uint32(4)})
 
 
 @pytest.fixture
@@ -39,15 +43,15 @@ def run(tmp_path):
 
 @pytest.mark.parametrize("rows", [None, 0, 12])
 def test_round_trip(run, rows):
-    log = () if rows is None else make_replay(3, 1, capacity=8)._replace(count=jnp.uint32(rows))
+    log = () if rows is None else make_replay(SPACES, capacity=8)._replace(count=jnp.uint32(rows))
     state = make_state(log)
     path = save_checkpoint(run, 1, 500, state, {"units": "steps", "step": -1})
     assert path == run.checkpoint_path(1, 500) and run.checkpoint_steps(1) == [500]
     datasets, attributes = read_hdf5(path, "file")
-    assert sorted(datasets) == ["learner/count", "learner/policy/params/kernel", "snapshot/steps"]
+    assert sorted(datasets) == ["lanes/steps", "learner/count", "learner/policy/params/kernel"]
     assert attributes == checkpoint_attributes(run, 1, 500)
     assert attributes == {
-        "schema_version": 1,
+        "schema_version": 2,
         "run_name": "one",
         "step": 500,
         "seed": 1,
@@ -58,8 +62,8 @@ def test_round_trip(run, rows):
         "versions": {"jax": "1"},
         "git": None,
     }
-    restored = load_checkpoint(run, 1, 500, jax.eval_shape(lambda: state)._replace(experience=state.experience))
-    assert restored.experience.log is state.experience.log
+    restored = load_checkpoint(run, 1, 500, jax.eval_shape(lambda: state)._replace(log=state.log))
+    assert restored.log is state.log
     assert jax.tree.structure(restored) == jax.tree.structure(state)
     for found, expected in zip(jax.tree.leaves(restored), jax.tree.leaves(state), strict=True):
         np.testing.assert_array_equal(found, expected)

@@ -9,8 +9,9 @@ import pytest
 
 from landscapes.errors import UserError
 from landscapes.experience.replay import insert, make_replay
+from landscapes.spaces import Box, Spaces
 from landscapes.storage import append_segment, create_run, link_prefix, load_log, log_end, save_checkpoint
-from landscapes.types import Experience, TrainState, Transition
+from landscapes.types import TrainState, Transition
 
 
 def rows(first, end, salt=0.0):
@@ -41,8 +42,12 @@ def segments(run, seed=0):
     return sorted(name for name in os.listdir(run.seed_directory(seed)) if name.startswith("replay"))
 
 
+def spaces(size):
+    return Spaces(Box((size,)), Box((1,), -1.0, 1.0))
+
+
 def state_that_saw(count):
-    return TrainState((), Experience(make_replay(2, 1, 8)._replace(count=jnp.uint32(count)), ()))
+    return TrainState((), make_replay(spaces(2), 8)._replace(count=jnp.uint32(count)), ())
 
 
 def test_segments_are_named_by_their_rows(filled):
@@ -53,10 +58,10 @@ def test_segments_are_named_by_their_rows(filled):
 @pytest.mark.parametrize("count", [1, 4, 7, 12])
 @pytest.mark.parametrize("capacity", [3, 5, 12, 20])
 def test_ring_is_as_inserting_one_by_one(filled, count, capacity):
-    replay = make_replay(2, 1, capacity)
+    replay = make_replay(spaces(2), capacity)
     everything = rows(0, count)
     for i in range(count):
-        replay = insert(replay, Transition(*(values[i] for values in everything)))
+        replay = insert(replay, Transition(*(values[i : i + 1] for values in everything)))
     loaded = load_log(filled, 0, count, capacity)
     for name, found, expected in zip(Transition._fields, loaded.data, replay.data, strict=True):
         assert isinstance(found, np.ndarray) and found.dtype == expected.dtype
@@ -65,13 +70,13 @@ def test_ring_is_as_inserting_one_by_one(filled, count, capacity):
 
 
 def test_no_rows_need_a_template(filled):
-    template = make_replay(2, 1, 3)
+    template = make_replay(spaces(2), 3)
     loaded = load_log(filled, 1, 0, 3, template)
     assert loaded.count == 0 and loaded.data.obs.shape == (3, 2) and not loaded.data.obs.any()
     with pytest.raises(UserError, match="shapes are unknown"):
         load_log(filled, 1, 0, 3)
     with pytest.raises(UserError, match=r"its next_obs are float32 rows of shape \(2,\); the log needs .* \(9,\)"):
-        load_log(filled, 0, 12, 3, make_replay(9, 1, 3))
+        load_log(filled, 0, 12, 3, make_replay(spaces(9), 3))
 
 
 def test_missing_rows_are_named(filled):

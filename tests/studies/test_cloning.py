@@ -14,10 +14,10 @@ import trees
 
 import landscapes
 from landscapes import loading, storage
-from landscapes.algorithms import make_algorithm
 from landscapes.errors import UserError
+from landscapes.loading import make_agent
 from landscapes.studies import cloning
-from landscapes.types import Algorithm, Experience, Policy, TimeStep, TrainState
+from landscapes.types import Agent, Policy, TimeStep, TrainState
 from tests.jobs.test_jobs import CHECKPOINTS, RUNS, UPDATE, launch, purd, returns, snapshot
 from tests.support import probes
 
@@ -25,19 +25,22 @@ OBS, ACTIONS = 3, 2
 TEACHER = Policy({"weights": jnp.array([[0.5, -1.0], [0.0, 0.25], [2.0, 1.0]]), "idle": jnp.ones(4)}, ())
 
 
-def linear(with_memory: bool = False) -> Algorithm:
+def linear(with_memory: bool = False) -> Agent:
     """A record of which only what cloning needs is filled in: the action is the observation times a matrix."""
 
     def init(key: jax.Array) -> TrainState:
         params = {"weights": jax.random.normal(key, (OBS, ACTIONS)), "idle": jax.random.normal(key, (4,))}
         learner = probes.QuadraticLearner(Policy(params, ()), jnp.uint32(0))
-        return TrainState(learner, Experience((), ()))
+        return TrainState(learner, (), ())
 
     def act(key: jax.Array, policy: Policy, timestep: TimeStep, memory: Any) -> tuple[jax.Array, Any]:
         return timestep.obs @ policy.params["weights"], memory
 
-    algorithm = probes.quadratic(probes.Config(), probes.bowl())._replace(init=init, act=act)
-    return algorithm._replace(init_memory=lambda key, policy: jnp.zeros(2)) if with_memory else algorithm
+    agent = probes.quadratic(probes.Config(), probes.bowl())
+    algorithm = agent.algorithm._replace(act=act)
+    if with_memory:
+        algorithm = algorithm._replace(init_memory=lambda key, policy: jnp.zeros(2))
+    return agent._replace(init=init, algorithm=algorithm)
 
 
 @pytest.fixture
@@ -122,16 +125,14 @@ def test_where_one_call_ends_changes_no_bit_and_keys_matter(pairs: cloning.Pairs
 
 
 def test_policies_that_remember_are_refused() -> None:
-    cloning.check_no_memory(linear(), "key")
+    cloning.check_can_be_cloned(linear(), "key")
     with pytest.raises(UserError, match=r"^key=quadratic: has policies with a memory"):
-        cloning.check_no_memory(linear(with_memory=True), "key")
+        cloning.check_can_be_cloned(linear(with_memory=True), "key")
 
 
 def test_own_observations_are_of_the_policy_on_its_way() -> None:
     env = probes.line(episode_length=5, limit=100.0)
-    algorithm = make_algorithm(
-        "ppo", {"hidden_dims": [4], "num_envs": 2, "unroll_length": 2, "total_timesteps": 8}, env
-    )
+    algorithm = make_agent("ppo", {"hidden_dims": [4], "num_envs": 2, "unroll_length": 2, "total_timesteps": 8}, env)
     # An action of exactly +1 on both lines, whatever is seen, apart from exploration that is switched off.
     policy = algorithm.init(jax.random.key(0)).learner.policy
     params = jax.tree.map(jnp.zeros_like, policy.params)
@@ -229,11 +230,11 @@ def test_a_long_regression_behaves_like_its_root(results: Path) -> None:
     steps = ["experiment.max_steps=3000", "experiment.ckpt_steps=[0,3000]", "experiment.log_interval=3000"]
     assert clone(results, "td", *steps, "experiment.eval_interval=3000", "experiment.lr=0.01", "run_name=long") == 0
     _, algorithm, root = landscapes.load("td", 1, 60, results_dir=results)
-    held_out = cloning.relabel(algorithm, root.learner.policy, root.experience.log.data.obs[::10])
+    held_out = cloning.relabel(algorithm, root.learner.policy, root.log.data.obs[::10])
 
     def error(step: int) -> float:
         policy = landscapes.load("long", 0, step, results_dir=results).state.learner.policy
-        return float(cloning.squared_error(algorithm, policy, held_out).mean())
+        return float(cloning.mismatch(algorithm, policy, held_out).mean())
 
     with h5py.File(results / "long" / "curves.h5") as file:
         np.testing.assert_allclose(error(3000), file["training/held_out_loss"][-1, 0], rtol=1e-4)

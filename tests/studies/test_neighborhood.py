@@ -13,11 +13,11 @@ import scipy.stats
 import trees
 from numpy.testing import assert_allclose, assert_array_equal
 
-from landscapes.algorithms import make_algorithm
 from landscapes.errors import UserError
 from landscapes.experience import rollout
+from landscapes.loading import make_agent
 from landscapes.studies import measurement, neighborhood
-from landscapes.types import Algorithm, Environment, TrainState
+from landscapes.types import Agent, Environment, TrainState
 
 KEY = jax.random.key(0)
 
@@ -25,7 +25,7 @@ KEY = jax.random.key(0)
 bowl, changes, line = map(functools.cache, (probes.bowl, probes.changes, probes.line))
 
 
-def quadratic(env: Environment, **settings: Any) -> tuple[Algorithm, TrainState]:
+def quadratic(env: Environment, **settings: Any) -> tuple[Agent, TrainState]:
     algorithm = probes.quadratic(probes.Config(**settings), env)
     return algorithm, algorithm.init(jax.random.key(9))
 
@@ -277,7 +277,7 @@ def test_the_ten_episodes_may_be_spread_over_batches():
 
 @pytest.mark.parametrize("name", ["td3", "sac", "ppo"])
 def test_published_names_of_updates(name):
-    kinds = make_algorithm(name, {}, line()).update_kinds
+    kinds = make_agent(name, {}, line()).update_kinds
     if name == "td3":
         assert set(kinds) == {"td3_optimization", "td3_opt_with_action"}
         assert kinds["td3_optimization"].amount == "learning_rate"
@@ -301,13 +301,13 @@ def test_a_sample_is_the_update_that_training_makes(name, amount):
         "td3": small | {"actor_batch_size": 4, "critic_batch_size": 4, "learning_starts": 4, "replay_capacity": 16},
         "ppo": small | {"num_envs": 2, "unroll_length": 4, "total_timesteps": 400, "learning_rate": 0.05},
     }
-    algorithm = make_algorithm(name, settings[name], env)
+    algorithm = make_agent(name, settings[name], env)
     state = jax.jit(algorithm.init)(jax.random.key(0))
     if name == "td3":  # rows to sample from, and moments to restore
         rows = jax.vmap(lambda k: jax.random.uniform(k, (16, 3), minval=-1.0))(jax.random.split(jax.random.key(1)))
-        log = state.experience.log
+        log = state.log
         log = log._replace(data=log.data._replace(obs=rows[0], next_obs=rows[1]), count=jnp.uint32(16))
-        state = state._replace(experience=state.experience._replace(log=log))
+        state = state._replace(log=log)
 
     @jax.jit
     def updated(key: Any, learner: Any, rate: Any) -> Any:

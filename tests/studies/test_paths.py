@@ -12,11 +12,11 @@ import pytest
 import trees
 from numpy.testing import assert_allclose, assert_array_equal
 
-from landscapes.algorithms import make_algorithm
 from landscapes.envs import make_environment
+from landscapes.loading import make_agent
 from landscapes.machine import devices
 from landscapes.studies import measurement, neighborhood, paths
-from landscapes.types import Algorithm, Environment, Policy, TrainState
+from landscapes.types import Agent, Environment, Policy, TrainState
 
 KEY = jax.random.key(0)
 
@@ -152,7 +152,7 @@ def test_what_has_no_line_between_is_told():
 # --- measured
 
 
-def quadratic(env: Environment, **settings: Any) -> tuple[Algorithm, TrainState]:
+def quadratic(env: Environment, **settings: Any) -> tuple[Agent, TrainState]:
     algorithm = probes.quadratic(probes.Config(**settings), env)
     return algorithm, algorithm.init(jax.random.key(9))
 
@@ -290,7 +290,7 @@ def test_updates_at_a_point_take_everything_else_from_the_learner(name, amount):
         if name == "ppo"
         else {"actor_batch_size": 4, "critic_batch_size": 4, "replay_capacity": 16}
     )
-    algorithm = make_algorithm(name, small, env)
+    algorithm = make_agent(name, small, env)
     state, other = (jax.jit(algorithm.init)(jax.random.key(seed)) for seed in (0, 1))
     if name != "ppo":
         for i in range(8):
@@ -311,7 +311,7 @@ def test_updates_at_a_point_take_everything_else_from_the_learner(name, amount):
 def test_equal_points_have_equal_returns_under_contacts() -> None:
     """A foot on the ground amplifies the last bit, so that lanes which round differently return differently."""
     env = make_environment("hopper", "spring", 1000)
-    algorithm = make_algorithm("td3", {"hidden_dims": [32, 32], "replay_capacity": 100, "learning_starts": 20}, env)
+    algorithm = make_agent("td3", {"hidden_dims": [32, 32], "replay_capacity": 100, "learning_starts": 20}, env)
     state = algorithm.init(jax.random.key(4))
     policy = jax.tree.map(lambda x: 0.3 * x, state.learner.policy)  # it hardly moves, and stands for long
     measure = measurement.make_measure(env, algorithm, "init_parameter", 1, 90, num_points=90)

@@ -13,7 +13,7 @@ import trees
 from numpy.testing import assert_allclose
 
 from landscapes import statistics, training
-from landscapes.algorithms import make_algorithm
+from landscapes.loading import make_agent
 from landscapes.statistics import sequential
 from landscapes.studies import rejection
 from landscapes.studies.rejection import Score, accepts
@@ -363,12 +363,12 @@ def test_advance_is_training_compiled_once_and_leaves_the_old_state():
         "learning_starts": 2,
         "replay_capacity": 16,
     }
-    algorithm = make_algorithm("td3", settings, env)
+    algorithm = make_agent("td3", settings, env)
     root = jax.jit(algorithm.init)(jax.random.key(0))
     advance = rejection.make_updater(algorithm).advance
     root = advance(jax.random.key(1), root, 0, 4)  # two of warm-up, two of training: one actor step
     traced, before = dict(calls), trees.copied(root)
-    assert int(root.learner.actor_opt_state.count) == 1 and int(root.experience.log.count) == 4
+    assert int(root.learner.actor_opt_state.count) == 1 and int(root.log.count) == 4
 
     once = advance(jax.random.key(2), root, 4, 1)
     assert int(once.learner.actor_opt_state.count) == 1 and int(once.learner.critic_opt_state.count) == 3
@@ -378,7 +378,7 @@ def test_advance_is_training_compiled_once_and_leaves_the_old_state():
     for i in range(3):
         again = advance(jax.random.key(10 + i), once, 5, 1)
         assert int(again.learner.actor_opt_state.count) == 2
-        assert int(again.experience.log.count) == 6  # rows are appended to those of the accepted state
+        assert int(again.log.count) == 6  # rows are appended to those of the accepted state
     trees.assert_same(root, before)
     assert calls == traced
 

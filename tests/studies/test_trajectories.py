@@ -10,11 +10,11 @@ import probes
 import pytest
 import shown
 
-from landscapes.algorithms import make_algorithm
 from landscapes.config.launch import run_entry_point
 from landscapes.envs import make_environment
+from landscapes.loading import make_agent
 from landscapes.studies import measurement, neighborhood, trajectories
-from landscapes.types import Algorithm, Environment
+from landscapes.types import Agent, Environment
 
 KEY = jax.random.key(3)
 NUM = 11
@@ -26,12 +26,12 @@ def env() -> Environment:
 
 
 @pytest.fixture(scope="module")
-def algorithm(env: Environment) -> Algorithm:
+def algorithm(env: Environment) -> Agent:
     return probes.quadratic(probes.Config(data_std=2.0), env)
 
 
 def measured(
-    env: Environment, algorithm: Algorithm, kind: str, batch_size: int, amount: float = 1.0
+    env: Environment, algorithm: Agent, kind: str, batch_size: int, amount: float = 1.0
 ) -> tuple[measurement.Purd, list[trajectories.Trajectory]]:
     """A PURD of 11 samples, and all of them recorded again in some order."""
     rate = neighborhood.amount_sets_rate(algorithm, kind, amount)
@@ -44,9 +44,7 @@ def measured(
 
 @pytest.mark.parametrize("kind", ["quadratic_optimization", "init_parameter", "action", "init_state"])
 @pytest.mark.parametrize("batch_size", [NUM, 4, 1])
-def test_recorded_samples_are_the_measured_ones(
-    env: Environment, algorithm: Algorithm, kind: str, batch_size: int
-) -> None:
+def test_recorded_samples_are_the_measured_ones(env: Environment, algorithm: Agent, kind: str, batch_size: int) -> None:
     purd, recorded = measured(env, algorithm, kind, batch_size)
     assert len(set(purd.returns.tolist())) > NUM // 2
     for one, sample in zip(recorded, reversed(range(NUM)), strict=True):
@@ -62,7 +60,7 @@ def test_recorded_samples_are_the_measured_ones(
         assert one.terminated or len(one.rewards) == env.episode_length
 
 
-def test_of_several_episodes_the_first_is_recorded(env: Environment, algorithm: Algorithm) -> None:
+def test_of_several_episodes_the_first_is_recorded(env: Environment, algorithm: Agent) -> None:
     purd, recorded = measured(env, algorithm, "quadratic_with_action", 4)
     for one in recorded:
         assert one.sample_return == float(purd.returns[one.sample])
@@ -70,7 +68,7 @@ def test_of_several_episodes_the_first_is_recorded(env: Environment, algorithm: 
     assert any(one.sample_return != one.episode_return for one in recorded)
 
 
-def test_a_return_that_does_not_come_again_shows(env: Environment, algorithm: Algorithm) -> None:
+def test_a_return_that_does_not_come_again_shows(env: Environment, algorithm: Agent) -> None:
     measure = measurement.make_measure(env, algorithm, "init_parameter", 4, 4)
     state = algorithm.init(jax.random.key(0))
     purd = measure.measure(KEY, state, 1.0)
@@ -78,7 +76,7 @@ def test_a_return_that_does_not_come_again_shows(env: Environment, algorithm: Al
     assert one.sample_return == float(purd.returns[2])
 
 
-def test_an_environment_without_a_pose_is_refused(algorithm: Algorithm) -> None:
+def test_an_environment_without_a_pose_is_refused(algorithm: Agent) -> None:
     env = probes.line()
     measure = measurement.make_measure(env, algorithm, "action", 2, 2)
     with pytest.raises(ValueError, match="line tells no pose"):
@@ -97,7 +95,7 @@ def test_choices_leave_out_what_is_not_finite() -> None:
 def test_contacts_are_met_again_bit_for_bit() -> None:
     """Hopper's foot: a return that differs in its last bit after one step is another return after a hundred."""
     env = make_environment("hopper", "spring", 200)
-    algorithm = make_algorithm("td3", {"hidden_dims": [8, 8], "replay_capacity": 100, "learning_starts": 20}, env)
+    algorithm = make_agent("td3", {"hidden_dims": [8, 8], "replay_capacity": 100, "learning_starts": 20}, env)
     state = algorithm.init(jax.random.key(1))
     measure = measurement.make_measure(env, algorithm, "init_parameter", 90, 90)
     purd = measure.measure(KEY, state, 0.3)

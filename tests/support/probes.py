@@ -1,6 +1,6 @@
 """Tiny environments whose returns and values are known, and a toy algorithm whose neighbourhood is.
 
-Knows the two contracts of `landscapes.types` and nothing else of the project.
+Knows the two contracts of `landscapes.types` and how an agent is made of them.
 """
 
 from collections.abc import Callable
@@ -11,16 +11,19 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from landscapes.spaces import Box, Spaces
+from landscapes.training import make_agent
 from landscapes.types import (
+    Agent,
     Algorithm,
+    Collecting,
     Environment,
-    Experience,
     Key,
     Metrics,
     Policy,
     PyTree,
     TimeStep,
-    TrainState,
+    Unrolled,
     UpdateKind,
 )
 
@@ -51,7 +54,8 @@ def _make(name: str, start: Start, advance: Advance, sizes: tuple[int, int], epi
         truncated = (num_steps >= episode_length) & ~terminated
         return ProbeState(obs, num_steps), TimeStep(obs, obs, jnp.float32(reward), terminated, truncated)
 
-    return Environment(name, "probe", reset, step, *sizes, episode_length)
+    observation, action = Box((sizes[0],)), Box((sizes[1],), -1.0, 1.0)
+    return Environment(name, "probe", reset, step, observation, action, episode_length)
 
 
 def _zero(key: Key, start_noise: float | jax.Array) -> jax.Array:
@@ -129,7 +133,7 @@ def any_of_six(which: jax.Array) -> Environment:
     def step(state: PyTree, action: jax.Array) -> tuple[PyTree, TimeStep]:
         return jax.lax.switch(which, [env.step for env in all_six], state, action)
 
-    return Environment("any_of_six", "probe", reset, step, 1, 1, 4)
+    return Environment("any_of_six", "probe", reset, step, Box((1,)), Box((1,), -1.0, 1.0), 4)
 
 
 def terminating(num_steps: int = 3, episode_length: int = 10) -> Environment:
@@ -230,26 +234,31 @@ class QuadraticLearner(NamedTuple):
     opt_count: jax.Array
 
 
-def quadratic(config: Config, env: Environment) -> Algorithm:
+def quadratic(config: Config, env: Environment) -> Agent:
+    """`quadratic_algorithm` at work in `env`."""
+    agent = make_agent(env, quadratic_algorithm(config, env.spaces))
+    return agent._replace(updates_per_chunk=config.updates_per_chunk)
+
+
+def quadratic_algorithm(config: Config, spaces: Spaces) -> Algorithm:
     """Gradient descent of a point θ on the mean of ½‖θ - x‖² over a batch of noisy data x ~ N(mean, std²).
 
     One update leads to θ - rate (θ - x̄), so θ' ~ N(θ - rate (θ - mean), (rate · std)² / batch_size) on each axis. The
     point is the action.
     """
 
-    def init(key: Key) -> TrainState:
-        policy = Policy({"point": jnp.full(env.action_size, config.start)}, ())
-        return TrainState(QuadraticLearner(policy, jnp.uint32(0)), Experience((), jnp.uint32(0)))
+    def init(key: Key) -> tuple[QuadraticLearner, PyTree]:
+        policy = Policy({"point": jnp.full(spaces.action.shape, config.start)}, ())
+        return QuadraticLearner(policy, jnp.uint32(0)), ()
 
-    def sample_batch(key: Key, state: TrainState) -> jax.Array:
-        noise = jax.random.normal(key, (config.batch_size, env.action_size))
+    def batch_of(key: Key, log: PyTree, data: PyTree) -> jax.Array:
+        noise = jax.random.normal(key, (config.batch_size, *spaces.action.shape))
         return config.data_mean + config.data_std * noise
 
-    def collect(
-        key: Key, state: TrainState, uniform: bool | jax.Array = False
-    ) -> tuple[TrainState, jax.Array, Metrics]:
-        state = state._replace(experience=Experience((), state.experience.snapshot + jnp.uint32(1)))
-        return state, sample_batch(key, state), {}
+    def digest(
+        key: Key, learner: QuadraticLearner, log: PyTree, unrolled: Unrolled
+    ) -> tuple[PyTree, jax.Array, Metrics]:
+        return log, batch_of(key, log, ()), {}
 
     def policy_update(
         key: Key, learner: QuadraticLearner, batch: jax.Array, learning_rate: jax.Array | None = None
@@ -259,8 +268,10 @@ def quadratic(config: Config, env: Environment) -> Algorithm:
         policy = learner.policy._replace(params={"point": point - rate * (point - batch.mean(axis=0))})
         return QuadraticLearner(policy, learner.opt_count + jnp.uint32(1)), {}
 
-    def update(key: Key, state: TrainState, data: jax.Array, phase: int) -> tuple[QuadraticLearner, Metrics]:
-        return policy_update(key, state.learner, data)
+    def update(
+        key: Key, learner: QuadraticLearner, log: PyTree, data: jax.Array, phase: int
+    ) -> tuple[QuadraticLearner, Metrics]:
+        return policy_update(key, learner, data)
 
     def act(key: Key, policy: Policy, timestep: TimeStep, memory: PyTree) -> tuple[jax.Array, PyTree]:
         return policy.params["point"], memory
@@ -271,13 +282,14 @@ def quadratic(config: Config, env: Environment) -> Algorithm:
     return Algorithm(
         name="quadratic",
         init=init,
-        collect=collect,
+        collecting=Collecting(),
+        digest=digest,
         update=update,
-        sample_batch=sample_batch,
+        batch_of=batch_of,
         policy_update=policy_update,
         act=act,
         explore=explore,
-        updates_per_chunk=config.updates_per_chunk,
+        learns_from_log=True,  # which is a distribution, the same for ever
         update_kinds={
             "quadratic_optimization": UpdateKind("learning_rate"),
             "quadratic_label": UpdateKind("label"),
@@ -293,7 +305,7 @@ def no_environment(episode_length: int, backend: str) -> str:
     return "no environment"
 
 
-def no_algorithm(config: Any, env: Environment) -> str:
+def no_algorithm(config: Any, spaces: Spaces) -> str:
     return "no algorithm"
 
 

@@ -14,10 +14,11 @@ import probes
 import pytest
 
 from landscapes import training
-from landscapes.algorithms import make_algorithm
 from landscapes.envs import make_environment
+from landscapes.loading import make_agent
 from landscapes.networks.modules import StateCritic, TwinCritic
-from landscapes.types import Algorithm, Environment, TimeStep
+from landscapes.spaces import Box
+from landscapes.types import Agent, Environment, TimeStep
 
 GAMMA = 0.9
 WIDTHS = [32]
@@ -54,12 +55,12 @@ def look(obs: float) -> TimeStep:
     return TimeStep(jnp.array([obs]), jnp.array([obs]), jnp.float32(0.0), false, false)
 
 
-def values_and_actions(name: str, algorithm: Algorithm, learner: Any, key: Any) -> tuple[Any, Any]:
+def values_and_actions(name: str, algorithm: Agent, learner: Any, key: Any) -> tuple[Any, Any]:
     """Of the observations -1, 0 and 1: what the critic thinks of the policy's own action there, and that action."""
     obs = jnp.array([-1.0, 0.0, 1.0])
     actions = jax.vmap(lambda x: algorithm.act(key, learner.policy, look(x), ())[0])(obs)
     if name == "ppo":
-        return StateCritic(WIDTHS).apply(learner.critic, obs[:, None]), actions[:, 0]
+        return StateCritic(WIDTHS, Box((1,))).apply(learner.critic, obs[:, None]), actions[:, 0]
     return TwinCritic(WIDTHS).apply(learner.critic, obs[:, None], actions).min(axis=0), actions[:, 0]
 
 
@@ -68,7 +69,7 @@ def learned(name: str) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Values and actions `[3]` after training, by probe; the six learn side by side."""
 
     def run(which: jax.Array, key: Any) -> tuple[Any, Any]:
-        algorithm = make_algorithm(name, SETTINGS[name], probes.any_of_six(which))
+        algorithm = make_agent(name, SETTINGS[name], probes.any_of_six(which))
         key_init, key_train = jax.random.split(key)
         state = algorithm.init(key_init)
         tally = training.blank_tally(algorithm)
@@ -144,7 +145,7 @@ BALANCE = {
 }
 
 
-def returns_after_training(env: Environment, algorithm: Algorithm, num_seeds: int, num_iterations: int) -> np.ndarray:
+def returns_after_training(env: Environment, algorithm: Agent, num_seeds: int, num_iterations: int) -> np.ndarray:
     """Undiscounted returns `[num_seeds, 10]` of the modes."""
     keys, trainer = training.member_keys(0, num_seeds), training.make_trainer(algorithm)
     members, _ = trainer.advance(keys.train, trainer.init(keys.init), trainer.blank(num_seeds), 0, num_iterations)
@@ -159,7 +160,7 @@ def returns_after_training(env: Environment, algorithm: Algorithm, num_seeds: in
 def test_a_pendulum_is_swung_up(name, more):
     """About a minute on one core. Seen: -110 to -150 with either of two seeds; random policies have about -1200."""
     env = probes.pendulum()
-    returns = returns_after_training(env, make_algorithm(name, SWING_UP | more, env), 2, 14_000)
+    returns = returns_after_training(env, make_agent(name, SWING_UP | more, env), 2, 14_000)
     assert np.all(returns.mean(axis=1) > -250.0)
 
 
@@ -167,5 +168,5 @@ def test_a_pendulum_is_swung_up(name, more):
 def test_a_pole_is_balanced_by_ppo():
     """About two minutes on one core. Seen: 970 to 1000 of 1000 with each of three seeds; untrained policies have 10."""
     env = make_environment("inverted_pendulum", "spring", 1000)
-    returns = returns_after_training(env, make_algorithm("ppo", BALANCE, env), 3, 1200)
+    returns = returns_after_training(env, make_agent("ppo", BALANCE, env), 3, 1200)
     assert np.median(returns.mean(axis=1)) >= 900.0
