@@ -25,6 +25,7 @@ from landscapes.jobs.blocks import measure_by_blocks, unfinished_purd
 from landscapes.jobs.closing import print_end
 from landscapes.jobs.tracker import job_tracker
 from landscapes.machine import stopping
+from landscapes.machine.compilation import told_to
 from landscapes.studies import measurement, neighborhood, paths
 from landscapes.types import Agent, Policy, TrainState
 
@@ -83,6 +84,7 @@ def measure_paths(job: Job, pairs: Sequence[Pair], name: str) -> None:
         with (
             stopping.stop_requests() as stop,
             console.Progress("paths", work.total, s.tqdm, unit="roll-outs", start=work.done) as progress,
+            told_to(progress.meanwhile),
         ):
 
             def show(done: int, mean: float | None) -> None:

@@ -25,6 +25,7 @@ from landscapes.jobs.find_run import find_root
 from landscapes.jobs.run_folder import continued, is_finished, open_or_create
 from landscapes.jobs.tracker import job_tracker
 from landscapes.machine import stopping
+from landscapes.machine.compilation import told_to
 from landscapes.statistics import sequential, tables
 from landscapes.studies import measurement, rejection
 from landscapes.tracking import Tracker
@@ -199,6 +200,7 @@ class _Walk:
         with (
             stopping.stop_requests() as stop,
             console.Progress("rejection", total, s.tqdm, unit="samples", start=start) as progress,
+            told_to(progress.meanwhile),
         ):
             done = 0
 

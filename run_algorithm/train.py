@@ -24,7 +24,7 @@ from landscapes.jobs.run_folder import continued, is_finished, open_or_create
 from landscapes.jobs.tracker import job_tracker
 from landscapes.loading import make_agent
 from landscapes.machine import stopping
-from landscapes.machine.compilation import compile_together
+from landscapes.machine.compilation import compile_together, told_to
 from landscapes.tracking import SilentTracker, Tracker
 from landscapes.types import Agent, Environment
 from run_algorithm.curves import Curves
@@ -200,6 +200,7 @@ class _TrainingLoop:
         with (
             stopping.stop_requests() as stop,
             console.Progress(description, total * scale, self.show_progress, start=done * scale) as progress,
+            told_to(progress.meanwhile),
         ):
             if done < total:
                 self._compile(fresh=at is None)
@@ -210,10 +211,12 @@ class _TrainingLoop:
                 at, seconds = self._advance(at, count)
                 if compiled:
                     self.seconds_per_iteration = seconds
+                # The first call is slow, and random actions are fast: neither says anything about the rest.
+                if compiled and at.iteration > self.algorithm.warm_up_steps:
                     progress.advance_to(at.iteration * scale, self._latest())
-                else:  # the first call compiles; it says nothing about the second
-                    compiled = True
+                else:
                     progress.begin_at(at.iteration * scale)
+                compiled = True
                 if at.iteration == pause:
                     at = self._pause(at)
                 if self.saves.due or stop.asked or at.iteration == total:

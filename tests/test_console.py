@@ -6,6 +6,7 @@ Knows `landscapes.console` only.
 import io
 import re
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -193,33 +194,84 @@ def test_the_end_is_shown_once(clock):
     assert lines(stream)[-1] == "training: 20/20 steps (100.0 %), 10 steps/s, elapsed 2.0 s"
 
 
-def test_compiling_is_in_the_first_guess_and_in_no_later_one(clock):
+def test_compiling_is_said_and_counts_in_no_rate(clock):
     stream = io.StringIO()
     with console.Progress("training", 1000, stream=stream, clock=clock) as progress:
-        progress.advance_to(0)
-        clock.now += 60.0  # 50 s of compiling, then 10 steps a second
-        progress.advance_to(100)
-        for done in (400, 700):
-            clock.now += 30.0
+        clock.now += 5.0  # the state is loaded
+        with progress.meanwhile("compiling"):
+            assert lines(stream) == ["training: compiling"]
+            clock.now += 50.0
+        for done in (100, 400, 700):  # 10 steps a second
+            clock.now += 30.0 if done > 100 else 10.0
             progress.advance_to(done)
-    first, second = lines(stream)[:2]
-    # 100 steps in 60 s: 900 more would take 540 s.
-    assert "left 9 min 00 s, in total about 10 min 00 s (first guess" in first
-    # 10 steps a second: 600 more take 60 s.
-    assert "10 steps/s, elapsed 1 min 30 s, left 1 min 00 s" in second
-    assert "in total" not in second
+        with progress.meanwhile("compiling"):  # another program
+            clock.now += 300.0
+        clock.now += 20.0
+        progress.advance_to(900)
+    first, second, third, again, last = lines(stream)[1:]
+    assert first.endswith(
+        "10 steps/s, elapsed 1 min 05 s, left 1 min 30 s, in total about 2 min 35 s (first guess, with compiling)"
+    )
+    assert second.endswith("10 steps/s, elapsed 1 min 35 s, left 1 min 00 s")
+    assert third.endswith("10 steps/s, elapsed 2 min 05 s, left 30 s")
+    assert again == "training: compiling"
+    assert last.endswith("10 steps/s, elapsed 7 min 25 s, left 10 s")
 
 
-def test_a_job_that_says_when_it_has_compiled_never_counts_that(clock):
+def test_nothing_is_guessed_from_the_first_roll_out(clock):
+    """One of a thousand was done when 29 s of compiling ended: 8 hours, of a job of 40 s, were guessed from that."""
     stream = io.StringIO()
-    with console.Progress("training", 1000, stream=stream, clock=clock) as progress:
-        clock.now += 60.0
+    with console.Progress("PURD", 1000, unit="samples", stream=stream, clock=clock) as progress:
+        progress.advance_to(0)
+        with progress.meanwhile("compiling"):
+            clock.now += 29.0
+        # 100 samples a second. Sixteen are rolled out side by side, and a look is a tenth of the longest.
+        for look in range(1, 701):
+            clock.now += 0.016
+            progress.advance_to(1 if look < 10 else min(int(look * 1.6), 1000))
+    guesses = [line for line in lines(stream) if "left" in line or "samples/s" in line]
+    assert len(lines(stream)) > 1 and guesses
+    for line in guesses:
+        rate, left = re.search(r"([\d.]+) samples/s", line), re.search(r"left ([\d.]+) s", line)
+        assert 95.0 < float(rate[1]) < 105.0 and (left is None or float(left[1]) < 11.0), line
+
+
+def test_a_slow_job_says_what_is_done_before_it_knows_how_long_the_rest_takes(clock):
+    stream = io.StringIO()
+    with console.Progress("PURD", 1000, unit="samples", stream=stream, clock=clock) as progress:
+        for done in (0, 1, 1, 2):
+            clock.now += 20.0
+            progress.advance_to(done)
+    assert lines(stream) == [
+        "PURD: 1/1,000 samples (0.1 %), elapsed 40 s",
+        "PURD: 2/1,000 samples (0.2 %), elapsed 1 min 20 s",
+    ]
+
+
+def test_what_an_earlier_job_did_is_no_work(clock):
+    """It is told before anything is compiled, and all at once."""
+    stream = io.StringIO()
+    with console.Progress("PURD", 1000, unit="samples", stream=stream, clock=clock) as progress:
+        clock.now += 0.1
+        progress.advance_to(50)
+        with progress.meanwhile("compiling"):
+            clock.now += 10.0
+        for done in range(60, 200, 10):
+            clock.now += 1.0
+            progress.advance_to(done)
+    assert "10 samples/s, elapsed 20 s, left 1 min 25 s" in stream.getvalue().splitlines()[1]
+
+
+def test_a_job_that_says_where_its_rate_begins_never_counts_what_was_before(clock):
+    stream = io.StringIO()
+    with console.Progress("training", 100, stream=stream, clock=clock) as progress:
+        clock.now += 20.0
         progress.begin_at(1)
         assert stream.getvalue() == ""
         clock.now += 1.0
         progress.advance_to(11)
     assert "10 steps/s" in stream.getvalue()
-    assert "left 1 min 39 s" in stream.getvalue()
+    assert "left 8.9 s" in stream.getvalue()
 
 
 def test_the_rate_is_a_recent_one(clock):
@@ -279,11 +331,15 @@ def test_progress_on_a_terminal_is_a_live_bar_that_stays_at_its_end(clock, monke
     monkeypatch.setenv("TERM", "xterm")
     stream = Terminal()
     with console.Progress("training", 100, stream=stream, clock=clock) as progress:
+        with progress.meanwhile("compiling"):
+            clock.now += 90.0
+            time.sleep(0.5)  # the bar is drawn four times a second
         for done in (50, 100):
             clock.now += 5.0
             progress.advance_to(done, f"return {done}.5")
     plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", stream.getvalue())
     assert "━" in plain
     assert "100/100 steps (100.0 %)" in plain
-    assert "10 steps/s, elapsed 10 s, return 100.5" in plain
+    assert "0/100 steps (0.0 %)" in plain and "compiling, elapsed 1 min 30 s" in plain
+    assert "10 steps/s, elapsed 1 min 40 s, return 100.5" in plain
     assert "…" not in plain

@@ -21,7 +21,9 @@ ARRAYS = frozenset({"jax", "flax", "optax"})
 
 MATHS = frozenset({"networks", "distributions", "losses", "optimizers", "algorithms", "algorithm parts"})
 LEARNING = MATHS | {"algorithm registry"}
-CONFIG = frozenset({"errors", "folders", "runtime", "squeue", "submission", "stopping", "storage", "sweep folder"})
+CONFIG = frozenset(
+    {"errors", "tasks", "folders", "runtime", "squeue", "submission", "stopping", "storage", "sweep folder"}
+)
 LOADING = frozenset({"errors", "types", "replay", "envs", "algorithm registry", "training", "storage"})
 FIGURES = frozenset({"errors", "statistics", "storage"})
 BROWSING = frozenset({"errors", "statistics", "storage", "console", "tables", "sweep folder"})
@@ -61,6 +63,7 @@ HOUSE = (
     Room("compilation", ("landscapes.machine.compilation",), only=frozenset(), without=CORE),
     Room("devices", ("landscapes.machine.devices",), only=frozenset({"types"}), without=CORE),
     # Parts
+    Room("tasks", ("landscapes.envs.tasks",), only=frozenset({"errors"}), without=CORE | ARRAYS),
     Room("envs", ("landscapes.envs", "landscapes.envs.*"), without=SHELL),
     Room("losses", ("landscapes.networks.losses",), only=frozenset({"types"}), without=CORE),
     Room(

@@ -24,6 +24,7 @@ from landscapes.jobs.closing import print_end
 from landscapes.jobs.find_run import find_run
 from landscapes.jobs.tracker import job_tracker
 from landscapes.machine import stopping
+from landscapes.machine.compilation import told_to
 from landscapes.statistics import tables
 from landscapes.studies import measurement, neighborhood, paths
 from landscapes.types import Agent, Policy, TrainState
@@ -168,7 +169,11 @@ def _measure(
     """Returns `[num_x, num_y, num_samples]`."""
     s = asked.settings
     total = s.num_x * s.num_y * s.num_samples
-    with stopping.stop_requests() as stop, console.Progress("slice", total, s.tqdm, unit="roll-outs") as progress:
+    with (
+        stopping.stop_requests() as stop,
+        console.Progress("slice", total, s.tqdm, unit="roll-outs") as progress,
+        told_to(progress.meanwhile),
+    ):
 
         def show(done: int, mean: float | None) -> None:
             stop.leave()

@@ -23,6 +23,7 @@ from landscapes.jobs.closing import print_end
 from landscapes.jobs.find_run import find_run
 from landscapes.jobs.tracker import job_tracker
 from landscapes.machine import stopping
+from landscapes.machine.compilation import told_to
 from landscapes.statistics import tables
 from landscapes.studies import measurement, neighborhood
 from landscapes.tracking import Tracker
@@ -65,6 +66,7 @@ def run(job: Job) -> None:
         with (
             stopping.stop_requests() as stop,
             console.Progress(f"PURD ({s.noise_type})", total, s.tqdm, unit="samples", start=done) as progress,
+            told_to(progress.meanwhile),
         ):
             state_of = functools.lru_cache(maxsize=1)(
                 lambda step: loading.load_state(stored, s.seed, step, algorithm, rows)
@@ -101,7 +103,9 @@ def run(job: Job) -> None:
                     _log(tracker, step, amount, purd.returns, summary)
                 table.append([step, amount, *tables.purd_cells(summary)])
                 stop.leave()
-                files += recorder.record(step, amount, rate, purd.returns, state_of)
+                if s.record_trajectories:
+                    with progress.meanwhile("recording roll-outs"):
+                        files += recorder.record(step, amount, rate, purd.returns, state_of)
         files = [*dict.fromkeys(files), _figure(stored, s)]
         tracker.artifact(f"{stored.name}-s{s.seed}-{s.noise_type}", "returns", files)
     except BaseException as error:

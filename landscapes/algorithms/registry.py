@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
-from landscapes.envs.registry import import_make, split_environment_name
+from landscapes.envs.registry import import_make
+from landscapes.envs.tasks import split_environment_name
 from landscapes.errors import UserError
 from landscapes.spaces import Box, Discrete, Spaces
 from landscapes.types import Algorithm

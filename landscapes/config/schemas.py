@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Annotated, Any, ClassVar
 
 from landscapes.config.fields import NOT_EMPTY, Check, above, at_least, at_most, below, one_of, shown, within
+from landscapes.envs.tasks import backend_of
 from landscapes.errors import UserError
 
 Count = Annotated[int, at_least(1)]
@@ -83,7 +84,7 @@ class TrainJaxrl:
     algo: AlgorithmName  # after construction never an alias
     algo_config: dict[str, Any]  # handed to a dotted-path algorithm as it is
     env_name: Text  # or the dotted path to a make
-    backend: Text  # of the simulator
+    backend: Text | None  # of the simulator; after construction never null, which is the task's own
     num_seeds: Count
     seed: Seed
     max_steps: Count  # environment steps per seed
@@ -135,6 +136,7 @@ class TrainJaxrl:
 
     def __post_init__(self) -> None:
         self.algo = _ALIASES.get(self.algo, self.algo)
+        self.backend = backend_of(self.env_name, self.backend, "experiment.env_name")
         if self.algo_config and self.algorithm_name in self.inner_names:
             own = "ddpg_config" if self.algo == "td3" else "sac_config"
             allowed = f"read by an algo given as a dotted path only; set experiment.{own} for {self.algo}"
@@ -154,7 +156,7 @@ class TrainPpo:
     """On-policy training of PPO."""
 
     env_id: Text  # or the dotted path to a make
-    backend: Text  # of the simulator
+    backend: Text | None  # of the simulator; after construction never null, which is the task's own
     seed: Seed
     num_seeds: Count
     total_timesteps: Count  # environment steps per seed
@@ -209,6 +211,7 @@ class TrainPpo:
     )
 
     def __post_init__(self) -> None:
+        self.backend = backend_of(self.env_id, self.backend, "experiment.env_id")
         batch_size = self.num_envs * self.num_steps
         if batch_size % self.num_minibatches:
             allowed = f"must divide num_envs * num_steps = {batch_size}"

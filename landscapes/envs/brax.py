@@ -5,6 +5,7 @@ returns an environment to its first state and hides the last observation.
 """
 
 import copy
+import types
 import warnings
 from typing import Any, NamedTuple
 
@@ -15,20 +16,6 @@ from landscapes.envs.lanes import lanes_last
 from landscapes.spaces import Box
 from landscapes.types import Environment, Key, PyTree, TimeStep
 
-BACKENDS = ("positional", "spring", "generalized", "mjx")
-TASKS = (
-    "ant",
-    "halfcheetah",
-    "hopper",
-    "humanoid",
-    "humanoidstandup",
-    "inverted_double_pendulum",
-    "inverted_pendulum",
-    "pusher",
-    "reacher",
-    "swimmer",
-    "walker2d",
-)
 SCALES_START_NOISE = ("ant", "halfcheetah", "hopper", "humanoid", "swimmer", "walker2d")
 """Tasks whose start noise is one number; the others write theirs into `reset`."""
 TRAVELS = ("ant", "halfcheetah", "hopper", "humanoid", "humanoidstandup", "swimmer", "walker2d")
@@ -45,18 +32,32 @@ class BraxState(NamedTuple):
     num_steps: jax.Array
 
 
-def _build(name: str, backend: str) -> Any:
+class _OldClip(types.ModuleType):
+    """`jax.numpy` with the name that `clip` once had for its lower bound, which Brax's drag through a fluid uses."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(jnp, name)
+
+    @staticmethod
+    def clip(x: jax.Array, a_min: float) -> jax.Array:
+        """`x`, at least `a_min`."""
+        return jnp.clip(x, a_min)
+
+
+def build(name: str, backend: str) -> Any:
+    """Brax's own environment; it raises ValueError for a backend that the task has not."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "JAXopt is no longer maintained", DeprecationWarning)
         warnings.filterwarnings("ignore", "Brax System, piplines", UserWarning)
-        from brax import envs
+        from brax import envs, fluid
 
+        fluid.jp = _OldClip("jax.numpy")
         return envs.get_environment(name, backend=backend)
 
 
 def make(name: str, backend: str, episode_length: int) -> Environment:
     """The Brax task `name` on the physics `backend`, truncated after `episode_length` steps."""
-    task = _build(name, backend)
+    task = build(name, backend)
     scales = name in SCALES_START_NOISE
 
     def start(key: Key, start_noise: jax.Array) -> tuple[BraxState, TimeStep]:

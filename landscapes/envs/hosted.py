@@ -85,7 +85,7 @@ class _Pool:
 
     def step(self, states: HostedState, action: np.ndarray) -> tuple[np.ndarray, ...]:
         """One step of states `[...]`: what was saved, observations, rewards, and whether the task ended."""
-        return self._each(self._step_one, states.seed.shape, *states, action)
+        return self._each(self._step_one, states.seed.shape, *map(np.asarray, states), action)
 
     def _each(self, one: Callable[..., tuple[Any, ...]], shape: tuple[int, ...], *arrays: np.ndarray) -> Any:
         """`one` of each entry, in parallel where that pays; the results as arrays of that leading shape."""

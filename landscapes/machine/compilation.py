@@ -5,8 +5,9 @@ Knows JAX's own events, from when it is first imported; knows no program of ours
 
 import threading
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any, NamedTuple
 
 import jax
@@ -26,10 +27,32 @@ def compile_together(programs: Sequence[Program]) -> None:
     Most of XLA's compiler for CPUs uses one core. Give the one that takes longest first: Python traces one after the
     other, and the first is compiled meanwhile.
     """
-    with ThreadPoolExecutor(len(programs)) as threads:
-        compiling = [threads.submit(program.function.lower(*program.arguments).compile) for program in programs]
-        for one in compiling:
+    with compiling(), ThreadPoolExecutor(len(programs)) as threads:
+        compiled = [threads.submit(program.function.lower(*program.arguments).compile) for program in programs]
+        for one in compiled:
             one.result()
+
+
+_watchers: list[Callable[[str], AbstractContextManager[None]]] = []
+
+
+@contextmanager
+def told_to(watcher: Callable[[str], AbstractContextManager[None]]) -> Iterator[None]:
+    """Inside, `watcher("compiling")` is entered while programs are compiled, and left after that."""
+    _watchers.append(watcher)
+    try:
+        yield
+    finally:
+        _watchers.remove(watcher)
+
+
+@contextmanager
+def compiling() -> Iterator[None]:
+    """Around what compiles: `compile_together`, or the first call of a program that was not compiled by it."""
+    with ExitStack() as stack:
+        for watcher in _watchers:
+            stack.enter_context(watcher("compiling"))
+        yield
 
 
 class Programs(NamedTuple):

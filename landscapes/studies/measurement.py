@@ -492,8 +492,9 @@ class _Block:
         arguments = made.advance_arguments(self.asked, self.running, self.episodes, self.policies)
         self.running = made.programs.advance(*arguments)
         self.num_finished = int(np.asarray(self.running.num_finished).sum())
-        if self.progress is not None and self.num_finished:
+        if self.num_finished:
             self.mean_return = float(np.asarray(self.running.results.returns).sum()) / self.num_finished
+        if self.progress is not None:
             self.tell()
 
     def tell(self) -> None:

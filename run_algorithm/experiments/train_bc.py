@@ -4,6 +4,7 @@ Knows the job's settings, run folders, trackers and the regression; knows no alg
 the root's, with the clone's policy in the place of its own.
 """
 
+import contextlib
 import time
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,6 +23,7 @@ from landscapes.jobs.find_run import find_root
 from landscapes.jobs.run_folder import continued, is_finished, open_or_create
 from landscapes.jobs.tracker import job_tracker
 from landscapes.machine import stopping
+from landscapes.machine.compilation import compiling, told_to
 from landscapes.studies import cloning
 from landscapes.tracking import Tracker
 from landscapes.types import Agent, Environment, TrainState
@@ -185,15 +187,19 @@ class _Cloning:
         with (
             stopping.stop_requests() as stop,
             console.Progress("cloning", total, self.s.tqdm, unit="updates", start=at.done if at else 0) as progress,
+            told_to(progress.meanwhile),
         ):
-            at = at or self._start()
+            if at is None:
+                with compiling():  # the evaluation, at its first call
+                    at = self._start()
             while at.done < total:
                 pause = self.schedule.next_stop(at.done)
                 at_most = max(1, int(SECONDS_PER_CALL / seconds_each)) if seconds_each else 1
                 began, end = time.monotonic(), min(pause, at.done + at_most)
-                clones = self.cloner.advance(self.keys.train, at.clones, fitted, at.done, end)
-                jax.block_until_ready(clones)
-                if seconds_each:  # else it compiled, which says nothing about the next call
+                with contextlib.nullcontext() if seconds_each else compiling():  # at its first call
+                    clones = self.cloner.advance(self.keys.train, at.clones, fitted, at.done, end)
+                    jax.block_until_ready(clones)
+                if seconds_each:
                     progress.advance_to(end, self._latest())
                 else:
                     progress.begin_at(end)

@@ -21,7 +21,7 @@ def task(job: Job) -> Task:
     return Task(
         env_name=s.env_name,
         env_key="experiment.env_name",
-        backend=s.backend,
+        backend=str(s.backend),
         reset_interval=s.reset_interval,
         num_seeds=s.num_seeds,
         seed=s.seed,

@@ -5,15 +5,15 @@ Knows the files below docs/ and README.md; what the examples compute is checked 
 
 import ast
 import importlib
-import os
 import re
-import subprocess
 from pathlib import Path
 
+import doc_blocks
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from doc_blocks import PAGES, ROOT, blocks, name_of
 
 from landscapes import training
 from landscapes.config.compose import compose_job, compose_sweep
@@ -24,18 +24,7 @@ from landscapes.loading import make_agent
 from landscapes.studies import measurement
 from landscapes.types import Agent, Environment
 
-ROOT = Path(__file__).resolve().parents[2]
-PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 KIND = "one_step_optimization"
-
-
-def blocks(page: Path, language: str) -> list[str]:
-    """What stands between ```language and ``` in a page."""
-    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
-
-
-def name_of(page: Path) -> str:
-    return str(page.relative_to(ROOT))
 
 
 # The examples
@@ -138,29 +127,14 @@ def test_every_file_has_an_example() -> None:
     ]
 
 
-STAND_INS = """
-here=root
-cd() { here=$1; }
-python() { printf '%s\\0' "$here" "$@" '--end--'; }
-make() { :; }
-source() { :; }
-"""
-"""Shell functions in place of the commands, so that a block's own quotes and variables are read by a shell."""
-
-
-def command_lines(block: str) -> list[tuple[str, list[str]]]:
-    """The entry point and the arguments of every Python command of a block of shell."""
-    shell = {"PATH": os.defpath}
-    done = subprocess.run(["bash", "-ec", STAND_INS + block], capture_output=True, text=True, check=True, env=shell)
-    commands = [words.split("\0")[:-1] for words in done.stdout.split("--end--\0")[:-1]]
-    return [(words[2], words[3:]) if words[1] == "-m" else (words[0], words[2:]) for words in commands]
-
-
-@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "bash")], ids=name_of)
+@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "bash", "sh")], ids=name_of)
 def test_command_lines_compose(page: Path) -> None:
-    found = [line for block in blocks(page, "bash") for line in command_lines(block)]
+    found = doc_blocks.page_commands(page)
     assert found
-    for entry_point, arguments in found:
+    for command in found:
+        entry_point, arguments = command.module, command.settings
+        if entry_point is None:
+            continue
         if entry_point.startswith("landscapes."):  # a command of ours without a configuration
             importlib.import_module(entry_point)
         elif "--multirun" in arguments:

@@ -7,7 +7,7 @@ import h5py
 import numpy as np
 import pytest
 
-from landscapes import storage, training
+from landscapes import console, storage, training
 from landscapes.config.launch import run_entry_point
 from run_algorithm.schedule import off_policy_schedule, on_policy_schedule
 
@@ -58,11 +58,20 @@ def test_an_iteration_of_several_steps_is_stored_where_a_moment_falls_in_it() ->
     assert schedule.evaluations == {0, 4, 8, 10}
 
 
-def test_a_small_replay_log_is_stored_whole_all_the_same(tmp_path: Path) -> None:
+def test_a_small_replay_log_is_stored_whole_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Rows that the ring overwrites are stored before; the checkpoint sees what the ring held."""
+    reported, advance_to = [], console.Progress.advance_to
+
+    def report(progress: console.Progress, done: int, latest: str | None = None) -> None:
+        reported.append(done)
+        advance_to(progress, done, latest)
+
+    monkeypatch.setattr(console.Progress, "advance_to", report)
     arguments = ["experiment.max_steps=90", "experiment.start_training=10", "experiment.agent_log_starts=[80]"]
     arguments += ["experiment.replay_buffer_size=25", "run_name=small", f"results_dir={tmp_path}"]
     assert run_entry_point("run_algorithm", [*TINY, *arguments]) == 0
+    # The rate is that of iterations with updates: random actions are many times as fast.
+    assert reported[-1] == 90 and min(reported) > 10
     run = storage.open_run(tmp_path, "small")
     assert storage.log_end(run, 0) == 80
     segments = sorted((tmp_path / "small" / "seed0").glob("replay_*.h5"), key=lambda p: int(p.stem.split("_")[1]))

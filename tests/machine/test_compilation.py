@@ -3,6 +3,7 @@
 import logging
 import re
 from collections import Counter
+from contextlib import contextmanager
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +13,7 @@ import pytest
 
 from landscapes import training
 from landscapes.loading import make_agent
-from landscapes.machine.compilation import Program, compile_together
+from landscapes.machine.compilation import Program, compile_together, compiling, told_to
 from landscapes.studies import measurement, paths, rejection
 
 SETTINGS = {
@@ -56,6 +57,25 @@ def test_a_call_finds_what_was_compiled(compiled):
     assert float(product(x).sum()) == 3.0 and float(total(ones, np.float32(1))) == 3.0
     found = compiled()
     assert "product" not in found and "total" not in found
+
+
+def test_who_shows_progress_is_told_while_programs_are_compiled():
+    heard = []
+
+    @contextmanager
+    def watcher(doing):
+        heard.append(doing)
+        yield
+        heard.append("done")
+
+    program = Program(jax.jit(lambda x: x + 1), (np.float32(1),))
+    with told_to(watcher):
+        compile_together([program])
+        with compiling():
+            assert heard == ["compiling", "done", "compiling"]
+    assert heard == ["compiling", "done"] * 2
+    compile_together([program])
+    assert heard == ["compiling", "done"] * 2
 
 
 def test_a_mistake_in_one_of_them_is_told():

@@ -109,6 +109,14 @@ def test_gaussian_entropy():
     assert_allclose(losses.gaussian_entropy(log_std), expected, rtol=1e-5, atol=1e-6)
 
 
+def test_entropy_is_that_of_all_dimensions_together():
+    """d log σ + d/2 log(2πe) for d equal ones: d times what the published code takes, the mean of the dimensions'."""
+    for num_dimensions in (1, 3, 8):
+        log_std = np.full(num_dimensions, np.log(0.5), np.float32)
+        one = np.log(0.5) + 0.5 * np.log(2.0 * np.pi * np.e)
+        assert_allclose(losses.gaussian_entropy(log_std), num_dimensions * one, rtol=1e-6)
+
+
 def test_tanh_log_det_is_the_numeric_derivative_of_tanh():
     x = np.linspace(-3.0, 3.0, 12).reshape(4, 3)
     step = 1e-5

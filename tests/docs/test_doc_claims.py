@@ -1,0 +1,235 @@
+"""Numbers and names of the documentation that the code has too: defaults, limits, kinds, spellings.
+
+Reads the pages and the code; runs no job. What a page says in prose is compared by the words around the number.
+"""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from omegaconf import OmegaConf
+
+from eval_policy import interpolation
+from eval_policy.experiments.landscape_slice import RADII
+from landscapes import tracking
+from landscapes.algorithms import ppo, sac, td3
+from landscapes.config.compose import CONF
+from landscapes.config.schemas import EXPERIMENTS, TrainJaxrl, TrainPpo
+from landscapes.experience import rollout
+from landscapes.figures.gallery import KINDS
+from landscapes.machine import runtime
+from landscapes.storage import runs
+from landscapes.studies import measurement, neighborhood
+from landscapes.tracking import wandb_runs
+from run_algorithm import train
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+
+
+def prose(page: str) -> str:
+    """A page as one line."""
+    return " ".join((DOCS / page).read_text(encoding="utf-8").split())
+
+
+def rows(text: str) -> list[list[str]]:
+    """The cells of every row of every table, without heads and rules."""
+    lines = [line for line in text.splitlines() if line.startswith("|")]
+    split = [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines]
+    return [cells for cells in split if not set(cells[0]) <= set("-: ")]
+
+
+# Defaults
+
+
+def section(heading: str) -> str:
+    """What stands below a heading of the page about the command line, down to the next one of any rank."""
+    page = (DOCS / "command_line.md").read_text(encoding="utf-8")
+    found = re.search(rf"^#+ {re.escape(heading)}$\n(.*?)(?=^#+ )", page, re.MULTILINE | re.DOTALL)
+    assert found is not None, heading
+    return found[1]
+
+
+def told(text: str, experiment: str) -> dict[str, str]:
+    """By key, the default that tables say; of several keys in a row each has its own, or all have one."""
+    found = {}
+    for cells in rows(text):
+        keys = re.findall(r"`([\w.]+)`", cells[0])
+        if len(cells) != 3 or not keys or keys == ["experiment."]:
+            continue
+        group = keys[0].rpartition(".")[0]
+        keys = [f"{group}{key}" if key.startswith(".") else key for key in keys]
+        default = cells[1]
+        for other in re.findall(r"; `(\w+)`: (\S+)", default):
+            if other[0] == experiment:
+                default = other[1]
+        default = default.partition(";")[0].strip()
+        values = (
+            default.split(", ") if len(keys) > 1 and default.count(", ") == len(keys) - 1 else [default] * len(keys)
+        )
+        found |= dict(zip(keys, values, strict=True))
+    return found
+
+
+def same(said: str, value: Any) -> bool:
+    """Whether a cell says that value: as YAML, `required` for what has no default, `a, b, …, z` for a list."""
+    said = said.strip("`")
+    if said == "required":
+        return bool(value == "???")
+    if isinstance(value, list) and not said.startswith("["):
+        first, _, last = said.partition(", …, ")
+        numbers = [int(word) for word in first.split(", ")]
+        return value[: len(numbers)] == numbers and (not last or value[-1] == int(last))
+    read = yaml.safe_load(said)
+    if isinstance(value, float | int) and isinstance(read, str):
+        read = float(read)  # 1e6, 3e-4: YAML wants a point in them
+    return bool(read == value) if not isinstance(value, str) else str(said) == value
+
+
+def flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in values.items():
+        found |= flat(value, f"{prefix}{key}.") if isinstance(value, dict) and value else {f"{prefix}{key}": value}
+    return found
+
+
+SECTIONS = {
+    "train_jaxrl": ["experiment=train_jaxrl"],
+    "train_ppo": ["experiment=train_ppo"],
+    "train_bc": ["experiment=train_bc"],
+    "policy_variance": ["experiment=policy_variance"],
+    "policy_interpolation_seed": ["experiment=policy_interpolation_seed and experiment=policy_interpolation"],
+    "policy_interpolation": ["experiment=policy_interpolation_seed and experiment=policy_interpolation"],
+    "landscape_slice": ["experiment=landscape_slice"],
+    "td3_reject_ltp": ["experiment=td3_reject_ltp and experiment=reject_ltp"],
+    "reject_ltp": ["experiment=td3_reject_ltp and experiment=reject_ltp"],
+}
+"""By experiment, the headings above its tables."""
+
+
+def test_every_experiment_has_a_table() -> None:
+    assert set(SECTIONS) == {name for named in EXPERIMENTS.values() for name in named}
+
+
+@pytest.mark.parametrize("experiment", SECTIONS)
+def test_tables_of_defaults_are_those_of_conf(experiment: str) -> None:
+    found = told("\n".join(map(section, SECTIONS[experiment])), experiment)
+    loaded = OmegaConf.to_container(OmegaConf.load(CONF / "experiment" / f"{experiment}.yaml"), resolve=False)
+    assert isinstance(loaded, dict)
+    for key, value in flat(loaded).items():
+        assert key in found, f"{key} is in no table"
+        assert same(found[key], value), f"{key}: the page says {found[key]}, conf/ has {value}"
+
+
+def test_the_table_of_shared_keys_is_conf_common() -> None:
+    found = told(section("Keys that all experiments share"), "")
+    loaded = OmegaConf.to_container(OmegaConf.load(CONF / "common.yaml"), resolve=False)
+    assert isinstance(loaded, dict)
+    values = flat({key: value for key, value in loaded.items() if key not in ("defaults", "hydra")})
+    assert found.pop("job_config") == "local_default"
+    assert set(found) == set(values)
+    for key, value in values.items():
+        assert same(found[key], value), f"{key}: the page says {found[key]}, conf/ has {value}"
+
+
+def test_no_table_has_a_key_that_is_not_there() -> None:
+    for experiment, headings in SECTIONS.items():
+        there = set()
+        for sharing in (other for other, others in SECTIONS.items() if others == headings):
+            loaded = OmegaConf.to_container(OmegaConf.load(CONF / "experiment" / f"{sharing}.yaml"), resolve=False)
+            assert isinstance(loaded, dict)
+            there |= set(flat(loaded))
+        assert set(told("\n".join(map(section, headings)), experiment)) <= there
+
+
+# Names
+
+
+def test_the_table_of_spellings_is_that_of_the_schemas() -> None:
+    table = {keys: inside.strip("`") for keys, inside in rows(section("Two spellings")) if inside != "inside"}
+    found = {re.sub(r"`| \(PPO\)", "", key): inside for keys, inside in table.items() for key in keys.split(", ")}
+    assert found.pop("algo=ddpg") == "td3"
+    names = {**TrainJaxrl.inner_names, **TrainPpo.inner_names}
+    differ = {
+        published: inner
+        for by_published in names.values()
+        for published, inner in by_published.items()
+        if published.rpartition(".")[2] != inner
+    }
+    assert found == differ
+
+
+def test_the_table_of_kinds_has_every_kind() -> None:
+    kinds = {cells[0].strip("`") for cells in rows((DOCS / "neighborhoods.md").read_text()) if len(cells) == 4}
+    updates = {name for module in (td3, sac, ppo) for name in re.findall(r'"(\w+)": UpdateKind', source(module))}
+    assert updates and kinds - {"noise_type"} == {*neighborhood.GENERIC_KINDS, *updates}
+
+
+def source(module: Any) -> str:
+    return Path(module.__file__).read_text(encoding="utf-8")
+
+
+# Numbers
+
+
+def lanes(page: str, pattern: str) -> list[str]:
+    found = re.search(pattern, prose(page))
+    assert found is not None, f"{page} no longer says {pattern}"
+    return [group.replace(" ", "").replace("\N{NO-BREAK SPACE}", "") for group in found.groups()]
+
+
+SAYS = [
+    ("neighborhoods.md", r"on each device (\d+) on a CPU", measurement.MAX_LANES["cpu"]),
+    ("neighborhoods.md", r"at most (\d+) elsewhere; never more", measurement.DEFAULT_MAX_LANES),
+    (
+        "neighborhoods.md",
+        r"never more than 2\^(\d+) environment steps",
+        measurement.STEPS_PER_BLOCK["cpu"].bit_length() - 1,
+    ),
+    ("neighborhoods.md", r"elsewhere 2\^(\d+)", measurement.DEFAULT_STEPS_PER_BLOCK.bit_length() - 1),
+    ("neighborhoods.md", r"every (\d+) steps a lane", rollout.STEPS_PER_ROUND),
+    ("neighborhoods.md", r"looks for ended episodes \| (\d+) \|", rollout.STEPS_PER_ROUND),
+    ("rejection.md", r"at most (\d+) on each core of a CPU", measurement.MAX_LANES["cpu"]),
+    ("rejection.md", r"on each core of a CPU, (\d+) on an accelerator", measurement.DEFAULT_MAX_LANES),
+    ("report.md", r"one round of (\d+) steps", rollout.STEPS_PER_ROUND),
+    ("paths.md", r"\(of a path: at most (\d+)\)", interpolation.MAX_POLICIES),
+    ("paths.md", r"the same, but never more than (\d+) policies", interpolation.MAX_POLICIES),
+    ("command_line.md", r"never more than (\d+) policies together", interpolation.MAX_POLICIES),
+    ("files.md", r"A segment has at most ([\d ]+) rows", train.ROWS_PER_SEGMENT),
+    ("files.md", r"at most (\d+) characters", runs._LONGEST_NAME),
+    ("command_line.md", r"does not answer within (\d+) s at the start", tracking._ANSWER_SECONDS),
+    ("command_line.md", r"at the end it waits for at most (\d+) s", tracking._FINISH_SECONDS),
+    ("command_line.md", r"no answer within (\d+) s is one line more", wandb_runs.ASK_SECONDS),
+    ("command_line.md", r"null: `random` ([\d.]+), `update`", RADII["random"]),
+    ("command_line.md", r"`update` ([\d.]+), `policies`", RADII["update"]),
+    ("command_line.md", r"`policies` ([\d.]+) \|", RADII["policies"]),
+]
+"""Page, what it says with the number in brackets, and the code's number."""
+
+
+@pytest.mark.parametrize("page, pattern, number", SAYS)
+def test_a_number_is_that_of_the_code(page: str, pattern: str, number: float) -> None:
+    (found,) = lanes(page, pattern)
+    assert float(found) == number
+
+
+def test_a_block_is_as_large_as_the_page_says() -> None:
+    td3_samples, ppo_samples = map(
+        int, lanes("neighborhoods.md", r"on two cores (\d+) samples of TD3 .*?, (\d+) of PPO")
+    )
+    most = measurement.STEPS_PER_BLOCK["cpu"]
+    assert td3_samples == most // (1000 + 1) // 2 * 2
+    assert ppo_samples == most // (1000 + 2048 * 16) // 2 * 2
+
+
+def test_flags_of_the_compiler_are_those_that_are_set() -> None:
+    page = prose("command_line.md")
+    for flag, value in ((runtime._EMITTERS, "false"), (runtime._EXTRA_OPTIONS, runtime._LOOPS)):
+        assert f"`{flag}={value}`" in page
+    assert f"`{runtime._HOST_DEVICES}=`" in page
+
+
+def test_kinds_of_figures_are_those_that_are_drawn() -> None:
+    (names,) = (cells[2] for cells in rows((DOCS / "figures.md").read_text()) if cells[0].startswith("`--only"))
+    assert re.findall(r"\w+", names.partition("`,")[0]) == list(KINDS)
