@@ -302,7 +302,7 @@ def test_update_of_ppo(norm_adv, clip_vloss):
     settings = PPO | {"norm_adv": norm_adv, "clip_vloss": clip_vloss}
     algorithm = make_agent("ppo", settings, probes.line())
     state = jax.jit(algorithm.init)(jax.random.key(0))
-    batch = jax.jit(algorithm.sample_batch)(jax.random.key(1), state)
+    batch = jax.jit(algorithm.sample_batch)(jax.random.key(3), state)
     assert batch.obs.shape == (6, 3)
     update = jax.jit(algorithm.policy_update)
     learner = state.learner
