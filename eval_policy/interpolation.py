@@ -51,12 +51,13 @@ class Pair(NamedTuple):
 class _Item(NamedTuple):
     """One data set of returns of a path: `[num_samples, num_points]`, or `[num_points]` without noise."""
 
+    pair: Pair
     path: Path
     group: str
     name: str
     kind: str | None
     """None: the points themselves, without noise."""
-    amount: float
+    amount: float | None
     num_samples: int
 
     @property
@@ -111,14 +112,18 @@ class _Paths:
 
     def __init__(self, job: Job, settings: InterpolationSettings, pairs: Sequence[Pair]) -> None:
         self._job, self._settings, self._pairs = job, settings, pairs
-        self._is_update = settings.noise_type not in neighborhood.GENERIC_KINDS
+        self._is_update = bool(settings.num_purd_samples) and settings.noise_type not in neighborhood.GENERIC_KINDS
         items = [item for pair in pairs for item in self._items(pair)]
         self.files = list(dict.fromkeys(item.path for item in items))
         for folder in {path.parent for path in self.files}:
             storage.check_results_writable(folder)
         self._ends = {end.key: end for pair in pairs for end in pair}
-        self._found = {} if storage.starts_over(job.overwrite) else _found_before(job, items)
         self._studies = self._make_studies()
+        ends = {self._learner_end(pair).key: self._learner_end(pair) for pair in pairs} if self._is_update else {}
+        for end in ends.values():
+            loading.check_has_data(*end, settings.learner_ckpts)
+        self._log_rows = max((loading.stored_rows(*end) for end in ends.values()), default=0)
+        self._found = {} if storage.starts_over(job.overwrite) else _found_before(job, items)
         self._state = functools.lru_cache(maxsize=1)(self._load_state)
         self._policy = functools.lru_cache(maxsize=32)(self._load_policy)
         self._algorithm = functools.cache(self._make_algorithm)
@@ -127,8 +132,6 @@ class _Paths:
         """Roll-outs of the job."""
         self.done = sum(returns.size for returns in self._found.values())
         """Those of them whose returns are on disk."""
-        ends = {self._learner_end(pair).key: self._learner_end(pair) for pair in pairs} if self._is_update else {}
-        self._log_rows = max((loading.stored_rows(*end) for end in ends.values()), default=0)
 
     def means(self, pair: Pair, show: measurement.Progress) -> np.ndarray:
         """The mean return at each point of the path, `[num_points]`, under noise if there is any.
@@ -171,13 +174,13 @@ class _Paths:
     def _items(self, pair: Pair) -> list[_Item]:
         s, (one, two) = self._settings, pair
         group = f"{one.run.name}/{one.seed}/{one.ckpt}/{two.run.name}/{two.seed}/{two.ckpt}/{s.num_points}"
-        items = [_Item(one.run.interpolation_path(one.seed), group, "returns", None, 0, 1)]
+        items = [_Item(pair, one.run.interpolation_path(one.seed), group, "returns", None, 0, 1)]
         if s.num_purd_samples:
             kind = "" if s.noise_type == PLAIN_KIND else f"{s.noise_type}/"
             learner = f"learner_from_{s.learner_from}/" if self._is_update else ""
-            name = f"{kind}{learner}returns/{s.noise_amount}/{s.num_purd_samples}"
+            name = f"{kind}{learner}returns/{storage.amount_name(s.noise_amount)}/{s.num_purd_samples}"
             path = one.run.interpolation_purd_path(one.seed)
-            items.append(_Item(path, group, name, s.noise_type, s.noise_amount, s.num_purd_samples))
+            items.append(_Item(pair, path, group, name, s.noise_type, s.noise_amount, s.num_purd_samples))
         return items
 
     def _measure(
@@ -207,7 +210,7 @@ class _Paths:
         key = jax.random.key(self._job.random_seed)
         about = {
             "result": f"{item.path.name}/{item.dataset}",
-            "runs": [end.run.record["config"] for end in pair],
+            storage.STANDS_ON: storage.footing(pair),
             "episode_length": self._settings.episode_length,
         }
         measure, overwrite = study.measures[item.kind], self._job.overwrite
@@ -235,6 +238,7 @@ class _Paths:
         measures: dict[str | None, measurement.Measure] = {}
         if s.num_purd_samples:
             measures[s.noise_type] = measure(s.noise_type, s.num_purd_samples)
+            neighborhood.check_amounts(algorithm, s.noise_type, [s.noise_amount], "experiment.noise_amount")
         # Without noise the same programs serve, if they can.
         measures[None] = measures[PLAIN_KIND] if PLAIN_KIND in measures else measure(PLAIN_KIND, 1)
         return _Study(algorithm, measures)
@@ -258,11 +262,13 @@ class _Paths:
 
     def _write(self, pair: Pair, item: _Item, returns: np.ndarray) -> None:
         s, end = self._settings, self._learner_end(pair).run
+        storage.check_still_there(pair.one.run)
         alpha = paths.shares(s.num_points)
         about: dict[str, object] = {
             "random_seed": self._job.random_seed,
             "episode_length": s.episode_length,
             "config": self._job.resolved,
+            storage.STANDS_ON: storage.footing(pair),
         }
         for number, (run, seed, ckpt) in enumerate(pair, 1):
             about |= {f"run{number}": run.name, f"seed{number}": seed, f"ckpt{number}": ckpt}
@@ -292,9 +298,9 @@ def _kin(run: storage.Run) -> str:
 
 def _found_before(job: Job, items: Iterable[_Item]) -> dict[tuple[Path, str], np.ndarray]:
     """What lies in files already, by file and data set; each file is read once."""
-    names: dict[Path, list[str]] = defaultdict(list)
+    names: dict[Path, dict[str, list[storage.Run]]] = defaultdict(dict)
     for item in items:
-        names[item.path].append(item.dataset)
+        names[item.path][item.dataset] = [end.run for end in item.pair]
     found = {path: measured_before(path, wanted, job.resolved, DECISIVE) for path, wanted in names.items()}
     return {(path, name): returns for path, of_path in found.items() for name, returns in of_path.items()}
 
@@ -303,4 +309,5 @@ def _in_words(s: InterpolationSettings) -> str:
     """What is measured at each point."""
     if not s.num_purd_samples:
         return "one return each, without noise"
-    return f"{s.num_purd_samples} samples each under {s.noise_type} {s.noise_amount}, and one without noise"
+    noise = f"{s.noise_type} {storage.amount_name(s.noise_amount)}"
+    return f"{s.num_purd_samples} samples each under {noise}, and one without noise"

@@ -1,6 +1,7 @@
 """What an evaluation finds measured already, so that it measures only the rest.
 
-Knows result files and the configuration that each data set was made under; knows no experiment's own names.
+Knows result files, the configuration that each data set was made under and the policies that it stands on; knows no
+experiment's own names.
 """
 
 from collections.abc import Iterable, Mapping
@@ -12,14 +13,18 @@ import numpy as np
 from landscapes import storage
 from landscapes.errors import UserError
 
+REPLACES = "overwrite=true replaces it"
+"""What helps where a result cannot be used."""
+
 
 def measured_before(
-    path: Path, names: Iterable[str], config: Mapping[str, Any], decisive: Iterable[str]
+    path: Path, names: Mapping[str, Iterable[storage.Run]], config: Mapping[str, Any], decisive: Iterable[str]
 ) -> dict[str, np.ndarray]:
     """Those of the data sets `names` that lie in `path` already; none where there is no such file.
 
-    `config` is the job's whole resolved configuration, `decisive` are the keys in it that change the numbers, as in
-    `experiment.discount`. Raises UserError naming the key where a data set was made under another value of one.
+    `names` says of each the runs whose policies it stands on. `config` is the job's whole resolved configuration,
+    `decisive` are the keys in it that change the numbers, as in `experiment.discount`. Raises UserError naming the run
+    where a data set was made from an earlier one of its name, or the key where it was made under another value of one.
     """
     if not path.exists():
         return {}
@@ -27,10 +32,11 @@ def measured_before(
     found = {name: datasets[name] for name in names if name in datasets}
     for name in found:
         under: Any = attributes[name]["config"]
+        storage.check_not_replaced(attributes[name].get(storage.STANDS_ON), names[name], f"{path}: {name}", REPLACES)
         for key in decisive:
             before, now = _value(under, key), _value(config, key)
             if before != now:
-                raise UserError(key, now, f"{path} has {name} measured with {before}; overwrite=true replaces it")
+                raise UserError(key, now, f"{path} has {name} measured with {before}; {REPLACES}")
     return found
 
 

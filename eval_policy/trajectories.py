@@ -49,7 +49,7 @@ class Recorder:
         self._records = {rate: trajectories.make_record(env, measure) for rate, measure in measures.items()}
 
     def record(
-        self, step: int, amount: float, rate: bool, returns: np.ndarray, state_of: Callable[[int], TrainState]
+        self, step: int, amount: float | None, rate: bool, returns: np.ndarray, state_of: Callable[[int], TrainState]
     ) -> list[Path]:
         """The file with the roll-outs of samples of the PURD `returns` `[n]`; none where nothing new is recorded.
 
@@ -59,16 +59,16 @@ class Recorder:
         if rate not in self._records:
             return []
         path = self._stored.trajectories_path(s.seed, step)
-        base = f"{s.noise_type}/{amount}/{s.eval_episodes}"
+        base = f"{s.noise_type}/{storage.amount_name(amount)}/{s.eval_episodes}"
         chosen = {
             f"{base}/{role}{rank}": sample
             for role, choose in CHOICES.items()
             for rank, sample in enumerate(choose(returns, s.record_trajectories))
         }
-        if not storage.starts_over(self._job.overwrite) and _recorded_before(path, chosen, returns):
+        if not storage.starts_over(self._job.overwrite) and _recorded_before(path, chosen, returns, self._stored):
             return []
         key = jax.random.key(self._job.random_seed)
-        made = self._records[rate](key, state_of(step), float(amount), returns, list(chosen.values()))
+        made = self._records[rate](key, state_of(step), amount, returns, list(chosen.values()))
         by_group = dict(zip(chosen, made, strict=True))
         _warn(f"{path.name}: {base}", made, returns)
         return [self._write(path, step, by_group, returns, self._measures[rate].program_shape)]
@@ -82,6 +82,7 @@ class Recorder:
         program_shape: Mapping[str, Any],
     ) -> Path:
         assert self._env.scene is not None
+        storage.check_still_there(self._stored)
         scene = self._env.scene()
         datasets: dict[str, np.ndarray] = {"scene": np.array(json.dumps(scene))}
         attributes: dict[str, dict[str, Any]] = {
@@ -108,6 +109,7 @@ class Recorder:
                 "episode_length": self._settings.episode_length,
                 "program_shape": program_shape,
                 "config": self._job.resolved,
+                storage.STANDS_ON: storage.footing([(self._stored, self._settings.seed, step)]),
             }
         about = {
             "schema_version": SCHEMA_VERSION,
@@ -118,14 +120,15 @@ class Recorder:
         return storage.merge_hdf5(path, datasets, about, attributes)
 
 
-def _recorded_before(path: Path, chosen: Mapping[str, int], returns: np.ndarray) -> bool:
-    """Whether the file holds these samples of this very distribution."""
+def _recorded_before(path: Path, chosen: Mapping[str, int], returns: np.ndarray, run: storage.Run) -> bool:
+    """Whether the file holds these samples of this very distribution of this very run."""
     if not path.exists():
         return False
     _, attributes = storage.read_hdf5_nodes(path, "file")
     return all(
         (about := attributes.get(group, {})).get("sample") == sample
         and about.get("stored_return") == float(returns[sample])
+        and storage.replaced_run(about.get(storage.STANDS_ON), [run]) is None
         for group, sample in chosen.items()
     )
 

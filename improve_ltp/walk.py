@@ -68,14 +68,16 @@ def walk(job: Job) -> None:
     results = storage.results_directory(job.results_dir)
     parent = find_root(job, results, root)
     env, algorithm = loading.rebuild(parent, s.episode_length, s.start_noise)
-    kind = _update_kind(algorithm, job)
+    kind = _update_kind(algorithm, job, s)
+    _check_trains(parent, s, algorithm)
     sets_rate = s.lr is not None
     samples = measurement.make_measure(env, algorithm, kind, s.eval_episodes, s.batch_size, amount_sets_rate=sets_rate)
     rows = loading.stored_rows(parent, root.seed, root.ckpt)
     state = loading.load_state(parent, root.seed, root.ckpt, algorithm, rows + s.max_steps)
     record = _record(job, s, parent)
     name = job.member_name or f"{parent.name}_s{root.seed}_c{root.ckpt}_{heuristic_id(s)}_{s.seed}"
-    child, _ = open_or_create(job, results, name, record)
+    _check_place(job, s, parent, results, name)
+    child, _ = open_or_create(job, results, name, record, parent=parent)
     if is_finished(child):
         return
     with storage.hold_run(child):
@@ -99,12 +101,46 @@ def walk(job: Job) -> None:
         print(f"run: {child.name}")
 
 
-def _update_kind(algorithm: Agent, job: Job) -> str:
-    """The perturbation that is one plain update of this algorithm."""
+def _update_kind(algorithm: Agent, job: Job, s: RejectLtp) -> str:
+    """The perturbation that is one plain update of this algorithm; raises UserError where the experiment is for none of
+    its kinds."""
+    if s.update_kind is not None:
+        if s.update_kind not in algorithm.update_kinds:
+            allowed = f"measures {s.update_kind}, which {algorithm.name} has not; experiment=reject_ltp is for all"
+            raise UserError("experiment", job.experiment_name, allowed)
+        return s.update_kind
     plain = [name for name, kind in algorithm.update_kinds.items() if not kind.action_noise]
     if not plain:
         raise UserError("experiment", job.experiment_name, f"{algorithm.name} names no perturbation by one update")
     return plain[0]
+
+
+def _check_place(job: Job, s: RejectLtp, parent: storage.Run, results: Path, name: str) -> None:
+    """Raises UserError where a new walk would write over that of another run, which is still there."""
+    path = parent.rejection_path(s.root_policy_conf.seed, s.root_policy_conf.ckpt)
+    node = f"{group(s)}/accepted"
+    if storage.starts_over(job.overwrite) or storage.find_run(results, name) is not None or not path.exists():
+        return
+    if node not in storage.read_hdf5_names(path, "file"):
+        return
+    about = storage.read_node_attributes(path, "file", [node])[node]
+    made = about.get("child_run")
+    holder = storage.find_run(results, str(made)) if made else None
+    if holder is not None and about.get("child_id", holder.id) == holder.id:
+        allowed = f"{path} has the walk of run {holder.name} under {group(s)}, where that of this run would lie"
+        raise UserError("run_name", name, f"{allowed}; take another experiment.seed, or overwrite=true to replace it")
+
+
+def _check_trains(parent: storage.Run, s: RejectLtp, algorithm: Agent) -> None:
+    """Raises UserError for a root at which training had not begun: its first proposals would update nothing."""
+    root, key = s.root_policy_conf, "experiment.root_policy_conf.ckpt"
+    done = loading.stored_iteration(parent, root.seed, root.ckpt)
+    if done < algorithm.warm_up_steps:
+        allowed = (
+            f"must be a checkpoint after the first update: {algorithm.warm_up_steps} iterations of run {parent.name}"
+        )
+        raise UserError(key, root.ckpt, f"{allowed} act at random and learn nothing, and {done} are done there")
+    loading.check_has_data(parent, root.seed, root.ckpt, key)
 
 
 def _record(job: Job, s: RejectLtp, parent: storage.Run) -> dict[str, Any]:
@@ -118,7 +154,7 @@ def _record(job: Job, s: RejectLtp, parent: storage.Run) -> dict[str, Any]:
         "num_seeds": 1,
         "random_seed": s.seed,
         **storage.environment_record(),
-        "parent": {"run": parent.name, "seed": root.seed, "step": root.ckpt},
+        "parent": {"run": parent.name, "seed": root.seed, "step": root.ckpt, "id": parent.id},
         "rejection": {"file": str(parent.rejection_path(root.seed, root.ckpt)), "group": group(s)},
         "diverged": {},
         "status": "running",
@@ -175,6 +211,7 @@ class _Walk:
         self.job, self.s, self.parent, self.child = job, s, parent, child
         self.tracker, self.measure, self.root = tracker, measure, root
         conf = s.root_policy_conf
+        self.footing = storage.footing([(parent, conf.seed, conf.ckpt)])
         self.iteration = loading.stored_iteration(parent, conf.seed, conf.ckpt)
         self.rows = loading.stored_rows(parent, conf.seed, conf.ckpt)
         self.updater = rejection.make_updater(algorithm)
@@ -254,16 +291,14 @@ class _Walk:
     def _measure(
         self, key: jax.Array, state: TrainState, progress: measurement.Progress, looks: sequential.Looks | None
     ) -> np.ndarray:
-        amount = 0.0 if self.s.lr is None else self.s.lr
-        self.measure.compile(key, state, amount, beside=[self.updater.program(key, state)])
-        unfinished = unfinished_purd(
-            self.job.overwrite, self.child.path, {"measurement": len(self.measured)}, self.measure, key, amount
-        )
+        self.measure.compile(key, state, self.s.lr, beside=[self.updater.program(key, state)])
+        about = {"measurement": len(self.measured), storage.STANDS_ON: self.footing}
+        unfinished = unfinished_purd(self.job.overwrite, self.child.path, about, self.measure, key, self.s.lr)
         purd = measure_by_blocks(
             self.measure,
             key,
             state,
-            amount,
+            self.s.lr,
             progress,
             unfinished,
             self.job.save_interval,
@@ -388,6 +423,8 @@ class _Walk:
             "axes": f"proposal (0: the root itself), sample; fresh: sample{beyond}",
             "units": "undiscounted return; ltps as published, of non-positive modes too",
             "child_run": self.child.name,
+            "child_id": self.child.id,
+            storage.STANDS_ON: self.footing,
             "config": self.job.resolved,
             "program_shape": self.measure.program_shape,
             "keys": "advance, measure, fresh = split(fold_in(key(random_seed), seed), 3); fold_in(measure, proposal)",
@@ -399,6 +436,7 @@ class _Walk:
             "ckpt": conf.ckpt,
             **self.parent.provenance(),
         }
+        storage.check_still_there(self.parent)
         names = {f"{group(self.s)}/{name}": values for name, values in datasets.items()}
         storage.merge_hdf5(self.files[0], names, attributes, dict.fromkeys(names, about))
 

@@ -61,6 +61,14 @@ def stored_rows(run: Run, seed: int, step: int) -> int:
     return int(str(checkpoint_attributes(run, seed, step)["log_rows"]))
 
 
+def check_has_data(run: Run, seed: int, step: int, key: str) -> None:
+    """Raises UserError under `key` where an update at that checkpoint would draw its batch from an empty replay log."""
+    attributes = checkpoint_attributes(run, seed, step)
+    if attributes["log_capacity"] and not attributes["log_rows"]:
+        allowed = f"no update can be made there: the replay log of seed {seed} of run {run.name} was still empty"
+        raise UserError(key, step, allowed)
+
+
 def stored_iteration(run: Run, seed: int, step: int) -> int:
     """How many iterations of training brought the checkpoint about, from the start of the first run on."""
     return int(str(checkpoint_attributes(run, seed, step)["iteration"]))

@@ -52,8 +52,13 @@ class _Slice(NamedTuple):
     def group(self) -> str:
         """Where in the file it lies."""
         s = self.settings
-        size, noise = f"{s.num_x}x{s.num_y}", f"{s.noise_type}/{s.noise_amount}/{s.num_samples}"
+        size, noise = f"{s.num_x}x{s.num_y}", f"{s.noise_type}/{storage.amount_name(s.noise_amount)}/{s.num_samples}"
         return f"{s.ckpt}/{self._directions_name}_radius{_radius(s)}/{size}/{noise}"
+
+    @property
+    def policies(self) -> list[StoredPolicy]:
+        """All that it leads through, the one in the middle first."""
+        return [self.centre, *self.others]
 
     @property
     def _directions_name(self) -> str:
@@ -93,6 +98,9 @@ def run(job: Job) -> None:
         amount_sets_rate=rate,
         num_points=s.num_x * s.num_y,
     )
+    neighborhood.check_amounts(algorithm, s.noise_type, [s.noise_amount], "experiment.noise_amount")
+    if _makes_updates(s):
+        loading.check_has_data(*asked.centre, "experiment.ckpt")
     found = {} if storage.starts_over(job.overwrite) else _found_before(job, asked)
     _print_plan(asked, measure)
     name = f"{asked.centre.run.name}-s{s.seed}-slice"
@@ -136,7 +144,8 @@ def _radius(s: LandscapeSlice) -> float:
 
 
 def _found_before(job: Job, asked: _Slice) -> dict[str, np.ndarray]:
-    found = measured_before(asked.path, [f"{asked.group}/returns"], job.resolved, asked.decisive)
+    runs = [policy.run for policy in asked.policies]
+    found = measured_before(asked.path, {f"{asked.group}/returns": runs}, job.resolved, asked.decisive)
     if found:
         print("this slice was measured before and is not measured again (overwrite=true would)")
     return found
@@ -160,7 +169,11 @@ def _print_plan(asked: _Slice, measure: measurement.Measure) -> None:
 
 
 def _in_words(s: LandscapeSlice) -> str:
-    return f"{s.noise_type} {s.noise_amount}"
+    return f"{s.noise_type} {storage.amount_name(s.noise_amount)}"
+
+
+def _makes_updates(s: LandscapeSlice) -> bool:
+    return s.directions == "update" or s.noise_type not in neighborhood.GENERIC_KINDS
 
 
 def _measure(
@@ -179,8 +192,7 @@ def _measure(
             stop.leave()
             progress.advance_to(done, None if mean is None else f"mean return {mean:.1f}")
 
-        with_log = s.directions == "update" or s.noise_type not in neighborhood.GENERIC_KINDS
-        state = loading.load_state(asked.centre.run, s.seed, s.ckpt, algorithm, with_log=with_log)
+        state = loading.load_state(asked.centre.run, s.seed, s.ckpt, algorithm, with_log=_makes_updates(s))
         others = [_load_policy(other) for other in asked.others]
         points = jax.jit(partial(_points, asked, algorithm))(state, others)
         purd = measure_by_blocks(
@@ -203,7 +215,7 @@ def _unfinished(job: Job, asked: _Slice, measure: measurement.Measure) -> storag
     """What of it was measured by a job that was stopped."""
     about = {
         "result": f"{asked.path.name}/{asked.group}",
-        "runs": [policy.run.record["config"] for policy in (asked.centre, *asked.others)],
+        storage.STANDS_ON: storage.footing(asked.policies),
         "episode_length": asked.settings.episode_length,
         "direction_seed": asked.settings.direction_seed,
     }
@@ -233,8 +245,13 @@ def _points(asked: _Slice, algorithm: Agent, state: TrainState, others: Sequence
 
 def _write(job: Job, asked: _Slice, returns: np.ndarray, measure: measurement.Measure) -> None:
     s = asked.settings
-    policies = [asked.centre, *asked.others]
-    about = {"random_seed": job.random_seed, "config": job.resolved}
+    policies = asked.policies
+    storage.check_still_there(asked.centre.run)
+    about = {
+        "random_seed": job.random_seed,
+        "config": job.resolved,
+        storage.STANDS_ON: storage.footing(policies),
+    }
     datasets = {
         "returns": returns,
         "x": asked.x,

@@ -44,8 +44,6 @@ def run(job: Job) -> None:
     for step in s.ckpt_indexes:
         storage.check_checkpoint(stored, s.seed, step, "experiment.ckpt_indexes")
     storage.check_results_writable(stored.seed_directory(s.seed))
-    pairs = [(step, amount) for step in s.ckpt_indexes for amount in s.noise_amounts]
-    measured = {} if storage.starts_over(job.overwrite) else _measured_before(job, stored, s, pairs)
     env, algorithm = loading.rebuild(stored, s.episode_length)
     measures = {}
     for amount in s.noise_amounts:
@@ -54,6 +52,12 @@ def run(job: Job) -> None:
             measures[rate] = measurement.make_measure(
                 env, algorithm, s.noise_type, s.eval_episodes, s.batch_size, s.discount, rate
             )
+    neighborhood.check_amounts(algorithm, s.noise_type, s.noise_amounts, "experiment.noise_amounts")
+    if s.noise_type in algorithm.update_kinds:
+        for step in s.ckpt_indexes:
+            loading.check_has_data(stored, s.seed, step, "experiment.ckpt_indexes")
+    pairs = [(step, amount) for step in s.ckpt_indexes for amount in s.noise_amounts]
+    measured = {} if storage.starts_over(job.overwrite) else _measured_before(job, stored, s, pairs)
     recorder = Recorder(job, stored, s, env, measures)
     rows = max(loading.stored_rows(stored, s.seed, step) for step in s.ckpt_indexes)
     _print_plan(stored, s, next(iter(measures.values())).program_shape)
@@ -88,7 +92,7 @@ def run(job: Job) -> None:
                         measure,
                         key,
                         state_of(step),
-                        float(amount),
+                        amount,
                         show,
                         unfinished,
                         job.save_interval,
@@ -101,7 +105,7 @@ def run(job: Job) -> None:
                 summary = statistics.summarize(purd.returns)
                 if not known:
                     _log(tracker, step, amount, purd.returns, summary)
-                table.append([step, amount, *tables.purd_cells(summary)])
+                table.append([step, storage.amount_name(amount), *tables.purd_cells(summary)])
                 stop.leave()
                 if s.record_trajectories:
                     with progress.meanwhile("recording roll-outs"):
@@ -117,25 +121,25 @@ def run(job: Job) -> None:
     print_end(files, tracker)
 
 
-def dataset_name(noise_type: str, amount: float, num_samples: int) -> str:
-    """Where in the file the discounted returns lie; the amount as the user's number prints, an integer staying one."""
-    return f"{noise_type}/{amount}/{num_samples}"
+def dataset_name(noise_type: str, amount: float | None, num_samples: int) -> str:
+    """Where in the file the discounted returns lie."""
+    return f"{noise_type}/{storage.amount_name(amount)}/{num_samples}"
 
 
-def _dataset_names(s: PolicyVariance, amount: float) -> tuple[str, str, str]:
+def _dataset_names(s: PolicyVariance, amount: float | None) -> tuple[str, str, str]:
     """The data sets that hold one PURD, in the order of its fields."""
     name = dataset_name(s.noise_type, amount, s.eval_episodes)
     return f"und_returns/{name}", name, f"lengths/{name}"
 
 
 def _measured_before(
-    job: Job, stored: storage.Run, s: PolicyVariance, pairs: Sequence[tuple[int, float]]
-) -> dict[tuple[int, float], measurement.Purd]:
+    job: Job, stored: storage.Run, s: PolicyVariance, pairs: Sequence[tuple[int, float | None]]
+) -> dict[tuple[int, float | None], measurement.Purd]:
     """Of these checkpoints and amounts what has been measured already, under the same settings; says how much."""
-    found: dict[tuple[int, float], measurement.Purd] = {}
+    found: dict[tuple[int, float | None], measurement.Purd] = {}
     for step in s.ckpt_indexes:
         names = {amount: _dataset_names(s, amount) for amount in s.noise_amounts}
-        wanted = [name for of_amount in names.values() for name in of_amount]
+        wanted = {name: [stored] for of_amount in names.values() for name in of_amount}
         data = measured_before(stored.returns_path(s.seed, step), wanted, job.resolved, DECISIVE)
         found |= {
             (step, amount): measurement.Purd(*(data[name] for name in of_amount))
@@ -154,10 +158,15 @@ def _unfinished(
     step: int,
     measure: measurement.Measure,
     key: jax.Array,
-    amount: float,
+    amount: float | None,
 ) -> storage.Unfinished:
     """Where the blocks of one PURD wait."""
-    about = {"ckpt": step, "noise_type": s.noise_type, "episode_length": s.episode_length, "discount": s.discount}
+    about = {
+        storage.STANDS_ON: storage.footing([(stored, s.seed, step)]),
+        "noise_type": s.noise_type,
+        "episode_length": s.episode_length,
+        "discount": s.discount,
+    }
     return unfinished_purd(job.overwrite, stored.seed_directory(s.seed), about, measure, key, amount)
 
 
@@ -166,7 +175,7 @@ def _print_plan(stored: storage.Run, s: PolicyVariance, shape: dict[str, Any]) -
     console.print_plan(
         f"Returns in the neighbourhood of {stored.name}, seed {s.seed}",
         {
-            "neighbourhood": f"{s.noise_type}, amounts {', '.join(map(str, s.noise_amounts))}",
+            "neighbourhood": f"{s.noise_type}, amounts {', '.join(map(storage.amount_name, s.noise_amounts))}",
             "checkpoints": ", ".join(map(str, s.ckpt_indexes)),
             "samples": f"{s.eval_episodes} each, {console.human_count(samples)} in all",
             "environment steps": f"at most {console.human_count(samples * s.episode_length)} in roll-outs",
@@ -181,16 +190,18 @@ def _write(
     stored: storage.Run,
     s: PolicyVariance,
     step: int,
-    amount: float,
+    amount: float | None,
     purd: measurement.Purd,
     shape: dict[str, Any],
 ) -> Path:
+    storage.check_still_there(stored)
     about = {
         "axes": "sample",
         "random_seed": job.random_seed,
         "keys": "sample i draws from fold_in(key(random_seed), i)",
         "episode_length": s.episode_length,
         "program_shape": shape,
+        storage.STANDS_ON: storage.footing([(stored, s.seed, step)]),
     }
     names = _dataset_names(s, amount)
     datasets = {name: values.astype(np.float32) for name, values in zip(names, purd, strict=True)}
@@ -208,7 +219,7 @@ def _figure(stored: storage.Run, s: PolicyVariance) -> Path:
     """Histograms of what this job measured, one panel per amount, the checkpoints overlaid."""
     panels = [
         (
-            f"seed {s.seed}, {s.noise_type} {amount}",
+            f"seed {s.seed}, {s.noise_type} {storage.amount_name(amount)}",
             stored.returns_path(s.seed, step),
             f"und_returns/{dataset_name(s.noise_type, amount, s.eval_episodes)}",
         )
@@ -218,8 +229,9 @@ def _figure(stored: storage.Run, s: PolicyVariance) -> Path:
     return purd_histograms(panels, stored.seed_directory(s.seed) / f"purd_{s.noise_type}.png")
 
 
-def _log(tracker: Tracker, step: int, amount: float, returns: np.ndarray, summary: dict[str, float]) -> None:
+def _log(tracker: Tracker, step: int, amount: float | None, returns: np.ndarray, summary: dict[str, float]) -> None:
     names = {"mean": "PURD mean", "ltp": "PURD LTP", "cvar": "PURD CVaR", "std": "PURD std"}
-    tracker.log({f"{shown} ({amount})": summary[name] for name, shown in names.items()}, step)
+    label = storage.amount_name(amount)
+    tracker.log({f"{shown} ({label})": summary[name] for name, shown in names.items()}, step)
     if np.isfinite(returns).all():
-        tracker.histogram(f"PURD ({amount})", returns, step)
+        tracker.histogram(f"PURD ({label})", returns, step)

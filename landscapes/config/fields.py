@@ -5,7 +5,7 @@ Knows type annotations and range checks; knows no setting, no experiment and no 
 
 import dataclasses
 import difflib
-import math
+import sys
 import types
 from collections.abc import Callable, Collection, Mapping
 from functools import cache
@@ -59,6 +59,9 @@ def one_of(*names: str) -> Check:
 
 
 NOT_EMPTY = Check(lambda value: len(value) > 0, "not empty")
+
+DISTINCT = Check(lambda value: len(set(value)) == len(value), "without repetitions")
+"""1 and 1.0 are the same."""
 
 
 def build(schema: type[T], values: Mapping[str, Any], prefix: str = "") -> T:
@@ -174,7 +177,8 @@ def _convert_base(key: str, value: Any, base: Any, allowed: str) -> Any:
             return build(base, value, f"{key}.")  # type: ignore[arg-type]
         if get_origin(base) is dict:
             return dict(value)
-    number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    # Not math.isfinite, which an integer of hundreds of digits overflows.
+    number = isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
     if base is int and number and value == int(value):
         return int(value)
     if base is float and number:

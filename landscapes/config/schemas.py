@@ -3,13 +3,13 @@
 Knows names, units, ranges and what an algorithm calls the same setting; the values themselves are in conf/ only.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 from types import MappingProxyType
 from typing import Annotated, Any, ClassVar
 
-from landscapes.config.fields import NOT_EMPTY, Check, above, at_least, at_most, below, one_of, shown, within
+from landscapes.config.fields import DISTINCT, NOT_EMPTY, Check, above, at_least, at_most, below, one_of, shown, within
 from landscapes.envs.tasks import backend_of
 from landscapes.errors import UserError
 
@@ -23,6 +23,10 @@ PositiveShare = Annotated[float, above(0), at_most(1)]
 ErrorRate = Annotated[float, above(0), below(0.5)]
 Text = Annotated[str, NOT_EMPTY]
 Widths = Annotated[list[Count], NOT_EMPTY]
+Steps = Annotated[list[Index], DISTINCT]
+SomeSteps = Annotated[list[Index], NOT_EMPTY, DISTINCT]
+# In single precision more is infinite. An integer stays one: files are labelled with it as typed.
+Amount = Annotated[int | float, at_least(0), at_most(1e38)] | None
 
 _ALIASES = {"ddpg": "td3"}
 _ALGORITHMS = ("td3", "sac")
@@ -99,7 +103,7 @@ class TrainJaxrl:
     eval_episodes: Count
     eval_episode_length: Count  # steps
     checkpoint: bool
-    agent_log_starts: list[Index]  # environment steps
+    agent_log_starts: Steps  # environment steps
     agent_log_step: Count  # environment steps between the checkpoints from one start on
     agent_num_logs: Count  # checkpoints from each start on
     tqdm: bool
@@ -250,7 +254,7 @@ class TrainBc:
     eval_interval: Count  # updates
     eval_episodes: Count
     eval_episode_length: Count  # steps
-    ckpt_steps: list[Index]  # updates after which all clones are stored
+    ckpt_steps: Steps  # updates after which all clones are stored
     tqdm: bool
 
 
@@ -260,13 +264,13 @@ class PolicyVariance:
 
     run_name: Text
     seed: Index  # which seed of the run
-    ckpt_indexes: Annotated[list[Index], NOT_EMPTY]  # steps at which checkpoints were stored
+    ckpt_indexes: SomeSteps  # steps at which checkpoints were stored
     eval_episodes: Count  # neighbours drawn per checkpoint and amount
     batch_size: Count  # roll-outs side by side, at most
     episode_length: Count  # steps
     discount: Share  # of the discounted returns that are stored beside the plain ones
     noise_type: Text  # which ones a run's algorithm has is the study's to check
-    noise_amounts: Annotated[list[int | float], NOT_EMPTY]  # an integer stays one: files are labelled with it as typed
+    noise_amounts: Annotated[list[Amount], NOT_EMPTY, DISTINCT]  # null, for updates: the rate of the run's own
     record_trajectories: Index  # roll-outs to record of the median and of the left tail each, for the report's viewer
     tqdm: bool
 
@@ -278,7 +282,7 @@ class _Interpolation:
     num_points: Count  # on each path, both ends included
     num_purd_samples: Index | None  # neighbours drawn at each point; null or 0: only the points' own returns
     batch_size: Count  # samples drawn at once at all points of a path
-    noise_amount: int | float  # an integer stays one, as in noise_amounts
+    noise_amount: Amount  # as in noise_amounts
     noise_type: Text  # which ones a run's algorithm has is the study's to check
     learner_from: Annotated[int, within(1, 2)]  # the end that updates take critics, optimizer and data from
     episode_length: Count  # steps
@@ -294,12 +298,17 @@ class PolicyInterpolationSeed(_Interpolation):
     same_seed: bool  # false: from each checkpoint of `seed` to each of `other_seed`
     other_seed: Index | None  # null: the next one
     first_half: bool | None  # of all pairs; false: the second half; null: all of them
-    ckpt_indexes: Annotated[list[Index], NOT_EMPTY] | None  # steps; null: all that are stored
+    ckpt_indexes: SomeSteps | None  # steps; null: all that are stored
 
     def __post_init__(self) -> None:
         if self.other_seed is not None and (self.same_seed or self.other_seed == self.seed):
             allowed = "must be null, or differ from experiment.seed with experiment.same_seed=false"
             raise UserError("experiment.other_seed", shown(self.other_seed), allowed)
+
+    @property
+    def learner_ckpts(self) -> str:
+        """The key that names the checkpoints at which updates are made."""
+        return "experiment.ckpt_indexes"
 
 
 @dataclass
@@ -319,6 +328,21 @@ class PolicyInterpolation(_Interpolation):
             if len(entries) != len(self.run_names1):
                 allowed = f"must have as many entries as experiment.run_names1, which has {len(self.run_names1)}"
                 raise UserError(f"experiment.{name}", shown(entries), allowed)
+        self._check_pairs()
+
+    @property
+    def learner_ckpts(self) -> str:
+        """The key that names the checkpoints at which updates are made."""
+        return f"experiment.ckpts{self.learner_from}"
+
+    def _check_pairs(self) -> None:
+        pairs = list(
+            zip(self.run_names1, self.seeds1, self.ckpts1, self.run_names2, self.seeds2, self.ckpts2, strict=True)
+        )
+        for index, pair in enumerate(pairs):
+            if pair in pairs[:index]:
+                allowed = f"entry i of each list is of pair i, and pairs {pairs.index(pair)} and {index} are the same"
+                raise UserError("experiment.run_names1", shown(self.run_names1), allowed)
 
 
 @dataclass
@@ -328,6 +352,10 @@ class StoredPolicy:
     run_name: Text
     seed: Index  # which seed of the run
     ckpt: Index  # step at which the checkpoint was stored
+
+
+def _plain(policies: Sequence[StoredPolicy]) -> list[dict[str, object]]:
+    return [{"run_name": one.run_name, "seed": one.seed, "ckpt": one.ckpt} for one in policies]
 
 
 @dataclass
@@ -345,7 +373,7 @@ class LandscapeSlice:
     direction_seed: Seed  # of the random directions and of the update
     num_samples: Count  # neighbours drawn at each point
     noise_type: Text  # which ones a run's algorithm has is the study's to check
-    noise_amount: int | float  # an integer stays one, as in noise_amounts
+    noise_amount: Amount  # as in noise_amounts
     batch_size: Count  # roll-outs side by side, at most
     episode_length: Count  # steps
     tqdm: bool
@@ -353,9 +381,13 @@ class LandscapeSlice:
     def __post_init__(self) -> None:
         most = 2 if self.directions == "policies" else 0
         if not min(most, 1) <= len(self.others) <= most:
-            others = [{"run_name": other.run_name, "seed": other.seed, "ckpt": other.ckpt} for other in self.others]
             allowed = "must be one or two policies with experiment.directions=policies, and empty otherwise"
-            raise UserError("experiment.others", shown(others), allowed)
+            raise UserError("experiment.others", shown(_plain(self.others)), allowed)
+        names = [(self.run_name, self.seed, self.ckpt)]
+        names += [(one.run_name, one.seed, one.ckpt) for one in self.others]
+        if len(set(names)) < len(names):
+            allowed = "must be policies other than the one in the middle, and than each other: each is a direction"
+            raise UserError("experiment.others", shown(_plain(self.others)), allowed)
         if len(self.others) == 2 and self.num_y == 1:
             raise UserError("experiment.num_y", shown(self.num_y), "must be above 1 where two others span a plane")
 
@@ -393,10 +425,19 @@ class RejectLtp:
             allowed = "must be null unless experiment.heuristic=cvar and experiment.cvar_alpha is at most 0.5"
             raise UserError("experiment.sequential_error", shown(self.sequential_error), allowed)
 
+    @property
+    def update_kind(self) -> str | None:
+        """The only kind that PURDs may be of; None: whichever the algorithm calls its own update."""
+        return None
+
 
 @dataclass
 class Td3RejectLtp(RejectLtp):
     """The published experiment: the same for TD3, with its learning rate given."""
+
+    @property
+    def update_kind(self) -> str | None:
+        return "td3_optimization"
 
 
 TrainingSettings = TrainJaxrl | TrainPpo

@@ -6,7 +6,7 @@ Knows the records of what was measured; knows nothing of how a picture is drawn.
 from collections.abc import Iterable
 
 from landscapes.figures import style
-from landscapes.storage import NO_NOISE, PolicyName
+from landscapes.storage import NO_NOISE, OWN_RATE, PolicyName
 
 
 def policy(one: PolicyName, with_run: bool = False) -> str:
@@ -17,7 +17,9 @@ def policy(one: PolicyName, with_run: bool = False) -> str:
 
 def neighbourhood(kind: str, amount: str) -> str:
     """A kind of perturbation and its amount, in words."""
-    return "no perturbation" if kind == NO_NOISE else f"{kind} {amount}"
+    if kind == NO_NOISE:
+        return "no perturbation"
+    return f"{kind} at the run's own rate" if amount == OWN_RATE else f"{kind} {amount}"
 
 
 def behind(policies: Iterable[PolicyName]) -> str:

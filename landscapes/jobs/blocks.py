@@ -17,16 +17,22 @@ from landscapes.types import Key, TrainState
 
 
 def unfinished_purd(
-    overwrite: bool, folder: Path, about: Mapping[str, object], measure: measurement.Measure, key: Key, amount: float
+    overwrite: bool,
+    folder: Path,
+    about: Mapping[str, object],
+    measure: measurement.Measure,
+    key: Key,
+    amount: float | None,
 ) -> storage.Unfinished:
     """Where in `folder` the blocks of a PURD wait; where `overwrite` starts over, nothing does any more.
 
-    `about` says which state it is of, and all else that its numbers depend on beside the last three.
+    `about` says which state it is of (of which run, by its id), and all else that its numbers depend on beside the last
+    three.
     """
     identity = {
         **about,
         "key": jax.random.key_data(key).tolist(),
-        "amount": float(amount),
+        "amount": None if amount is None else float(amount),
         "program_shape": measure.program_shape,
         "versions": storage.package_versions(),
     }
@@ -40,7 +46,7 @@ def measure_by_blocks(
     measure: measurement.Measure,
     key: Key,
     state: TrainState,
-    amount: float,
+    amount: float | None,
     progress: measurement.Progress,
     unfinished: storage.Unfinished,
     save_interval: float,

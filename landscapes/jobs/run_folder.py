@@ -35,11 +35,13 @@ def open_or_create(
     record: Mapping[str, Any],
     may_change: Iterable[str] = (),
     may_grow: str | None = None,
+    parent: storage.Run | None = None,
 ) -> tuple[storage.Run, list[str]]:
     """The run to work on, and the settings that have changed since it began (none of a new run).
 
     Settings in `may_change` may have changed, and `may_grow` may have become larger. Raises UserError naming others,
-    and where what may only grow became smaller.
+    where what may only grow became smaller, and where the run began at a policy not of `parent` but of a run of its
+    name that was there before.
     """
     over = storage.starts_over(job.overwrite)
     found = None if over else storage.find_run(results, name)
@@ -51,6 +53,9 @@ def open_or_create(
         before, now = (_setting(config, may_grow) for config in (found.record["config"], job.resolved))
         if now < before:
             raise UserError(may_grow, now, f"run {name} began with {before}, and can only become longer")
+    if parent is not None:
+        remedy = "choose another run_name, or overwrite=true to start over"
+        storage.check_not_replaced([found.record["parent"]], [parent], f"run {name}", remedy)
     storage.check_results_writable(found.path)
     return found, changed
 

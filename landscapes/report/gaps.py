@@ -64,7 +64,7 @@ def _record_command(run: storage.Run, purd: storage.PurdRecord, results_dir: str
         f"experiment.seed={purd.policy.seed}",
         f"experiment.ckpt_indexes=[{purd.policy.step}]",
         f"experiment.noise_type={purd.kind}",
-        f"experiment.noise_amounts=[{purd.amount}]",
+        f"experiment.noise_amounts=[{storage.typed_amount(purd.amount)}]",
         f"experiment.eval_episodes={purd.num_samples}",
         "experiment.record_trajectories=2",
         *([] if results_dir is None else [f"results_dir={results_dir}"]),

@@ -6,6 +6,7 @@ Knows the command line and how tables are laid out; knows no file format and no 
 import argparse
 import csv
 import io
+import math
 import signal
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -212,10 +213,15 @@ def _compare(told: Sequence[numbers.Numbers], ending: str) -> None:
         print("no kind and amount is measured in two of them")
         return
     # One kind and amount after the other; a sort keeps the order of runs, seeds and checkpoints within each.
-    purds.sort(key=lambda entry: (entry[0].record.kind, float(entry[0].record.amount), entry[1]))
+    purds.sort(key=lambda entry: (entry[0].record.kind, _size(entry[0].record.amount), entry[1]))
     compared = [[told[place].run.name, *purd.record.policy[1:], *_purd_cells(purd)] for purd, place in purds]
     columns = ["run", "seed", "checkpoint", "kind", "amount", "samples", *tables.purd_columns(_ALPHA)]
     console.print_table(f"PURDs of the same kind and amount{ending}", columns, compared)
+
+
+def _size(amount: str) -> float:
+    """By which amounts are ordered, the run's own rate last."""
+    return math.inf if amount == storage.OWN_RATE else float(amount)
 
 
 def _shared(found: Iterable[storage.Measurements]) -> set[tuple[str, str]]:

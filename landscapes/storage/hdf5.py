@@ -10,7 +10,7 @@ import io
 import json
 import re
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path, PurePath
 from typing import NamedTuple, TypeVar
 
@@ -86,6 +86,11 @@ def read_hdf5_nodes(path: Path, key_for_errors: str) -> tuple[Datasets, dict[str
 def read_attributes(path: Path, key_for_errors: str) -> Attributes:
     """The attributes of the file itself, without reading any data set; raises as `read_hdf5`."""
     return _read(path, key_for_errors, _node_attributes)
+
+
+def read_node_attributes(path: Path, key_for_errors: str, names: Iterable[str]) -> dict[str, Attributes]:
+    """The attributes of these nodes, which must be there, without reading any values; raises as `read_hdf5`."""
+    return _read(path, key_for_errors, lambda file: {name: _node_attributes(file[name]) for name in names})
 
 
 def read_hdf5_names(path: Path, key_for_errors: str) -> list[str]:

@@ -5,23 +5,30 @@ Knows how result files and the groups in them are named; knows nothing of what t
 `find_result_files(run)` reads the names of files alone, so that hundreds of runs are listed at once.
 `find_measurements(run)` also opens each file for the names of its data sets, and answers with one record for each PURD,
 path, slice, walk and recorded roll-out. A record says where its numbers lie: `read_hdf5(record.path, key)[0]` has them
-under `record.dataset`, or below `record.group`. Damaged files are named in `unreadable`; a group that lacks one of its
-data sets is left out.
+under `record.dataset`, or below `record.group`. What cannot be used is named in `unreadable`: damaged files, and
+results between policies of which one is of a run that was since replaced. A group that lacks one of its data sets is
+left out.
 """
 
+import itertools
 import math
 import os
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from landscapes.errors import UserError
-from landscapes.storage.hdf5 import read_hdf5_names
+from landscapes.storage.hdf5 import Attributes, read_hdf5_names, read_node_attributes
+from landscapes.storage.identity import STANDS_ON, replaced_beside
 from landscapes.storage.runs import Run
 
 NO_NOISE = "none"
 """What stands for the kind of perturbation of a path that was measured without one."""
+
+OWN_RATE = "own"
+"""What stands for the amount of updates at the run's own rate, which a command line calls null."""
 
 _WITH_STEP = re.compile(r"(ckpt|s0_returns|td3_reject_ltp|trajectories)_([0-9]+)\.h5")
 _SCALE = re.compile(r"([0-9]+)x([0-9]+)")
@@ -153,10 +160,21 @@ class Measurements(NamedTuple):
     walks: tuple[WalkRecord, ...]
     trajectories: tuple[TrajectoryRecord, ...]
     unreadable: tuple[str, ...]
-    """One line for each file that is damaged."""
+    """One line for each file that is damaged, or holds results that stand on a run which was since replaced."""
 
 
+_Between = TypeVar("_Between", PathRecord, SliceRecord)
 _Record = TypeVar("_Record", PurdRecord, PathRecord, SliceRecord, WalkRecord, TrajectoryRecord)
+
+
+def amount_name(amount: float | None) -> str:
+    """How names of data sets spell an amount: as the user's number prints, an integer staying one."""
+    return OWN_RATE if amount is None else str(amount)
+
+
+def typed_amount(name: str) -> str:
+    """The way back: what a command line would say."""
+    return "null" if name == OWN_RATE else name
 
 
 def find_result_files(run: Run) -> ResultFiles:
@@ -200,8 +218,8 @@ def find_measurements(run: Run) -> Measurements:
     return Measurements(
         curves=files.curves,
         purds=_read_all(run, files.purds, _purds_in, unreadable),
-        paths=_read_all(run, files.paths, _paths_in, unreadable),
-        slices=_read_all(run, files.slices, _slices_in, unreadable),
+        paths=_not_replaced(run, _read_all(run, files.paths, _paths_in, unreadable), unreadable),
+        slices=_not_replaced(run, _read_all(run, files.slices, _slices_in, unreadable), unreadable),
         walks=walks + own,
         trajectories=_read_all(run, files.trajectories, _trajectories_in, unreadable),
         unreadable=tuple(unreadable),
@@ -237,6 +255,41 @@ def _read_all(
     return tuple(records)
 
 
+def _not_replaced(run: Run, records: Sequence[_Between], unreadable: list[str]) -> tuple[_Between, ...]:
+    """Those of which no policy is of a run beside this one that is another now; the others are counted by that run."""
+    kept: list[_Between] = []
+    for path, of_file in itertools.groupby(records, lambda record: record.path):
+        by_node = {_told_in(record): record for record in of_file}
+        replaced: Counter[str] = Counter()
+        for node, about in read_node_attributes(path, "file", by_node).items():
+            name = replaced_beside(run, about.get(STANDS_ON), _runs_of(by_node[node], about))
+            if name is None:
+                kept.append(by_node[node])
+            else:
+                replaced[name] += 1
+        unreadable += [
+            f"{path}: {_counted(count)} on an earlier run {name}, since replaced" for name, count in replaced.items()
+        ]
+    return tuple(kept)
+
+
+def _counted(count: int) -> str:
+    return "1 result stands" if count == 1 else f"{count} results stand"
+
+
+def _told_in(record: PathRecord | SliceRecord) -> str:
+    """The data set whose attributes say which policies a result stands on."""
+    return record.dataset if isinstance(record, PathRecord) else f"{record.group}/policies"
+
+
+def _runs_of(record: PathRecord | SliceRecord, about: Attributes) -> list[str]:
+    """The runs of all of its policies."""
+    if isinstance(record, PathRecord):
+        return [record.one.run, record.two.run]
+    policies: Any = about.get("policies") or []
+    return [policy["run"] for policy in policies]
+
+
 def _natural(name: str) -> list[tuple[float, list[str | int]]]:
     """Orders names part by part, and numbers in them by their value."""
     return [_value(part) for part in name.split("/")]
@@ -260,7 +313,18 @@ def _own_walk(run: Run, unreadable: list[str]) -> tuple[WalkRecord, ...]:
     file = ResultFile(parent["seed"], parent["step"], str(path.parent), path.name)
     if not file.path.is_file():
         return ()
-    return tuple(walk for walk in _read_all(root, [file], _walks_in, unreadable) if walk.group == made_by["group"])
+    return tuple(
+        walk
+        for walk in _read_all(root, [file], _walks_in, unreadable)
+        if walk.group == made_by["group"] and _made(run, walk)
+    )
+
+
+def _made(run: Run, walk: WalkRecord) -> bool:
+    """Whether the walk is the one that made `run`: another may have taken its place in the file since."""
+    node = f"{walk.group}/accepted"
+    about = read_node_attributes(walk.path, "file", [node])[node]
+    return about.get("child_id") == run.id or ("child_id" not in about and not run.has_own_id)
 
 
 # One reader for each kind of file: the records that its names of data sets spell

@@ -6,6 +6,7 @@ Knows names, paths and `run.json`; knows neither what is in the HDF5 files nor h
 import contextlib
 import difflib
 import errno
+import hashlib
 import json
 import logging
 import os
@@ -29,6 +30,8 @@ _RECORD = "run.json"
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*|[0-9]+|[0-9]+_[0-9]+")
 _LONGEST_NAME = 200
 _SHOWN = 10
+_WITHOUT_ID = ("experiment", "environment", "num_seeds", "random_seed", "parent", "versions", "git", "machine")
+"""What tells one run from another where the record has no id, and does not change as the run goes on."""
 _CHECKPOINT = re.compile(r"ckpt_([0-9]+)\.h5")
 _ADJECTIVES = (
     "amber",
@@ -61,6 +64,19 @@ class Run:
     @property
     def num_seeds(self) -> int:
         return int(self.record["num_seeds"])
+
+    @property
+    def has_own_id(self) -> bool:
+        """Whether it got an id when it was made; earlier versions gave none."""
+        return "id" in self.record
+
+    @property
+    def id(self) -> str:
+        """What it alone has from its creation on, wherever it lies; without one, what follows from its record."""
+        if self.has_own_id:
+            return str(self.record["id"])
+        told = {name: self.record.get(name) for name in _WITHOUT_ID}
+        return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
 
     @property
     def curves_path(self) -> Path:
@@ -187,12 +203,12 @@ def starts_over(overwrite: bool) -> bool:
 def create_run(results: Path, name: str, record: Mapping[str, object], overwrite: bool) -> Run:
     """A new run folder with its `run.json`; it appears whole or not at all.
 
-    `record` needs `num_seeds`; `name` and `schema_version` are added. Where there is such a run, raises UserError,
-    naming the settings that differ; with `overwrite` that run's folder is removed instead, and nothing else is.
-    Raises UserError under `results_dir` where the folder cannot be written, having made nothing.
+    `record` needs `num_seeds`; `name`, `schema_version` and `id` are added. Where there is such a run, raises
+    UserError, naming the settings that differ; with `overwrite` that run's folder is removed instead, and nothing else
+    is. Raises UserError under `results_dir` where the folder cannot be written, having made nothing.
     """
     path = results / check_run_name(name)
-    text = _as_json({**record, "schema_version": RUN_SCHEMA_VERSION, "name": name})
+    text = _as_json({**record, "schema_version": RUN_SCHEMA_VERSION, "name": name, "id": secrets.token_hex(8)})
     complete = _checked_record(json.loads(text))
     if os.path.lexists(path):
         _check_replaceable(path, complete, overwrite)

@@ -24,7 +24,7 @@ from landscapes.machine import devices
 from landscapes.machine.compilation import Program, compile_together
 from landscapes.statistics.sequential import Looks
 from landscapes.studies import paths
-from landscapes.studies.neighborhood import Neighborhood, make_neighborhood
+from landscapes.studies.neighborhood import Neighborhood, make_neighborhood, traced
 from landscapes.types import Agent, Environment, Key, Policy, TrainState
 
 MAX_LANES = {"cpu": 8}
@@ -287,9 +287,9 @@ def make_measure(
     made = _Made(_jit(env, algorithm, near, s, gamma), s, near, env.episode_length, algorithm.env_steps)
     is_compiled = False
 
-    def ask(key: Key, state: TrainState, points: paths.Points | None, amount: float | jax.Array) -> _Asked:
+    def ask(key: Key, state: TrainState, points: paths.Points | None, amount: float | jax.Array | None) -> _Asked:
         state, points = devices.put_everywhere((state, points), num)
-        return _Asked(key, state, points, jnp.float32(amount))
+        return _Asked(key, state, points, traced(amount))
 
     def compile_once(asked: _Asked, beside: Sequence[Program] = ()) -> None:
         nonlocal is_compiled
@@ -300,7 +300,7 @@ def make_measure(
     def compile_for(
         key: Key,
         state: TrainState,
-        amount: float,
+        amount: float | None,
         points: paths.Points | None = None,
         beside: Sequence[Program] = (),
     ) -> None:
@@ -309,7 +309,7 @@ def make_measure(
     def measure(
         key: Key,
         state: TrainState,
-        amount: float,
+        amount: float | None,
         progress: Progress | None = None,
         first: int = 0,
         count: int | None = None,

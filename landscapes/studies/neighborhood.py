@@ -5,13 +5,14 @@ Knows the algorithm record; knows no concrete algorithm, not how neighbours are 
 A neighbourhood is a way to draw a neighbour, to act in its roll-out and to start it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 
 from landscapes.errors import UserError
-from landscapes.spaces import Space
+from landscapes.spaces import Discrete, Space
 from landscapes.types import Act, Agent, Environment, Key, Policy, PyTree, TimeStep, TrainState
 
 GENERIC_KINDS = ("action", "parameter", "init_parameter", "init_state")
@@ -106,6 +107,26 @@ def make_neighborhood(env: Environment, algorithm: Agent, kind: str, amount_sets
         return policy._replace(params=perturb(key, policy.params, amount))
 
     return Neighborhood(draw_parameters, lambda _: algorithm.act, None)
+
+
+def traced(amount: float | jax.Array | None) -> jax.Array:
+    """The user's number as programs take it: where it is None, the run's own rate stands and no program reads it."""
+    return jnp.float32(0.0 if amount is None else amount)
+
+
+def check_amounts(algorithm: Agent, kind: str, amounts: Sequence[float | None], key: str) -> None:
+    """Raises UserError under `key` where null is none of the amounts of `kind`, two of `amounts` are the same, or one
+    is no probability where it has to be."""
+    if kind == "action" and isinstance(algorithm.env.action, Discrete):
+        for amount in amounts:
+            if amount is not None and amount > 1:
+                raise UserError(key, amount, "must be a probability, from 0 to 1, where actions are choices")
+    if None not in amounts:
+        return
+    if kind not in algorithm.update_kinds:
+        raise UserError(key, "null", f"must be a number with {kind}; only updates have a rate of the run's own")
+    if any(amount is not None and not amount_sets_rate(algorithm, kind, amount) for amount in amounts):
+        raise UserError(key, "[0,null]", f"0 and null are the same with {kind}, the run's own rate; give one of them")
 
 
 def amount_sets_rate(algorithm: Agent, kind: str, amount: float | None) -> bool:

@@ -15,12 +15,12 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from landscapes.experience import rollout
 from landscapes.machine import devices
 from landscapes.studies import measurement
+from landscapes.studies.neighborhood import traced
 from landscapes.types import Environment, Key, Policy, TrainState
 
 _ROUNDS = 10
@@ -45,7 +45,7 @@ class Trajectory(NamedTuple):
     """What a PURD would hold of it: the mean over the sample's episodes where it has several."""
 
 
-Record = Callable[[Key, TrainState, float, np.ndarray, Sequence[int]], list[Trajectory]]
+Record = Callable[[Key, TrainState, float | None, np.ndarray, Sequence[int]], list[Trajectory]]
 """`record(key, state, amount, returns, samples)`: trajectories of samples of the PURD `returns` `[n]`, in their order.
 Where a measured return did not come again, `sample_return` differs from it."""
 
@@ -123,16 +123,16 @@ def make_record(env: Environment, measure: measurement.Measure) -> Record:
             yield _trajectory(sample, jax.tree.map(lambda x, device=device: x[device], seen), *own)
 
     def record(
-        key: Key, state: TrainState, amount: float, returns: np.ndarray, samples: Sequence[int]
+        key: Key, state: TrainState, amount: float | None, returns: np.ndarray, samples: Sequence[int]
     ) -> list[Trajectory]:
         made: dict[int, Trajectory] = {}
         for first in range(0, again.num_samples, again.block):
             size = min(again.block, again.num_samples - first)
             passes = _passes(sorted({sample for sample in samples if first <= sample < first + size}), first, again)
             if passes:
-                policies, episodes = again.begin(key, state, jnp.float32(amount), first, size)
+                policies, episodes = again.begin(key, state, traced(amount), first, size)
             for places in passes:
-                for one in record_pass(policies, episodes, jnp.float32(amount), places, returns):
+                for one in record_pass(policies, episodes, traced(amount), places, returns):
                     made[one.sample] = one
         return [made[sample] for sample in samples]
 

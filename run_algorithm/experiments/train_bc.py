@@ -51,7 +51,7 @@ def run(job: Job) -> None:
     num_rows = _num_rows(s, state)
     record = _record(job, s, parent)
     name = job.member_name or f"{parent.name}_s{root.seed}_c{root.ckpt}_bc_{s.seed}"
-    child, _ = open_or_create(job, results, name, record)
+    child, _ = open_or_create(job, results, name, record, parent=parent)
     if is_finished(child):
         return
     with storage.hold_run(child):
@@ -103,7 +103,7 @@ def _record(job: Job, s: TrainBc, parent: storage.Run) -> dict[str, Any]:
         "num_seeds": s.num_seeds,
         "random_seed": s.seed,
         **storage.environment_record(),
-        "parent": {"run": parent.name, "seed": root.seed, "step": root.ckpt},
+        "parent": {"run": parent.name, "seed": root.seed, "step": root.ckpt, "id": parent.id},
         "diverged": {},
         "status": "running",
     }

@@ -377,8 +377,8 @@ def test_early_refusal_acts_with_cvar_of_a_lower_tail_only() -> None:
 
 
 def test_integers_among_amounts_stay_integers() -> None:
-    job = compose_job("eval_policy", ["experiment.run_name=calm", "experiment.noise_amounts=[0,1,3e-4,1.0]"])
-    assert [str(amount) for amount in job.settings.noise_amounts] == ["0", "1", "0.0003", "1.0"]  # type: ignore[union-attr]
+    job = compose_job("eval_policy", ["experiment.run_name=calm", "experiment.noise_amounts=[0,1,3e-4,2.0]"])
+    assert [str(amount) for amount in job.settings.noise_amounts] == ["0", "1", "0.0003", "2.0"]  # type: ignore[union-attr]
 
 
 def test_shared_keys_act() -> None:

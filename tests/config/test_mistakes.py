@@ -17,6 +17,11 @@ ROOT = Path(__file__).resolve().parents[2]
 TRAIN, EVALUATE, IMPROVE = "run_algorithm", "eval_policy", "improve_ltp"
 CALM = "experiment.run_name=calm"
 
+ROOT = ["experiment.root_policy_conf.run_name=a"]
+PAIRS = [f"experiment.{name}=[{value}]" for name, value in zip(("run_names1", "seeds1", "ckpts1"), "a05", strict=True)]
+PAIRS += [f"experiment.{name}=[{value}]" for name, value in zip(("run_names2", "seeds2", "ckpts2"), "b05", strict=True)]
+SLICE = ["experiment=landscape_slice", CALM, "experiment.ckpt=5", "experiment.directions=policies"]
+
 MISTAKES: list[tuple[str, list[str], list[str]]] = [
     # misspelt keys
     (TRAIN, ["experiment.polcy=3"], ["experiment.polcy=3: no such key"]),
@@ -96,6 +101,50 @@ MISTAKES: list[tuple[str, list[str], list[str]]] = [
         ["experiment.algo_config={width:3}: read by an algo given as a dotted"],
     ),
     (EVALUATE, [CALM, "experiment.ckpt_indexes=[]"], ["experiment.ckpt_indexes=[]"]),
+    *[
+        (
+            EVALUATE,
+            [CALM, f"experiment.noise_amounts=[{wrong}]"],
+            [f"noise_amounts[0]={wrong}: must be a number, at least 0"],
+        )
+        for wrong in ("-1.0", "-0.0003", "nan", "inf", "1e+39", "1" + 400 * "0")
+    ],
+    *[
+        (
+            EVALUATE,
+            [f"experiment={name}", *given, f"experiment.noise_amount={wrong}"],
+            [f"noise_amount={wrong}: must be"],
+        )
+        for name, given in (
+            ("landscape_slice", [CALM, "experiment.ckpt=5"]),
+            ("policy_interpolation_seed", [CALM]),
+            ("policy_interpolation", PAIRS),
+        )
+        for wrong in ("-1.0", "-1", "inf")
+    ],
+    # what makes no sense twice
+    (EVALUATE, [CALM, "experiment.ckpt_indexes=[20,20]"], ["ckpt_indexes=[20,20]: must be", "without repetitions"]),
+    (EVALUATE, [CALM, "experiment.noise_amounts=[1,1.0]"], ["noise_amounts=[1,1.0]: must be", "without repetitions"]),
+    (EVALUATE, [CALM, "experiment.noise_amounts=[null,null]"], ["noise_amounts=[null,null]", "without repetitions"]),
+    (
+        EVALUATE,
+        ["experiment=policy_interpolation_seed", CALM, "experiment.ckpt_indexes=[5,5]"],
+        ["ckpt_indexes=[5,5]: must be", "without repetitions"],
+    ),
+    (
+        EVALUATE,
+        ["experiment=policy_interpolation", *(pair.replace("]", f",{pair[-2]}]") for pair in PAIRS)],
+        ["experiment.run_names1=[a,a]: ", "pairs 0 and 1 are the same"],
+    ),
+    *[
+        (EVALUATE, [*SLICE, f"experiment.others=[{others}]"], ["experiment.others=[{run_name:", "each is a direction"])
+        for others in (
+            "{run_name: b, seed: 0, ckpt: 5}, {run_name: b, seed: 0, ckpt: 5}",
+            "{run_name: calm, seed: 0, ckpt: 5}",
+        )
+    ],
+    (TRAIN, ["experiment.agent_log_starts=[5,5]"], ["agent_log_starts=[5,5]: must be", "without repetitions"]),
+    (TRAIN, ["experiment=train_bc", *ROOT, "experiment.ckpt_steps=[0,0]"], ["ckpt_steps=[0,0]: must be"]),
     (IMPROVE, ["experiment.root_policy_conf.run_name=a", "experiment.cvar_alpha=0"], ["experiment.cvar_alpha=0"]),
     (IMPROVE, ["experiment.root_policy_conf.run_name=a", "experiment.check_interval=41"], ["experiment.max_steps=40"]),
     # names

@@ -210,7 +210,8 @@ def test_a_walk_is_drawn_once_with_its_root_and_its_run(results):
     run = layouts.make_run(results, **HOPPER)
     group = layouts.add_walk(run)
     parent = {"run": "calm", "seed": 0, "step": 50_000}
-    create_run(results, "improved", {"num_seeds": 1, "parent": parent, "rejection": {"group": group}, **HOPPER}, False)
+    record = {"num_seeds": 1, "parent": parent, "rejection": {"group": group}, **HOPPER}
+    layouts.add_walk(run, child=create_run(results, "improved", record, False))
     improved = open_run(results, "improved")
     assert planned(run, improved, only=["rejections"]) == ["rejection_calm_" + "seed0_50000_" + group.replace("/", "_")]
     assert planned(improved) == ["rejection_seed0_50000_" + group.replace("/", "_")]

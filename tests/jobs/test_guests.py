@@ -52,20 +52,44 @@ def test_a_discrete_policy_goes_through_every_study(results: tuple[Path, str]) -
         ("eval_policy", [*measured, "experiment.noise_type=action", "experiment.noise_amounts=[0.0,1.0]"]),
         (
             "eval_policy",
-            ["experiment=policy_interpolation_seed", *of, "experiment.same_seed=true", "experiment.first_half=null"]
-            + ["experiment.num_points=3", "experiment.num_purd_samples=2", *short],
+            [
+                "experiment=policy_interpolation_seed",
+                *of,
+                "experiment.same_seed=true",
+                "experiment.first_half=null",
+                "experiment.num_points=3",
+                "experiment.num_purd_samples=2",
+                *short,
+            ],
         ),
         (
             "eval_policy",
-            ["experiment=landscape_slice", *of, f"experiment.ckpt={LAST}", "experiment.num_x=3", "experiment.num_y=1"]
-            + ["experiment.num_samples=2", *short],
+            [
+                "experiment=landscape_slice",
+                *of,
+                f"experiment.ckpt={LAST}",
+                "experiment.num_x=3",
+                "experiment.num_y=1",
+                "experiment.num_samples=2",
+                *short,
+            ],
         ),
         ("improve_ltp", ["experiment=reject_ltp", *root, *SAMPLES, "experiment.max_steps=2"]),
         (
             "run_algorithm",
-            ["experiment=train_bc", *root, "experiment.num_seeds=2", "experiment.max_steps=60", "experiment.lr=0.05"]
-            + ["experiment.num_rows=64", "experiment.ckpt_steps=[60]", "experiment.log_interval=20"]
-            + ["experiment.eval_interval=60", "experiment.eval_episodes=2", "experiment.eval_episode_length=12"],
+            [
+                "experiment=train_bc",
+                *root,
+                "experiment.num_seeds=2",
+                "experiment.max_steps=60",
+                "experiment.lr=0.05",
+                "experiment.num_rows=64",
+                "experiment.ckpt_steps=[60]",
+                "experiment.log_interval=20",
+                "experiment.eval_interval=60",
+                "experiment.eval_episodes=2",
+                "experiment.eval_episode_length=12",
+            ],
         ),
     ]
     for entry_point, arguments in jobs:

@@ -280,6 +280,19 @@ def test_an_update_of_length_zero_changes_nothing(results: Path) -> None:
     assert np.ptp(still) == 0
 
 
+@pytest.mark.parametrize("name, same", [("td", "0.0003"), ("sa", "0"), ("pp", "0")])
+def test_null_is_the_rate_of_the_run(results: Path, name: str, same: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert purd(results, name, amount="null") == 0
+    assert re.search(rf"\b{CHECKPOINTS[name][-1]} +own ", capsys.readouterr().out)
+    assert purd(results, name, amount=same) == 0
+    step, kind = CHECKPOINTS[name][-1], UPDATE[name]
+    own, given = (returns(results, name, step, f"{kind}/{amount}/6") for amount in ("own", same))
+    np.testing.assert_allclose(own, given, rtol=1e-5)
+    assert np.ptp(own) > 0
+    assert purd(results, name, amount="null") == 0
+    assert "1 of 1 were measured before" in capsys.readouterr().out
+
+
 # Improving
 
 
@@ -310,7 +323,7 @@ def test_a_walk_leaves_a_run_that_is_measured_like_any_other(
     assert f"{int(updates[-1])} updates applied" in out
     child = f"{name}_s0_c{step}_{label}_0"
     record = json.loads((results / child / "run.json").read_text())
-    assert record["parent"] == {"run": name, "seed": 0, "step": step}
+    assert record["parent"] == {"run": name, "seed": 0, "step": step, "id": storage.open_run(results, name).id}
     assert sorted({0, int(updates[-1])}) == landscapes_steps(results, child)
     assert purd(results, child, "experiment.ckpt_indexes=[0]", kind=UPDATE[name]) == 0
     assert purd(results, name) == 0
@@ -529,6 +542,32 @@ MISTAKES = [
         ["experiment.root_policy_conf.run_name=td"],
         "experiment.root_policy_conf.ckpt=650000",
         "40, 60",
+    ),
+    *[
+        (
+            "improve_ltp",
+            [f"experiment.root_policy_conf.run_name={name}", f"experiment.root_policy_conf.ckpt={step}"],
+            "experiment=td3_reject_ltp",
+            "experiment=reject_ltp is for all",
+        )
+        for name, step in (("pp", 192), ("sa", 60))
+    ],
+    (
+        "eval_policy",
+        ["experiment.run_name=td", "experiment.ckpt_indexes=[60]", "experiment.noise_amounts=[0.1,null]"],
+        "experiment.noise_amounts=null",
+        "must be a number with action",
+    ),
+    (
+        "eval_policy",
+        [
+            "experiment.run_name=pp",
+            "experiment.ckpt_indexes=[64]",
+            "experiment.noise_type=ppo_optimization",
+            "experiment.noise_amounts=[0,null]",
+        ],
+        "experiment.noise_amounts=[0,null]",
+        "are the same with ppo_optimization",
     ),
 ]
 

@@ -21,7 +21,7 @@ from landscapes.config.compose import compose_job
 from landscapes.report import packing
 from landscapes.report.__main__ import main
 from landscapes.report.rollouts import Rollout, read_recorded
-from landscapes.storage import Run, find_measurements, merge_hdf5
+from landscapes.storage import OWN_RATE, Run, find_measurements, merge_hdf5
 
 ROOT = Path(__file__).resolve().parents[2]
 HOSTILE = "</script><script>document.title = 'broken'</script><b>&"
@@ -160,16 +160,19 @@ def test_of_an_empty_run_the_page_says_which_commands_help(tmp_path: Path) -> No
         assert compose_job(*composed(command))
 
 
-def test_a_run_without_roll_outs_is_told_how_to_record_its_widest_distribution(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name, amount", [(layouts.AMOUNT, 3e-4), (OWN_RATE, None)])
+def test_a_run_without_roll_outs_is_told_how_to_record_its_widest_distribution(
+    tmp_path: Path, name: str, amount: float | None
+) -> None:
     run = layouts.make_run(tmp_path)
-    layouts.add_purd(run, 0, 50_000, layouts.purd(1, spread=100.0))
-    layouts.add_purd(run, 1, 90_000, layouts.purd(2, spread=900.0))
+    layouts.add_purd(run, 0, 50_000, layouts.purd(1, spread=100.0), amount=name)
+    layouts.add_purd(run, 1, 90_000, layouts.purd(2, spread=900.0), amount=name)
     out = tmp_path / "report.html"
     assert main(["calm", "--out", str(out), "--results-dir", str(tmp_path)]) == 0
     (command,) = re.findall(r"<code>(python -m eval_policy .*record_trajectories.*?)</code>", text_of(out))
     settings = compose_job(*composed(command)).settings
     assert (settings.seed, settings.ckpt_indexes, settings.eval_episodes) == (1, [90_000], 200)
-    assert (settings.noise_type, settings.noise_amounts, settings.record_trajectories) == (layouts.KIND, [3e-4], 2)
+    assert (settings.noise_type, settings.noise_amounts, settings.record_trajectories) == (layouts.KIND, [amount], 2)
 
 
 def test_the_widest_pair_is_told_how_to_be_recorded(tmp_path: Path) -> None:

@@ -232,6 +232,11 @@ def test_compare_puts_side_by_side_what_both_have(results: Path, capsys: pytest.
         ["one", "1", "50000", *settings],
     ]
     assert "action" not in purds and "0.001" not in purds
+    for run in (one, two):
+        layouts.add_purd(run, 0, 50_000, amount=storage.OWN_RATE)
+    purds = told(capsys, "compare", "two", "one", "--no-intervals")[0].partition("PURDs of the same kind")[2]
+    amounts = [x.split()[4] for x in purds.splitlines() if "td3_optimization" in x]
+    assert amounts == ["0.0003"] * 4 + ["own"] * 2
     out, _ = told(capsys, "compare", "one", "three")
     assert "no kind and amount is measured in two of them" in out
 

@@ -1,5 +1,6 @@
 """What was measured of a run is found by names alone: every kind of it, in order, and without what is damaged."""
 
+import shutil
 from pathlib import Path
 
 import layouts
@@ -130,10 +131,37 @@ def test_the_run_of_a_walk_finds_its_walk_beside_its_root(tmp_path, run):
         "rejection": {"file": "/moved/since/then.h5", "group": group},
     }
     child = create_run(tmp_path, "improved", record, overwrite=False)
+    assert find_measurements(child).walks == ()  # one of before, of which this run is not
+    layouts.add_walk(run, 1, 50_000, walk_seed=4, child=child)
     (walk,) = find_measurements(open_run(tmp_path, "improved")).walks
     assert (walk.root, walk.seed, walk.path) == (PolicyName("calm", 1, 50_000), 4, run.rejection_path(1, 50_000))
+    again = create_run(tmp_path, "improved", record, overwrite=True)
+    assert find_measurements(again).walks == ()
     walk.path.unlink()
     assert find_measurements(child).walks == ()
+
+
+def test_what_stands_on_a_run_that_was_replaced_is_left_out_and_named(tmp_path, run):
+    other = layouts.make_run(tmp_path, "other")
+    ends = ("calm", 0, 50_000), ("other", 1, 7)
+    layouts.add_path(run, *ends)
+    layouts.add_slice(run, others=(ends[1],))
+    found = find_measurements(run)
+    assert (found.paths, found.slices) == ((), ()), "they do not say of which run, so not of one that has an id"
+    path, group = (
+        layouts.add_path(run, *ends, on=[run, other]),
+        layouts.add_slice(run, others=(ends[1],), on=[run, other]),
+    )
+    found = find_measurements(run)
+    assert (len(found.paths), [one.group for one in found.slices], found.unreadable) == (1, [group], ())
+    create_run(tmp_path, "other", dict(other.record), overwrite=True)
+    found = find_measurements(run)
+    assert (found.paths, found.slices) == ((), ())
+    assert [line.split(": ") for line in found.unreadable] == [
+        [str(file), "1 result stands on an earlier run other, since replaced"] for file in (path, run.slice_path(0))
+    ]
+    shutil.rmtree(tmp_path / "other")
+    assert len(find_measurements(run).paths) == 1, "what is gone has not been replaced"
 
 
 def test_names_are_read_without_values(run):

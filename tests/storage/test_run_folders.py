@@ -243,7 +243,8 @@ def test_damaged_record_is_one_line(tmp_path, text):
     with pytest.raises(UserError, match=r"^key=one: .*run\.json cannot be used") as caught:
         open_run(tmp_path, "one", "key")
     assert "\n" not in str(caught.value)
-    assert create_run(tmp_path, "one", RECORD, overwrite=True) == run
+    anew = create_run(tmp_path, "one", RECORD, overwrite=True)
+    assert anew == open_run(tmp_path, "one") and anew.id != run.id
 
 
 def test_seeds_and_checkpoints(tmp_path):

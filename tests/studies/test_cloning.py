@@ -195,7 +195,7 @@ def test_clones_are_a_run_that_is_measured_like_any_other(
     child = f"{name}_s1_c{step}_bc_7"
     record = json.loads((results / child / "run.json").read_text())
     parent = json.loads((results / name / "run.json").read_text())
-    assert record["parent"] == {"run": name, "seed": 1, "step": step}
+    assert record["parent"] == {"run": name, "seed": 1, "step": step, "id": storage.open_run(results, name).id}
     assert (record["status"], record["num_seeds"]) == ("finished", 2)
     assert record["algorithm"] == parent["algorithm"] and record["environment"] == parent["environment"]
     assert f"run: {child}" in out and "clone 1" in out and "root" in out

@@ -3,11 +3,12 @@
 Knows the names of files, groups and data sets; the numbers are made up from seeds.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from landscapes.storage import Run, create_run, merge_hdf5
+from landscapes.storage import STANDS_ON, Run, create_run, footing, merge_hdf5
 
 KIND, AMOUNT = "td3_optimization", "0.0003"
 CONFIG = {"experiment": {"algo": "td3", "env_name": "hopper"}}
@@ -51,6 +52,7 @@ def add_path(
     num_samples: int = 40,
     noise: str = "",
     valley: float = 0.0,
+    on: Sequence[Run] = (),
 ) -> Path:
     """A path in the folder of its first policy; `noise` is what stands before `returns`, as in `action/`."""
     alpha = np.linspace(0.0, 1.0, num_points)
@@ -59,12 +61,14 @@ def add_path(
     returns = middle - generator.gamma(0.6, 100.0, (num_samples, num_points))
     base = "/".join(map(str, (*one, *two, num_points)))
     path = run.interpolation_purd_path(one[1])
-    amount = "0.1" if noise else "0.0003"
-    return merge_hdf5(
-        path,
-        {f"{base}/{noise}returns/{amount}/{num_samples}": returns.astype(np.float32), f"{base}/alpha": alpha},
-        {"schema_version": 1},
-    )
+    name = f"{base}/{noise}returns/{'0.1' if noise else '0.0003'}/{num_samples}"
+    datasets = {name: returns.astype(np.float32), f"{base}/alpha": alpha}
+    return merge_hdf5(path, datasets, {"schema_version": 1}, {name: _footing(on)})
+
+
+def _footing(runs: Sequence[Run]) -> dict[str, object]:
+    """What says which runs a result stands on, if it does."""
+    return {STANDS_ON: footing([(run, 0, 0) for run in runs])} if runs else {}
 
 
 def add_plain_path(run: Run, one: tuple[str, int, int], two: tuple[str, int, int], num_points: int = 11) -> Path:
@@ -86,6 +90,7 @@ def add_slice(
     num_samples: int = 30,
     others: tuple[tuple[str, int, int], ...] = (),
     kind: str = "init_parameter",
+    on: Sequence[Run] = (),
 ) -> str:
     """A slice around a checkpoint, with the `others` at the corners of the unit square; answers with its group."""
     x = np.linspace(-1.0, 1.0, num_x)
@@ -107,7 +112,7 @@ def add_slice(
             f"{group}/policies": np.array(coordinates),
         },
         {"schema_version": 1},
-        {f"{group}/returns": {"axis_labels": labels}, f"{group}/policies": {"policies": named}},
+        {f"{group}/returns": {"axis_labels": labels}, f"{group}/policies": {"policies": named, **_footing(on)}},
     )
     return group
 
@@ -121,8 +126,9 @@ def add_walk(
     heuristic: str = "0.1cvar",
     num_proposals: int = 10,
     control: bool = True,
+    child: Run | None = None,
 ) -> str:
-    """A walk from a checkpoint; answers with its group."""
+    """A walk from a checkpoint, that made `child`; answers with its group."""
     group = f"{heuristic}/1check/{num_proposals}steps/seed{walk_seed}"
     purds = np.stack([purd(index + walk_seed) for index in range(num_proposals + 1)])
     datasets = {
@@ -133,7 +139,8 @@ def add_walk(
         "accepted": np.arange(num_proposals + 1) % 3 == 0,
         **{f"fresh/{name}": purd(len(name)) for name in ("root", "improved", *(["control"] if control else []))},
     }
-    merge_hdf5(run.rejection_path(seed, step), {f"{group}/{name}": data for name, data in datasets.items()}, {})
+    about = {} if child is None else {f"{group}/accepted": {"child_run": child.name, "child_id": child.id}}
+    merge_hdf5(run.rejection_path(seed, step), {f"{group}/{name}": data for name, data in datasets.items()}, {}, about)
     return group
 
 
