@@ -18,6 +18,7 @@ from benchmarks.plan import PEER_PYTHON, Plan, compiler_flags
 from benchmarks.timing import Record
 from landscapes import console
 from landscapes.errors import UserError
+from landscapes.machine.streams import as_command
 
 REPEATS = 3
 
@@ -124,4 +125,4 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(as_command(main))

@@ -8,6 +8,7 @@ path is ever shortened. Everything goes to stdout except errors. Text is shown a
 
 import math
 import re
+import shlex
 import sys
 import time
 from collections import defaultdict
@@ -346,8 +347,7 @@ def _grouped(paths: list[Path]) -> list[list[Path]]:
 def _pattern(group: list[Path]) -> str:
     """One path, or the shell pattern of several."""
     if len(group) == 1:
-        return str(group[0])
+        return shlex.quote(str(group[0]))
     matches = [match for path in group if (match := _NUMBERED.fullmatch(path.name))]
     numbers = ",".join(match["number"] for match in matches)
-    name = f"{matches[0]['start']}{{{numbers}}}{matches[0]['end']}"
-    return str(group[0].parent / name)
+    return f"{shlex.quote(str(group[0].parent / matches[0]['start']))}{{{numbers}}}{matches[0]['end']}"

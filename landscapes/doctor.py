@@ -25,6 +25,7 @@ from landscapes.config.schemas import EXPERIMENTS
 from landscapes.errors import UserError
 from landscapes.machine.folders import compilation_cache
 from landscapes.machine.runtime import set_up_runtime
+from landscapes.machine.streams import as_command
 from landscapes.tracking import has_login
 
 _CONNECT_SECONDS = 3.0
@@ -182,4 +183,4 @@ def _job(job: Job, results: Path) -> list[Finding]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(as_command(main))

@@ -4,7 +4,6 @@ Knows the command lines a user would type and the files they write; does nothing
 """
 
 import argparse
-import shlex
 import subprocess
 import sys
 import time
@@ -14,9 +13,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from landscapes import console, statistics, storage
+from landscapes import commands, console, statistics, storage
 from landscapes.figures import purd_histograms
 from landscapes.machine.folders import REPOSITORY
+from landscapes.machine.streams import as_command
 from landscapes.statistics import tables
 
 NAME = "quickstart"
@@ -137,7 +137,7 @@ def main(
     began = time.monotonic()
 
     def run(command: Sequence[str]) -> int:
-        print(f"\n$ python -m {shlex.join(command)}", flush=True)
+        print(f"\n$ {commands.python(*command)}", flush=True)
         return run_command(command)
 
     for command in train_and_measure(chosen.samples):
@@ -185,4 +185,4 @@ def _files(folder: Path) -> list[Path]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(as_command(main))

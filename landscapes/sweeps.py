@@ -4,6 +4,8 @@ Knows sweeps, runs, SLURM's queue and the command line that submitted them; know
 """
 
 import argparse
+import itertools
+import os
 import subprocess
 import sys
 import time
@@ -11,15 +13,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from landscapes import console, storage
+from landscapes import commands, console, storage
 from landscapes.cluster import squeue, sweep_folder
 from landscapes.errors import UserError
+from landscapes.machine.streams import as_command
 
 _AT_REST = ("finished", "failed", "stopped", "lost", "not started")
 """What members that are not in the queue can be: stopped ones have a run that goes on, lost ones left nothing."""
 _UNKNOWN = "unknown"
 _DIED = "Submitted job triggered an exception"
 """What submitit writes to the log of a job that ended by one that is not of a member's own."""
+_FOLDER_KEY = "hydra.sweep.dir"
 _SHOWN = 60
 """Characters of a log's line in the table."""
 
@@ -40,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     With `--wait` 1, where a member has not finished.
     """
     parser = argparse.ArgumentParser(prog="python -m landscapes.sweeps", description=__doc__.splitlines()[0])
-    parser.add_argument("name", nargs="?", metavar="NAME", help="a sweep; without it all of them are listed")
+    parser.add_argument("name", nargs="?", metavar="NAME", help="a sweep, or its folder; without it all are listed")
     parser.add_argument("--wait", action="store_true", help="until no member is in the queue any more")
     parser.add_argument("--resubmit", action="store_true", help="submit again what has not finished and is not queued")
     parser.add_argument("--results-dir", help="as the key results_dir")
@@ -58,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     members = _members_at_rest(sweep, results, seconds) if chosen.wait else _members(sweep, results, squeue.queue())
     _show(sweep, members)
     if chosen.resubmit:
-        return _resubmit(sweep, members)
+        return _resubmit(sweep, members, results)
     return int(chosen.wait and any(member.state != "finished" for member in members))
 
 
@@ -81,8 +85,9 @@ def _show(sweep: sweep_folder.Sweep, members: Sequence[Member]) -> None:
     print(_counted([member.state for member in members]))
 
 
-def _resubmit(sweep: sweep_folder.Sweep, members: Sequence[Member]) -> int:
-    """Runs the command that submitted the sweep once more: finished members end at once, the others go on."""
+def _resubmit(sweep: sweep_folder.Sweep, members: Sequence[Member], results: Path) -> int:
+    """Runs the command that submitted the sweep once more, where it was given and on the same results: finished members
+    end at once, the others go on."""
     if all(member.state == "finished" for member in members):
         print("all have finished: nothing to submit")
         return 0
@@ -93,8 +98,26 @@ def _resubmit(sweep: sweep_folder.Sweep, members: Sequence[Member]) -> int:
     if queued:
         print(f"members {', '.join(map(str, queued))} are still in the queue: wait, or scancel them", file=sys.stderr)
         return 2
-    command = [sys.executable, "-m", sweep.entry_point, *sweep.arguments]
-    return subprocess.run(command, check=False).returncode
+    command = [sys.executable, "-m", sweep.entry_point, *_arguments(sweep)]
+    environment = {**os.environ, "LANDSCAPES_RESULTS": str(results)}
+    sys.stdout.flush()
+    try:
+        return subprocess.run(command, cwd=sweep.directory, env=environment, check=False).returncode
+    except OSError as error:
+        told = f"was submitted from {sweep.directory}, where no command can be run now: {error.strerror or error}"
+        print(UserError("sweep", sweep.name, told), file=sys.stderr)
+        return 2
+
+
+def _arguments(sweep: sweep_folder.Sweep) -> list[str]:
+    """What the command was told, with another folder for the sweep where one was given: each submission has its own."""
+    given = f"{_FOLDER_KEY}="
+    if not any(argument.startswith(given) for argument in sweep.arguments):
+        return sweep.arguments
+    others = (sweep.path.with_name(f"{sweep.name}_{number}") for number in itertools.count(2))
+    free = next(path for path in others if not os.path.lexists(path))
+    kept = [argument for argument in sweep.arguments if not argument.startswith(given)]
+    return [*kept, commands.setting(_FOLDER_KEY, str(free))]
 
 
 def _members_at_rest(sweep: sweep_folder.Sweep, results: Path, seconds: float) -> list[Member]:
@@ -157,4 +180,4 @@ def _counted(states: Sequence[str]) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(as_command(main))

@@ -6,6 +6,7 @@ first, no JAX.
 
 import ipaddress
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -42,6 +43,9 @@ os.environ.update(STRICT)
 for _name, _value in DEFAULTS.items():
     os.environ.setdefault(_name, _value)
 os.environ.pop("WANDB_API_KEY", None)
+# Whether or not the tests run in the background or under nohup, whose signals are ignored and would be by jobs too.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 class NetworkBlockedError(RuntimeError):

@@ -138,18 +138,18 @@ def test_no_files_are_not_mentioned():
 
 
 def test_many_files_are_grouped_into_patterns_that_a_shell_expands_to_each():
-    paths = [Path(f"run/seed{seed}/ckpt_{step}.h5") for seed in range(3) for step in (50_000, 150_000, 1_000_000)]
-    paths += [Path(f"run/seed0/replay_{first}_{first + 10}.h5") for first in (0, 10, 20)]
-    paths += [Path("run/seed0/s0_returns_50000.h5"), Path("run/seed0/s0_returns_150000.h5"), Path("run/run.json")]
+    paths = [Path(f"my run/seed{seed}/ckpt_{step}.h5") for seed in range(3) for step in (50_000, 150_000, 1_000_000)]
+    paths += [Path(f"my run/seed0/replay_{first}_{first + 10}.h5") for first in (0, 10, 20)]
+    paths += [Path("my run") / name for name in ("seed0/s0_returns_50000.h5", "seed0/s0_returns_150000.h5", "run.json")]
     stream = io.StringIO()
     console.print_files(paths, stream)
     head, *groups = lines(stream)
     assert head == "Wrote 15 files"
-    assert groups[0] == "  3 x run/seed0/ckpt_{50000,150000,1000000}.h5"
+    assert groups[0] == "  3 x 'my run/seed0/ckpt_'{50000,150000,1000000}.h5"
     assert len(groups) == 6
     patterns = " ".join(group.split(" x ")[1] for group in groups)
-    expanded = subprocess.run(["bash", "-c", f"echo {patterns}"], capture_output=True, text=True, check=True).stdout
-    assert sorted(expanded.split()) == sorted(map(str, paths))
+    expanded = subprocess.run(["bash", "-c", f"printf '%s\\n' {patterns}"], capture_output=True, text=True, check=True)
+    assert sorted(expanded.stdout.splitlines()) == sorted(map(str, paths))
 
 
 def test_an_error_is_one_line_on_stderr(capsys):

@@ -22,11 +22,23 @@ ARRAYS = frozenset({"jax", "flax", "optax"})
 MATHS = frozenset({"networks", "distributions", "losses", "optimizers", "algorithms", "algorithm parts"})
 LEARNING = MATHS | {"algorithm registry"}
 CONFIG = frozenset(
-    {"errors", "tasks", "folders", "runtime", "squeue", "submission", "stopping", "storage", "sweep folder"}
+    {
+        "errors",
+        "tasks",
+        "folders",
+        "runtime",
+        "squeue",
+        "submission",
+        "stopping",
+        "streams",
+        "commands",
+        "storage",
+        "sweep folder",
+    }
 )
 LOADING = frozenset({"errors", "types", "replay", "envs", "algorithm registry", "training", "storage"})
-FIGURES = frozenset({"errors", "statistics", "storage"})
-BROWSING = frozenset({"errors", "statistics", "storage", "console", "tables", "sweep folder"})
+FIGURES = frozenset({"errors", "streams", "commands", "statistics", "storage"})
+BROWSING = frozenset({"errors", "streams", "commands", "statistics", "storage", "console", "tables", "sweep folder"})
 REPORT = FIGURES | {"console", "tables", "figures", "runs"}
 
 
@@ -59,9 +71,11 @@ HOUSE = (
     # The computer
     Room("folders", ("landscapes.machine", "landscapes.machine.folders"), only=frozenset(), without=CORE | ARRAYS),
     Room("stopping", ("landscapes.machine.stopping",), only=frozenset(), without=CORE | ARRAYS),
+    Room("streams", ("landscapes.machine.streams",), only=frozenset(), without=CORE | ARRAYS),
     Room("runtime", ("landscapes.machine.runtime",), only=frozenset({"folders"}), without=CORE),
     Room("compilation", ("landscapes.machine.compilation",), only=frozenset(), without=CORE),
     Room("devices", ("landscapes.machine.devices",), only=frozenset({"types"}), without=CORE),
+    Room("commands", ("landscapes.commands",), only=frozenset(), without=CORE | ARRAYS),
     # Parts
     Room("tasks", ("landscapes.envs.tasks",), only=frozenset({"errors"}), without=CORE | ARRAYS),
     Room("envs", ("landscapes.envs", "landscapes.envs.*"), without=SHELL),
@@ -132,7 +146,11 @@ HOUSE = (
     # Commands beside them
     Room("quickstart", ("landscapes.quickstart",), never=MATHS),
     Room("doctor", ("landscapes.doctor",), never=MATHS),
-    Room("sweeps", ("landscapes.sweeps",), only=frozenset({"errors", "squeue", "sweep folder", "console", "storage"})),
+    Room(
+        "sweeps",
+        ("landscapes.sweeps",),
+        only=frozenset({"errors", "squeue", "streams", "commands", "sweep folder", "console", "storage"}),
+    ),
     Room("runs", ("landscapes.runs", "landscapes.runs.*"), only=BROWSING, without=CORE - {"rich"} | ARRAYS),
     Room("report", ("landscapes.report", "landscapes.report.*"), only=REPORT, without=SIMULATORS | ARRAYS),
     Room("benchmarks", ("benchmarks", "benchmarks.*"), never=MATHS),

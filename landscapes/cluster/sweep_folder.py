@@ -20,13 +20,15 @@ _RECORD = "sweep.json"
 
 @dataclass(frozen=True)
 class Sweep:
-    """One submission. `members` are their arguments, `runs` the names that they were given beforehand, if any."""
+    """One submission. `members` are their arguments, `runs` the names that they were given beforehand, if any, and
+    `directory` is where the command stood, if that is known."""
 
     path: Path
     entry_point: str
     arguments: list[str]
     members: list[list[str]]
     runs: list[str | None]
+    directory: str | None = None
 
     @property
     def name(self) -> str:
@@ -81,8 +83,10 @@ def sweep_names(results: Path) -> list[str]:
 
 
 def open_sweep(results: Path, name: str) -> Sweep:
-    """The sweep of that name; raises UserError naming the latest ones, or saying what is wrong with its record."""
-    path = sweeps_folder(results) / Path(name).name
+    """The sweep of that name, or in the folder of that path; raises UserError naming the latest ones, or saying what is
+    wrong with its record."""
+    chosen = Path(name).expanduser().absolute()
+    path = chosen if (chosen / _RECORD).is_file() and "/" in name else sweeps_folder(results) / chosen.name
     try:
         record = _checked(json.loads((path / _RECORD).read_text(encoding="utf-8")))
     except OSError as error:
@@ -91,7 +95,7 @@ def open_sweep(results: Path, name: str) -> Sweep:
         raise UserError("sweep", name, told) from error
     except ValueError as error:
         raise UserError("sweep", name, f"{path / _RECORD} cannot be used: {error}") from error
-    return Sweep(path, **{field.name: record[field.name] for field in fields(Sweep) if field.name != "path"})
+    return Sweep(path, **{field.name: record[field.name] for field in fields(Sweep) if field.name in record})
 
 
 def _checked(record: Any) -> dict[str, Any]:
@@ -112,6 +116,8 @@ def _checked(record: Any) -> dict[str, Any]:
         or not _is_texts([run for run in runs if run is not None])
     ):
         raise ValueError("it does not name a run, or null, for each member")
+    if not isinstance(record.get("directory"), str | None):
+        raise ValueError("its directory is not the name of one")
     return record
 
 

@@ -39,6 +39,7 @@ from landscapes.errors import UserError
 from landscapes.machine.folders import results_directory
 from landscapes.machine.runtime import set_up_runtime
 from landscapes.machine.stopping import Stopped, stop_requests
+from landscapes.machine.streams import lasting
 
 USER_ERROR = 2
 FAILURE = 1
@@ -67,19 +68,22 @@ def run_entry_point(entry_point: str, arguments: Sequence[str] | None = None) ->
     be known by then; 1: any other failure; 130: stopped from the keyboard. With HYDRA_FULL_ERROR=1 in the environment,
     errors are raised instead.
     """
+    with lasting():
+        return _exit_code(entry_point, arguments)
+
+
+def _exit_code(entry_point: str, arguments: Sequence[str] | None) -> int:
     try:
         return _run(entry_point, list(sys.argv[1:] if arguments is None else arguments))
     except KeyboardInterrupt as stop:
-        return _stopped(stop)
+        failure = _stopped(stop)
     except Exception as error:
         interrupt = _interrupt_behind(error)
-        if interrupt is not None:
-            return _stopped(interrupt)
-        if _wants_traceback():
+        if interrupt is None and _wants_traceback():
             raise
-        failure = describe_failure(error)
-        failure.report()
-        return failure.exit_code
+        failure = describe_failure(error) if interrupt is None else _stopped(interrupt)
+    failure.report()
+    return failure.exit_code
 
 
 def describe_failure(error: Exception) -> Failure:
@@ -105,6 +109,10 @@ def describe_failure(error: Exception) -> Failure:
     return Failure(f"unexpected {type(error).__name__} ({text[:200]}): please report it", FAILURE, details)
 
 
+Outcome = Failure | LaunchError | KeyboardInterrupt | None
+"""How a member of a sweep has ended; None: well."""
+
+
 @dataclass
 class MemberTask:
     """What Hydra's launchers call for each member of a sweep, perhaps in another process or on another machine."""
@@ -113,6 +121,10 @@ class MemberTask:
 
     def __call__(self, config: DictConfig) -> Failure | None:
         """Runs one member from its composed configuration; any failure is reported here and also returned."""
+        with lasting():
+            return self._run(config)
+
+    def _run(self, config: DictConfig) -> Failure | None:
         own = HydraConfig.get()
         index = int(own.job.num)
         print(f"member {index}: {' '.join(typed_arguments(own))}", flush=True)
@@ -177,12 +189,7 @@ def _show(entry_point: str, arguments: list[str]) -> None:
     """Whatever Hydra shows by itself: help, the composed configuration, its plugins, shell completion."""
     application = hydra.main(version_base="1.3", config_path=str(CONF), config_name=entry_point)(_never_called)
     with _command_line([sys.argv[0], *arguments]):
-        try:
-            application()
-            sys.stdout.flush()
-        except BrokenPipeError:
-            # Whoever read it has seen enough (`--help | head`); what is left to flush at the end goes nowhere.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        application()
 
 
 def _never_called(config: DictConfig) -> None:
@@ -216,30 +223,33 @@ def _execute(job: Job) -> None:
         raise job.published_error(error) from error
 
 
-def _summarise(outcomes: Sequence[Failure | LaunchError | None], repeat: bool) -> int:
+def _summarise(outcomes: Sequence[Outcome], repeat: bool) -> int:
     """The exit code of a sweep, after one line about it; `repeat` the members' own lines where nobody saw them."""
     failures = {index: _failure(index, outcome) for index, outcome in enumerate(outcomes) if outcome is not None}
     if not failures:
         return 0
-    if repeat:
-        for failure in failures.values():
+    for index, failure in failures.items():
+        if repeat or not isinstance(outcomes[index], Failure):
             failure.report()
+    codes = {failure.exit_code for failure in failures.values()}
+    how = "stopped" if min(codes) > 128 else "failed"
     indices = ", ".join(map(str, failures))
-    print(f"{len(failures)} of {len(outcomes)} members of the sweep failed: {indices}", file=sys.stderr)
-    return USER_ERROR if all(failure.exit_code == USER_ERROR for failure in failures.values()) else FAILURE
+    print(f"{len(failures)} of {len(outcomes)} members of the sweep {how}: {indices}", file=sys.stderr)
+    return codes.pop() if len(codes) == 1 else FAILURE
 
 
-def _failure(index: int, outcome: Failure | LaunchError) -> Failure:
-    return outcome if isinstance(outcome, Failure) else Failure(f"member {index}: {outcome}", FAILURE)
+def _failure(index: int, outcome: Failure | LaunchError | KeyboardInterrupt) -> Failure:
+    if isinstance(outcome, Failure):
+        return outcome
+    told = _stopped(outcome) if isinstance(outcome, KeyboardInterrupt) else Failure(str(outcome), FAILURE)
+    return Failure(f"member {index}: {told.line}", told.exit_code)
 
 
-def _stopped(stop: KeyboardInterrupt) -> int:
-    """The exit code of a process that was asked to stop, after one line about it."""
+def _stopped(stop: KeyboardInterrupt) -> Failure:
+    """One line and the exit code of a process that was asked to stop."""
     if isinstance(stop, Stopped):
-        print(f"stopped by {stop}; the same command goes on from here", file=sys.stderr)
-        return stop.exit_code
-    print("stopped", file=sys.stderr)
-    return STOPPED
+        return Failure(f"stopped by {stop}; the same command goes on from here", stop.exit_code)
+    return Failure("stopped", STOPPED)
 
 
 def _interrupt_behind(error: BaseException) -> KeyboardInterrupt | None:

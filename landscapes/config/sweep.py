@@ -4,7 +4,6 @@ Knows Hydra's launchers and what a SLURM job must find unchanged when it starts;
 """
 
 import os
-import shlex
 import shutil
 import sys
 import time
@@ -20,14 +19,18 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext
 from omegaconf import DictConfig
 
+from landscapes import commands
 from landscapes.cluster import submission
 from landscapes.cluster.squeue import seconds_between_questions
 from landscapes.cluster.submission import LaunchError
+from landscapes.config import processes
 from landscapes.config.compose import CONF, hydra_loader, load, member_jobs, sweep_members
 from landscapes.config.fields import shown
 from landscapes.config.job import Job
 from landscapes.errors import UserError
 from landscapes.machine.folders import results_directory
+
+_FOLDER_KEY = "hydra.sweep.dir"
 
 
 def run_sweep(
@@ -39,14 +42,16 @@ def run_sweep(
 ) -> list[Any]:
     """What `task` returned for each member, in order, run by the launcher that `job_config` chose.
 
-    In the place of a member that ended without handing anything back there is a LaunchError; with `wait=false` the list
-    is empty. `task` must be picklable and return every failure as a value. Raises UserError before anything is launched
-    or written where any member does not fit.
+    In the place of a member that ended without handing anything back there is a LaunchError, of one that was stopped by
+    itself the KeyboardInterrupt; with `wait=false` the list is empty. `task` must be picklable and return every failure
+    as a value. Raises UserError before anything is launched or written where any member does not fit.
     """
     config = load(loader, entry_point, overrides)
     jobs = list(member_jobs(loader, entry_point, overrides, parsed))
     members = sweep_members(parsed, config.hydra.sweeper.params)
     check_wait(config, jobs[0])
+    if _is_processes(config):
+        return processes.run(processes.Sweep(entry_point, config, task), members, _num_at_once(config))
     if not is_remote(config):
         return _launch(_launcher(loader, config, task), members)
     if _is_slurm(config) and shutil.which("srun") is None:
@@ -54,7 +59,7 @@ def run_sweep(
         raise UserError("job_config", _preset(config), allowed)
     folder = _snapshot(config, jobs, overrides, members)
     with hydra_loader(entry_point, folder / "conf") as frozen:
-        located = load(frozen, entry_point, [*overrides, f"hydra.sweep.dir='{folder}'"])
+        located = load(frozen, entry_point, [*overrides, commands.setting(_FOLDER_KEY, str(folder))])
         launcher = _launcher(frozen, located, task)
         return _submit(launcher, members, folder, jobs[0]) if _is_slurm(config) else _launch(launcher, members)
 
@@ -76,6 +81,17 @@ def _is_slurm(config: DictConfig) -> bool:
     return str(config.hydra.launcher._target_).endswith("SlurmLauncher")
 
 
+def _is_processes(config: DictConfig) -> bool:
+    return str(config.hydra.launcher._target_) == processes.__name__
+
+
+def _num_at_once(config: DictConfig) -> int:
+    chosen = config.hydra.launcher.n_jobs
+    if isinstance(chosen, bool) or not isinstance(chosen, int) or chosen < 1:
+        raise UserError("hydra.launcher.n_jobs", shown(chosen), "must be an integer, at least 1")
+    return chosen
+
+
 def _preset(config: DictConfig) -> str:
     return shown(config.hydra.runtime.choices.get("job_config"))
 
@@ -86,11 +102,11 @@ def _launcher(loader: ConfigLoader, config: DictConfig, task: Callable[[DictConf
 
 
 def _launch(launcher: Launcher, members: list[list[str]]) -> list[Any]:
-    """By Hydra's own launchers, which wait, and give up all members for one that dies."""
+    """By Hydra's own launchers, which wait, and may give up all members for one that dies."""
     try:
         results = launcher.launch(members, initial_job_idx=0)
     except Exception as error:
-        if not type(error).__module__.startswith(("submitit", "joblib")):
+        if not type(error).__module__.startswith("submitit"):
             raise
         first = str(error).strip().splitlines()[0]
         place = launcher.config.hydra.sweep.dir
@@ -105,8 +121,9 @@ def _submit(launcher: Launcher, members: list[list[str]], folder: Path, job: Job
     except submission.SubmissionError as error:
         shutil.rmtree(folder)
         raise UserError("job_config", _preset(launcher.config), f"SLURM does not take the sweep: {error}") from error
-    elsewhere = [] if job.results_dir is None else ["--results-dir", job.results_dir]
-    command = shlex.join(["python", "-m", "landscapes.sweeps", folder.name, *elsewhere])
+    name = folder.name if folder.parent == _sweeps(job) else folder
+    elsewhere = [] if job.results_dir is None else ["--results-dir", results_directory(job.results_dir)]
+    command = commands.python("landscapes.sweeps", name, *elsewhere)
     counted = "1 member" if len(members) == 1 else f"{len(members)} members"
     print(f"sweep: {folder.name}, job {submission.array_id(submitted)}, {counted}", flush=True)
     print(f"how it is doing: {command}", flush=True)
@@ -120,6 +137,10 @@ def _submit(launcher: Launcher, members: list[list[str]], folder: Path, job: Job
     return outcomes
 
 
+def _sweeps(job: Job) -> Path:
+    return results_directory(job.results_dir) / "sweeps"
+
+
 def _snapshot(config: DictConfig, jobs: Sequence[Job], overrides: Sequence[str], members: list[list[str]]) -> Path:
     """A new folder with the sweep's record and its copy of conf/.
 
@@ -130,7 +151,7 @@ def _snapshot(config: DictConfig, jobs: Sequence[Job], overrides: Sequence[str],
     folder = _sweep_folder(config, jobs[0])
     shutil.copytree(CONF, folder / "conf")
     names = [job.member_name for job in jobs]
-    Sweep(folder, jobs[0].entry_point, ["--multirun", *overrides], members, names).write()
+    Sweep(folder, jobs[0].entry_point, ["--multirun", *overrides], members, names, os.getcwd()).write()
     return folder
 
 
@@ -138,9 +159,11 @@ def _sweep_folder(config: DictConfig, job: Job) -> Path:
     """A new folder for the sweep's snapshot and logs: the one asked for, else one below the results."""
     chosen = Path(config.hydra.sweep.dir)
     name = f"{job.entry_point}-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
-    folder = results_directory(job.results_dir) / "sweeps" / name if chosen == Path() else chosen.absolute()
+    folder = _sweeps(job) / name if chosen == Path() else chosen.absolute()
+    if "%" in str(folder):
+        raise UserError(_FOLDER_KEY, folder, "submitit's logs lie there, and SLURM reads % in their names as its own")
     try:
         folder.mkdir(parents=True)
     except OSError as error:
-        raise UserError("hydra.sweep.dir", folder, f"cannot be made: {error.strerror or error}") from error
+        raise UserError(_FOLDER_KEY, folder, f"cannot be made: {error.strerror or error}") from error
     return folder

@@ -11,6 +11,7 @@ from pathlib import Path
 from landscapes import storage
 from landscapes.errors import UserError
 from landscapes.figures.gallery import KINDS, Drawing, Source, plan
+from landscapes.machine.streams import as_command
 
 FORMATS = ("pdf", "png", "svg")
 
@@ -36,7 +37,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for source in sources:
         for line in source.found.unreadable:
             print(f"not read: {line}", file=sys.stderr)
-    drawings, missing = plan(sources, chosen.only, chosen.results_dir)
+    elsewhere = None if chosen.results_dir is None else str(storage.results_directory(chosen.results_dir))
+    drawings, missing = plan(sources, chosen.only, elsewhere)
     formats = list(dict.fromkeys(chosen.format))
     drawn = [_draw(drawing, folder, formats) for drawing in drawings]
     for kind, why, remedy in missing:
@@ -73,4 +75,4 @@ def _draw(drawing: Drawing, folder: Path, formats: Sequence[str]) -> bool:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(as_command(main))

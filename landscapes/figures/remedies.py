@@ -3,9 +3,9 @@
 Knows the names of experiments and of their keys, as one would type them; runs nothing.
 """
 
-import shlex
 from collections.abc import Callable, Sequence
 
+from landscapes import commands
 from landscapes.storage import Run
 
 _WITH_UPDATES = ("td3", "sac", "ppo")
@@ -21,8 +21,8 @@ def remedy(run: Run, command: Callable[[Run], Sequence[str]] | None, results_dir
         return "the run of a walk has none" if run.record.get("parent") else "repeat the command that trained the run"
     if not run.checkpoint_steps(0):
         return "it needs a checkpoint, and seed 0 has none yet"
-    where = [] if results_dir is None else [f"results_dir={results_dir}"]
-    return f"this would make it: {shlex.join([*command(run), *where])}"
+    where = [] if results_dir is None else [commands.setting("results_dir", results_dir)]
+    return f"this would make it: {commands.line([*command(run), *where])}"
 
 
 def measure(run: Run) -> list[str]:
@@ -49,16 +49,12 @@ def cut(run: Run) -> list[str]:
 
 def walk(run: Run) -> list[str]:
     """A walk from the last checkpoint of seed 0."""
-    root = {"run_name": _quoted(run), "seed": 0, "ckpt": run.checkpoint_steps(0)[-1]}
-    settings = [f"experiment.root_policy_conf.{key}={value}" for key, value in root.items()]
-    return ["python", "-m", "improve_ltp", "experiment=reject_ltp", *settings]
+    root = "experiment.root_policy_conf"
+    settings = [f"{root}.seed=0", f"{root}.ckpt={run.checkpoint_steps(0)[-1]}"]
+    name = commands.setting(f"{root}.run_name", run.name)
+    return ["python", "-m", "improve_ltp", "experiment=reject_ltp", name, *settings]
 
 
 def _evaluate(run: Run, experiment: str) -> list[str]:
-    which = [f"experiment={experiment}", f"experiment.run_name={_quoted(run)}", "experiment.seed=0"]
+    which = [f"experiment={experiment}", commands.setting("experiment.run_name", run.name), "experiment.seed=0"]
     return ["python", "-m", "eval_policy", *which]
-
-
-def _quoted(run: Run) -> str:
-    """A name that Hydra would read as a number, in quotes of its own."""
-    return f"'{run.name}'" if run.name[0].isdecimal() else run.name

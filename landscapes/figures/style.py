@@ -4,10 +4,10 @@ Knows matplotlib; knows nothing of what a figure shows. No pyplot: a figure leav
 display.
 """
 
-import os
+import io
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,6 +18,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from landscapes.errors import UserError
+from landscapes.storage import Output
 
 TEXT_WIDTH = 7.0
 """Inches: the text width of a two-column page."""
@@ -99,16 +100,12 @@ def figure(out: Path | Sequence[Path], width: float, height: float) -> Iterator[
 
 def _save(drawn: Figure, path: Path, suffix: str) -> None:
     """Writes the whole file or nothing; raises UserError where the file system refuses."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        drawn.savefig(temporary, format=suffix, dpi=_DPI, metadata=_NO_DATE[suffix])
-        os.replace(temporary, path)
     except OSError as error:
         raise UserError("figure", path, f"cannot be written: {error.strerror or error}") from error
-    finally:
-        with suppress(OSError):
-            temporary.unlink()
+    drawn.savefig(image := io.BytesIO(), format=suffix, dpi=_DPI, metadata=_NO_DATE[suffix])
+    Output("figure", path).write(image.getvalue())
 
 
 def _format(path: Path) -> str:

@@ -11,16 +11,21 @@ from collections.abc import Iterator
 from types import FrameType
 from typing import Any
 
-HEARD = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR2)
-"""From the keyboard; from `kill`, a scheduler or a shutdown; from SLURM before a time limit (submitit's choice)."""
+HEARD = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR2, signal.SIGHUP)
+"""From the keyboard; from `kill`, a scheduler or a shutdown; from SLURM before a time limit (submitit's choice); from a
+terminal that disappears."""
 
 
 class Stopped(KeyboardInterrupt):
     """A job was asked to stop and has been left in good order."""
 
     def __init__(self, number: int) -> None:
-        super().__init__(signal.Signals(number).name)
+        super().__init__(number)  # as pickling makes it anew in another process
         self.exit_code = 128 + number
+        self._name = signal.Signals(number).name
+
+    def __str__(self) -> str:
+        return self._name
 
 
 class StopRequests:
@@ -51,13 +56,16 @@ def stop_requests() -> Iterator[StopRequests]:
     """Inside, the signals in `HEARD` are requests; outside, they are what they were.
 
     If a scheduler's own handler was there before (submitit's puts the job back into the queue), it hears the signal
-    once the job has been left. In a thread that may not handle signals nothing is changed.
+    once the job has been left. A signal that this process was started to ignore (`nohup`) stays ignored. In a thread
+    that may not handle signals nothing is changed.
     """
     requests = StopRequests()
     if threading.current_thread() is not threading.main_thread():
         yield requests
         return
-    before: dict[signal.Signals, Any] = {number: signal.signal(number, requests._hear) for number in HEARD}
+    before: dict[signal.Signals, Any] = {
+        number: signal.signal(number, requests._hear) for number in HEARD if signal.getsignal(number) != signal.SIG_IGN
+    }
     try:
         yield requests
     finally:

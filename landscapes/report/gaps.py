@@ -3,13 +3,12 @@
 Knows what was measured of runs and the command line that records roll-outs; knows nothing of HTML.
 """
 
-import shlex
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from landscapes import statistics, storage
+from landscapes import commands, statistics, storage
 from landscapes.runs import numbers
 
 
@@ -57,16 +56,14 @@ def unrecorded_pairs(
 
 
 def _record_command(run: storage.Run, purd: storage.PurdRecord, results_dir: str | None) -> str:
-    # A name that looks like a number needs quotes of its own.
-    name = run.name if run.name[0].isalpha() else f"'{run.name}'"
     words = [
-        f"experiment.run_name={name}",
+        commands.setting("experiment.run_name", run.name),
         f"experiment.seed={purd.policy.seed}",
         f"experiment.ckpt_indexes=[{purd.policy.step}]",
         f"experiment.noise_type={purd.kind}",
         f"experiment.noise_amounts=[{storage.typed_amount(purd.amount)}]",
         f"experiment.eval_episodes={purd.num_samples}",
         "experiment.record_trajectories=2",
-        *([] if results_dir is None else [f"results_dir={results_dir}"]),
+        *([] if results_dir is None else [commands.setting("results_dir", results_dir)]),
     ]
-    return shlex.join(["python", "-m", "eval_policy", *words])
+    return commands.python("eval_policy", *words)

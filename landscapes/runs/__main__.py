@@ -7,21 +7,19 @@ import argparse
 import csv
 import io
 import math
-import signal
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from landscapes import console, storage
 from landscapes.errors import UserError
+from landscapes.machine.streams import as_command
 from landscapes.runs import listing, numbers
 from landscapes.statistics import tables
-from landscapes.storage.files import write_whole
 
 _COMMANDS = ("list", "show", "compare", "export")
 _SHOWN_EVALUATIONS = 6
 _ALPHA = 0.1
-_STDOUT = "-"
 _WITH_INTERVALS = ", 95 % intervals"
 
 
@@ -30,9 +28,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = _parser()
     chosen = parser.parse_args(arguments)
     command, names = _command(parser, chosen.words)
-    target = _STDOUT if command == "export" and chosen.csv is None else chosen.csv
+    csv_to = "-" if command == "export" and chosen.csv is None else chosen.csv
     results = storage.results_directory(chosen.results_dir)
     try:
+        target = None if csv_to is None else storage.Output("--csv", csv_to)
         if command in ("list", "export") and not names:
             _list(results, target)
         else:
@@ -72,7 +71,7 @@ def _command(parser: argparse.ArgumentParser, words: Sequence[str]) -> tuple[str
 # The list
 
 
-def _list(results: Path, target: str | None) -> None:
+def _list(results: Path, target: storage.Output | None) -> None:
     found, problems = listing.list_runs(results)
     if target is not None:
         _write_csv(target, listing.CSV_COLUMNS, map(listing.csv_row, found))
@@ -86,7 +85,7 @@ def _list(results: Path, target: str | None) -> None:
 # One run, or several
 
 
-def _tell(command: str, runs: Sequence[storage.Run], intervals: bool, target: str | None) -> None:
+def _tell(command: str, runs: Sequence[storage.Run], intervals: bool, target: storage.Output | None) -> None:
     found = [storage.find_measurements(run) for run in runs]
     shared = _shared(found) if command == "compare" and target is None else None
     total = sum(map(numbers.count_purds, found))
@@ -254,21 +253,15 @@ def _pairs(settings: Mapping[str, object], form: str = "{}={}") -> str:
 # Writing
 
 
-def _write_csv(target: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Writes the file whole or not at all; raises UserError where it cannot be."""
+def _write_csv(target: storage.Output, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Writes it; raises UserError where it cannot be."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns)
     writer.writerows(rows)
-    if target == _STDOUT:
-        print(text.getvalue(), end="")
-        return
-    path = Path(target).expanduser().absolute()
-    try:
-        write_whole(path, lambda temporary: temporary.write_text(text.getvalue(), encoding="utf-8"))
-    except UserError as error:
-        raise UserError("--csv", target, error.allowed) from error
-    console.print_files([path])
+    target.write(text.getvalue().encode())
+    if not target.is_stdout:
+        console.print_files([target.path])
 
 
 def _print_problems(lines: Iterable[str]) -> None:
@@ -277,6 +270,4 @@ def _print_problems(lines: Iterable[str]) -> None:
 
 
 if __name__ == "__main__":
-    if hasattr(signal, "SIGPIPE"):  # as other commands do, when a reader such as `head` has seen enough
-        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-    sys.exit(main())
+    sys.exit(as_command(main))

@@ -36,6 +36,7 @@ from landscapes.storage.measurements import (
     find_result_files,
     typed_amount,
 )
+from landscapes.storage.outputs import Output
 from landscapes.storage.provenance import environment_record, package_versions
 from landscapes.storage.runs import (
     RUN_SCHEMA_VERSION,
@@ -91,6 +92,7 @@ __all__ = [
     "SEGMENT_SCHEMA_VERSION",
     "STANDS_ON",
     "Measurements",
+    "Output",
     "PathRecord",
     "PolicyName",
     "PurdRecord",

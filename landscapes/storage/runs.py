@@ -290,12 +290,15 @@ def check_checkpoint(run: Run, seed: int, step: int, key: str) -> None:
 
 
 def _check_is_run(path: Path) -> None:
-    if path.is_symlink() or not (path / _RECORD).is_file():
+    if not (path / _RECORD).is_file():
         raise UserError("run_name", path.name, f"{path} is in the way and is not a run (no {_RECORD}); move it")
 
 
 def _check_replaceable(path: Path, record: dict[str, Any], overwrite: bool) -> None:
     _check_is_run(path)
+    if overwrite and path.is_symlink():
+        told = f"{path} is a link to {os.path.realpath(path)}; overwrite=true removes no run behind a link"
+        raise UserError("run_name", path.name, f"{told}: remove both yourself, or choose another name")
     if overwrite:
         with held(path / _RECORD, path.name):
             return

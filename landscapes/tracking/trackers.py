@@ -26,6 +26,7 @@ from urllib.parse import urlsplit
 import numpy as np
 from numpy.typing import ArrayLike
 
+from landscapes import commands
 from landscapes.errors import UserError
 
 STEP_METRIC = "env_step"
@@ -120,9 +121,9 @@ class WandbTracker:
         self._folder = Path(run.dir).parent
         self._offline = bool(run.offline)
         if belongs_to not in (None, run.id):
-            self.where = f"wandb sync --id {belongs_to} {self._folder}"
+            self.where = commands.line(["wandb", "sync", "--id", belongs_to, self._folder])
         else:  # the whole folder: a run that went on has a piece there for each time
-            self.where = f"wandb sync {self._folder.parent}" if self._offline else str(run.url)
+            self.where = commands.line(["wandb", "sync", self._folder.parent]) if self._offline else str(run.url)
         self._said = False
         self._messages: queue.SimpleQueue[_Message | None] = queue.SimpleQueue()
         self._teller = threading.Thread(target=self._tell_all, name="wandb", daemon=True)
@@ -203,7 +204,8 @@ class WandbTracker:
 
     @property
     def _upload_later(self) -> str:
-        return "" if self._offline else f"; `wandb sync --include-online {self._folder}` uploads the rest"
+        command = commands.line(["wandb", "sync", "--include-online", self._folder])
+        return "" if self._offline else f"; `{command}` uploads the rest"
 
     def _add(self, artifact: Any, path: Path) -> None:
         path = path.resolve()

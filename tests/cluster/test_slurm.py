@@ -6,6 +6,7 @@ Every job ends with the results of a run that nothing interrupted.
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 import time
@@ -14,8 +15,10 @@ from pathlib import Path
 
 import pytest
 import slurm_cluster
+import trees
 from slurm_cluster import Cluster
 
+from landscapes import commands, storage
 from landscapes.cluster import sweep_folder
 from tests.jobs.test_resume import ROOT, contents
 
@@ -110,8 +113,18 @@ def sweeps(cluster: Cluster, results: Path, *arguments: str) -> str:
     return done.stdout
 
 
+def paste(cluster: Cluster, line: str) -> str:
+    """What a line that was printed does in another directory, of a user whose results lie elsewhere."""
+    python, *words = shlex.split(line)
+    assert python == "python"
+    given = environment(cluster, Path("/nowhere"))
+    done = subprocess.run([sys.executable, *words], cwd="/", env=given, capture_output=True, text=True, timeout=500)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
 def logs(results: Path) -> str:
-    return "".join(path.read_text() for path in sorted((results / "sweeps").rglob("*_log.*")))
+    return "".join(path.read_text() for path in sorted(results.rglob("*_log.*")))
 
 
 def submit_held(cluster: Cluster, results: Path, *arguments: str, members: int = 1) -> subprocess.Popen[str]:
@@ -189,6 +202,9 @@ def test_what_slurm_refuses_is_one_line_and_leaves_nothing(cluster: Cluster, tmp
     assert out.startswith("job_config=slurm: SLURM does not take the sweep: ") and out.count("\n") == 1
     assert "nvalid partition" in out
     assert sweep_folder.sweep_names(tmp_path) == []
+    out = ended(submit(cluster, tmp_path, f"hydra.sweep.dir='{tmp_path}/50%'"), 60, code=2)
+    assert out.startswith(f"hydra.sweep.dir={tmp_path}/50%: ") and out.count("\n") == 1
+    assert not (tmp_path / "50%").exists()
 
 
 def test_a_job_that_meets_its_time_limit_is_requeued_and_goes_on(
@@ -224,18 +240,34 @@ def test_a_preempted_job_saves_is_requeued_and_goes_on(
 def test_a_cancelled_array_goes_on_when_it_is_submitted_again(
     cluster: Cluster, unbroken: dict[str, bytes], tmp_path: Path
 ) -> None:
-    sweep = submit_held(cluster, tmp_path, "random_seed=1,2", members=2)
+    """By the lines that it printed, from another directory; its folders are called what folders may be called."""
+    results = tmp_path / "r\u00e9sultats d'or [a=b, c] $x"
+    results.mkdir()
+    own = [
+        commands.setting("results_dir", os.path.relpath(results, ROOT)),
+        commands.setting("hydra.sweep.dir", str(results / "my sweep")),
+    ]
+    sweep = submit_held(cluster, results, "random_seed=1,2", *own, members=2)
     cluster.run("scancel", "--user=root")
-    wait_for(lambda: logs(tmp_path).count("SIGTERM: stops as soon as all is saved") == 2)
-    release(tmp_path)
-    wait_for(lambda: [record(tmp_path, f"long_{i}")["status"] for i in range(2)] == ["stopped"] * 2)
+    wait_for(lambda: logs(results).count("SIGTERM: stops as soon as all is saved") == 2)
+    release(results)
+    wait_for(lambda: [record(results, f"long_{i}")["status"] for i in range(2)] == ["stopped"] * 2)
     out = ended(sweep, 60, code=1)  # the queue tells it: there is no accounting here
     assert len(re.findall(r"member \d: job \d+_\d left the queue with no result", out)) == 2
-    assert "2 of 2 members of the sweep failed: 0, 1" in out and "--resubmit" in out
-    assert "2 stopped" in sweeps(cluster, tmp_path)
-    sweeps(cluster, tmp_path, "--resubmit")
-    assert "2 finished" in sweeps(cluster, tmp_path)
-    assert contents(tmp_path / "long_0") == unbroken
+    assert "2 of 2 members of the sweep failed: 0, 1" in out
+    (told,) = re.findall("how it is doing: (.*)", out)
+    assert "2 stopped" in paste(cluster, told)
+    (again,) = re.findall("(python .*) submits again what has not finished", out)
+    out = paste(cluster, again)
+    assert "2 finished" in paste(cluster, told)
+    assert sorted(path.parent.name for path in results.rglob("sweep.json")) == ["my sweep", "my sweep_2"]
+    assert contents(results / "long_0").keys() == unbroken.keys()
+    for name, data in unbroken.items():  # whose attributes say that it was told no results_dir
+        (tmp_path / "whole.h5").write_bytes(data)
+        found, wanted = (
+            storage.read_hdf5(path, "file")[0] for path in (results / "long_0" / name, tmp_path / "whole.h5")
+        )
+        trees.assert_same(found, wanted)
 
 
 def test_a_job_whose_node_fails_goes_on_elsewhere(cluster: Cluster, unbroken: dict[str, bytes], tmp_path: Path) -> None:

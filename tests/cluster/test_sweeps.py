@@ -26,7 +26,7 @@ def submitted(results: Path, name: str, runs: list[str | None]) -> sweep_folder.
     path.mkdir(parents=True)
     members = [["experiment.algo=td3", f"random_seed={i}"] for i in range(len(runs))]
     arguments = ["--multirun", "job_config=slurm", f"random_seed=range({len(runs)})"]
-    sweep = sweep_folder.Sweep(path, "run_algorithm", arguments, members, runs)
+    sweep = sweep_folder.Sweep(path, "run_algorithm", arguments, members, runs, "/")
     sweep.write()
     script = path / ".submitit" / "7" / "7_submission.sh"
     script.parent.mkdir(parents=True)
@@ -73,10 +73,10 @@ def test_every_member_is_told_as_it_stands(results: Path, capsys: pytest.Capture
 def test_only_what_is_at_rest_is_submitted_again(
     results: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    commands: list[list[str]] = []
+    commands: list[tuple[list[str], str | None, str]] = []
 
-    def run(command: list[str], check: bool) -> object:
-        commands.append(command[1:])
+    def run(command: list[str], cwd: str | None, env: dict[str, str], check: bool) -> object:
+        commands.append((command[1:], cwd, env["LANDSCAPES_RESULTS"]))
         return type("Done", (), {"returncode": 3})
 
     sweep = submitted(results, "one", ["a_0", "a_1"])
@@ -90,11 +90,22 @@ def test_only_what_is_at_rest_is_submitted_again(
     assert "2 unknown" in shown.out and "squeue does not answer" in shown.err
     monkeypatch.setattr(squeue, "queue", dict)
     assert sweeps.main(["one", "--resubmit"]) == 3
-    assert commands == [["-m", "run_algorithm", *sweep.arguments]]
+    assert commands == [(["-m", "run_algorithm", *sweep.arguments], "/", str(results))]
     for name in ("a_0", "a_1"):
         storage.create_run(results, name, {"num_seeds": 1, "status": "finished"}, overwrite=False)
     assert sweeps.main(["one", "--resubmit"]) == 0
     assert len(commands) == 1
+
+
+def test_a_sweep_that_was_submitted_where_nothing_is_any_more(
+    results: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(squeue, "queue", dict)
+    path = submitted(results, "one", [None]).path / "sweep.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "directory": str(results / "gone")}))
+    assert sweeps.main([str(path.parent), "--resubmit"]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("sweep=one: ") and str(results / "gone") in error and error.count("\n") == 1
 
 
 def test_a_sweep_that_is_not_there_is_one_line(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -112,6 +123,7 @@ def test_a_sweep_that_is_not_there_is_one_line(results: Path, capsys: pytest.Cap
         ({"members": [["a"], "b"]}, "no members"),
         ({"members": []}, "no members"),
         ({"runs": []}, "name a run, or null, for each member"),
+        ({"directory": 1}, "its directory"),
         (None, "cannot be used"),
     ],
 )

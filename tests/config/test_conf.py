@@ -460,10 +460,10 @@ def test_every_preset_composes(preset: str) -> None:
         own = load(loader, "run_algorithm", [f"job_config={preset}"]).hydra
     launcher = OmegaConf.to_container(own.launcher, resolve=False)
     assert isinstance(launcher, dict)
-    kind = {"local_default": "BasicLauncher", "local_multiprocessing": "JoblibLauncher"}.get(preset, "SlurmLauncher")
+    kind = {"local_default": "BasicLauncher", "local_multiprocessing": "processes"}.get(preset, "SlurmLauncher")
     assert launcher["_target_"].endswith(kind)
     # Alone on a GPU, or two sharing one; where members follow one another, JAX's own share.
-    shares = {"BasicLauncher": None, "JoblibLauncher": 0.45, "SlurmLauncher": 0.9}
+    shares = {"BasicLauncher": None, "processes": 0.45, "SlurmLauncher": 0.9}
     assert job.gpu_memory_fraction == shares[kind]
     if kind == "SlurmLauncher":
         assert (launcher["account"], launcher["partition"]) == (None, None)

@@ -20,7 +20,7 @@ HOPPER = {"environment": {"name": "hopper", "backend": "spring"}, "algorithm": {
 
 @pytest.fixture
 def results(tmp_path, monkeypatch) -> Path:
-    folder = tmp_path / "results"
+    folder = tmp_path / "r\u00e9sultats d'or [a=b, c] ${x}"
     monkeypatch.setenv("LANDSCAPES_RESULTS", str(folder))
     return folder
 

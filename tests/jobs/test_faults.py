@@ -129,6 +129,33 @@ def test_a_damaged_checkpoint_spoils_no_other_file_and_is_never_measured(
     assert_same_numbers(results / "one", whole)
 
 
+# Moved folders
+
+
+def test_a_run_that_was_moved_and_linked_back_goes_on(
+    stopped: Path,
+    whole: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The run to another place and name, and one of its seeds to a third."""
+    results, scratch = Path(shutil.copytree(stopped, tmp_path / "results")), tmp_path / "scratch" / "moved"
+    scratch.parent.mkdir()
+    for folder, place in [(results / "one", scratch), (scratch / "seed1", tmp_path / "seed")]:
+        folder.rename(place)
+        folder.symlink_to(place)
+    assert train(results, monkeypatch, TD3) == 0
+    assert (results / "one").is_symlink() and contents(results / "one").keys() <= contents(whole).keys()
+    found = {**contents(scratch), **{f"seed1/{name}": data for name, data in contents(tmp_path / "seed").items()}}
+    assert found == contents(whole)
+    capsys.readouterr()
+    assert train(results, monkeypatch, [*TD3, OVERWRITE]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"run_name=one: {results / 'one'} is a link to {scratch}") and error.count("\n") == 1
+    assert contents(scratch)
+
+
 # Other processes
 
 JOB = """

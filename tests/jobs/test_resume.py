@@ -147,7 +147,9 @@ def test_a_finished_run_is_left_alone(
     assert contents(whole) == before
 
 
-@pytest.mark.parametrize("number, code", [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGUSR2, 140)])
+@pytest.mark.parametrize(
+    "number, code", [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGUSR2, 140), (signal.SIGHUP, 129)]
+)
 def test_a_signal_saves_and_stops(
     number: signal.Signals,
     code: int,

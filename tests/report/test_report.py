@@ -1,6 +1,7 @@
 """The report: what it says of a run, and that its page works in a browser that cannot reach anything else."""
 
 import base64
+import html
 import json
 import re
 import shlex
@@ -24,6 +25,7 @@ from landscapes.report.rollouts import Rollout, read_recorded
 from landscapes.storage import OWN_RATE, Run, find_measurements, merge_hdf5
 
 ROOT = Path(__file__).resolve().parents[2]
+NASTY = "r\u00e9sultats d'or [a=b, c] ${x}"
 HOSTILE = "</script><script>document.title = 'broken'</script><b>&"
 UPRIGHT = [1.0, 0.0, 0.0, 0.0]
 SCENE = {
@@ -146,29 +148,33 @@ def test_the_page_holds_tables_settings_and_pictures(page: Path) -> None:
 
 
 def test_of_an_empty_run_the_page_says_which_commands_help(tmp_path: Path) -> None:
-    run = layouts.make_run(tmp_path, algorithm={"name": "td3", "config": {}})
+    results = tmp_path / NASTY
+    run = layouts.make_run(results, algorithm={"name": "td3", "config": {}})
     for step in (1000, 2000):
         run.seed_directory(0).mkdir(exist_ok=True)
         run.checkpoint_path(0, step).touch()
     out = tmp_path / "report.html"
-    assert main(["calm", "--out", str(out), "--results-dir", str(tmp_path)]) == 0
+    assert main(["calm", "--out", str(out), "--results-dir", str(results)]) == 0
     text = text_of(out)
     assert "No roll-outs are recorded" in text and "There is nothing to draw yet" in text
     commands = re.findall(r"<pre><code>(python -m .*?)</code></pre>", text)
-    assert {shlex.split(command)[2] for command in commands} == {"eval_policy", "improve_ltp"}
+    assert {composed(command)[0] for command in commands} == {"eval_policy", "improve_ltp"}
+    (made_by,) = re.findall(r"Made by <code>(.*?)</code>", text)
+    assert composed(made_by) == ("landscapes.report", ["calm", "--results-dir", str(results)])
     for command in commands:
-        assert compose_job(*composed(command))
+        assert compose_job(*composed(command)).results_dir == str(results)
 
 
 @pytest.mark.parametrize("name, amount", [(layouts.AMOUNT, 3e-4), (OWN_RATE, None)])
 def test_a_run_without_roll_outs_is_told_how_to_record_its_widest_distribution(
     tmp_path: Path, name: str, amount: float | None
 ) -> None:
-    run = layouts.make_run(tmp_path)
+    results = tmp_path / NASTY
+    run = layouts.make_run(results)
     layouts.add_purd(run, 0, 50_000, layouts.purd(1, spread=100.0), amount=name)
     layouts.add_purd(run, 1, 90_000, layouts.purd(2, spread=900.0), amount=name)
     out = tmp_path / "report.html"
-    assert main(["calm", "--out", str(out), "--results-dir", str(tmp_path)]) == 0
+    assert main(["calm", "--out", str(out), "--results-dir", str(results)]) == 0
     (command,) = re.findall(r"<code>(python -m eval_policy .*record_trajectories.*?)</code>", text_of(out))
     settings = compose_job(*composed(command)).settings
     assert (settings.seed, settings.ckpt_indexes, settings.eval_episodes) == (1, [90_000], 200)
@@ -189,7 +195,7 @@ def test_the_widest_pair_is_told_how_to_be_recorded(tmp_path: Path) -> None:
 
 def composed(command: str) -> tuple[str, list[str]]:
     """Entry point and arguments of a command line as it stands in the page."""
-    words = shlex.split(command.replace("&#39;", "'").replace("&#34;", '"'))
+    words = shlex.split(html.unescape(command))
     assert words[:2] == ["python", "-m"]
     return words[2], words[3:]
 

@@ -159,8 +159,9 @@ def test_what_is_no_run_is_never_overwritten(tmp_path):
     (results / "link").symlink_to(elsewhere.path)
     (results / "dangling").symlink_to(tmp_path / "nowhere")
     before = tree_of(tmp_path)
-    for name in ("folder", "file", "link", "dangling"):
-        with pytest.raises(UserError, match=f"^run_name={name}: .* is not a run"):
+    told = {"folder": "is not a run", "file": "is not a run", "dangling": "is not a run", "link": "is a link to"}
+    for name, complaint in told.items():
+        with pytest.raises(UserError, match=f"^run_name={name}: .* {complaint}"):
             create_run(results, name, RECORD, overwrite=True)
     assert tree_of(tmp_path) == before
 
@@ -274,7 +275,7 @@ def test_environment_record_is_json_and_has_no_clock():
     assert record["machine"]["cores"] >= 1 and record["machine"]["processor"]
 
 
-def test_git_state(tmp_path, monkeypatch):
+def test_git_state(tmp_path, monkeypatch, caplog):
     def git(*arguments):
         who = ["-c", "user.name=n", "-c", "user.email=e@example.org", "-c", "commit.gpgsign=false"]
         subprocess.run(["git", "-C", str(tmp_path), *who, *arguments], check=True, capture_output=True)
@@ -287,6 +288,7 @@ def test_git_state(tmp_path, monkeypatch):
     assert state() is None
     git("init")
     assert state() is None
+    caplog.clear()
     (tmp_path / "file").write_text("a")
     git("add", ".")
     git("commit", "-m", "one")
@@ -295,9 +297,22 @@ def test_git_state(tmp_path, monkeypatch):
     assert state()["dirty"] is False
     (tmp_path / "file").write_text("b")
     assert state()["dirty"] is True
+    if os.geteuid() == 0:  # a checkout of somebody else, as in a container
+        for path in [tmp_path, *tmp_path.rglob("*")]:
+            os.chown(path, 12345, -1, follow_symlinks=False)
+    monkeypatch.setenv("GIT_DIR", str(tmp_path / "another"))  # as a hook or an alias of another one sets it
+    assert re.fullmatch("[0-9a-f]{40}", state()["commit"]) and state()["dirty"] is True
+    assert not caplog.records
     monkeypatch.setattr(provenance, "REPOSITORY", tmp_path / "below")
     (tmp_path / "below").mkdir()
+    assert state() is None and not caplog.records
+    (tmp_path / "below" / ".git").mkdir()
+    assert state() is None and state() is None
+    monkeypatch.setenv("PATH", str(tmp_path))
     assert state() is None
+    broken, absent = (record.getMessage() for record in caplog.records)
+    assert broken.startswith(f"{tmp_path / 'below'}: its commit is not recorded (fatal: not a git repository")
+    assert absent.endswith("is not recorded (git is not installed)")
 
 
 def test_importing_storage_imports_no_simulator():

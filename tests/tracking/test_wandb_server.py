@@ -5,6 +5,7 @@ Every run is one of a process of its own, as wandb's client remembers its server
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -114,7 +115,7 @@ def track(
 
 def sync(server: WandbServer, command: str) -> str:
     """Runs a `wandb sync` line that was shown to the user."""
-    program, *arguments = command.split()
+    program, *arguments = shlex.split(command)
     assert program == "wandb"
     result = subprocess.run(
         [sys.executable, "-m", "wandb", *arguments],
@@ -274,7 +275,7 @@ def test_a_server_that_goes_away_in_the_middle_does_not_keep_the_job(
     server: WandbServer, tmp_path: Path, behaviour: str | int
 ) -> None:
     server.behaviour_once_begun = behaviour
-    tracked = track(server, tmp_path / "calm", range(0, 200))
+    tracked = track(server, tmp_path / "r\u00e9sultats d'or [a=b, c]" / "calm", range(0, 200))
     assert len(tracked.said) == 1
     check_bounds(tracked)
     server.behaviour, server.behaviour_once_begun = "answer", None
