@@ -17,7 +17,7 @@ import jax
 import numpy as np
 
 from eval_policy.measured import measured_before
-from eval_policy.policies import StoredPolicy
+from eval_policy.stored import Pair, StoredPolicy
 from landscapes import console, loading, statistics, storage
 from landscapes.config.job import Job
 from landscapes.config.schemas import InterpolationSettings
@@ -39,13 +39,6 @@ MAX_POLICIES = 1024
 
 PLAIN_KIND = "init_parameter"
 """The kind that with an amount of 0 is the policy itself; as published, also the one that no group is named after."""
-
-
-class Pair(NamedTuple):
-    """The ends of a path, whose column 0 is policy 2 and whose last one is policy 1."""
-
-    one: StoredPolicy
-    two: StoredPolicy
 
 
 class _Item(NamedTuple):

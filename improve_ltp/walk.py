@@ -13,6 +13,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from improve_ltp.names import heuristic_id, walk_name
 from landscapes import console, loading, statistics, storage
 from landscapes.config.job import Job
 from landscapes.config.schemas import RejectLtp
@@ -39,13 +40,6 @@ CHILD_SEED = 0
 
 _WHOLE = "one data set each"
 """How a save holds measurements, where some end early."""
-
-
-def heuristic_id(s: RejectLtp) -> str:
-    """The heuristic with everything that changes its decisions, as it stands in paths and names: published spelling."""
-    name = {"cvar": f"{s.cvar_alpha}cvar", "none": "noreject"}.get(str(s.heuristic), str(s.heuristic))
-    options = "_crn" * s.common_random_numbers + "_remeasured" * s.remeasure_incumbent
-    return name + options + ("" if s.sequential_error is None else f"_seq{s.sequential_error}")
 
 
 def group(s: RejectLtp) -> str:
@@ -75,7 +69,7 @@ def walk(job: Job) -> None:
     rows = loading.stored_rows(parent, root.seed, root.ckpt)
     state = loading.load_state(parent, root.seed, root.ckpt, algorithm, rows + s.max_steps)
     record = _record(job, s, parent)
-    name = job.member_name or f"{parent.name}_s{root.seed}_c{root.ckpt}_{heuristic_id(s)}_{s.seed}"
+    name = job.member_name or walk_name(s, parent.name)
     _check_place(job, s, parent, results, name)
     child, _ = open_or_create(job, results, name, record, parent=parent)
     if is_finished(child):

@@ -24,6 +24,7 @@ from landscapes.config.job import Job
 from landscapes.config.schemas import EXPERIMENTS
 from landscapes.errors import UserError
 from landscapes.machine.folders import compilation_cache
+from landscapes.machine.output import print_any_text
 from landscapes.machine.runtime import set_up_runtime
 from landscapes.machine.streams import as_command
 from landscapes.tracking import has_login
@@ -41,16 +42,18 @@ class Finding(NamedTuple):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Prints the findings; 0 if jobs will run, 1 if something stands in their way, 2 for a mistake in the settings."""
+    print_any_text()
     parser = argparse.ArgumentParser(prog="python -m landscapes.doctor", description=__doc__.splitlines()[0])
     parser.add_argument("entry_point", nargs="?", choices=sorted(EXPERIMENTS), metavar="ENTRY_POINT")
     parser.add_argument("settings", nargs="*", metavar="KEY=VALUE", help="as that entry point takes them")
     chosen = parser.parse_args(arguments)
     try:
         job = None if chosen.entry_point is None else compose_job(chosen.entry_point, chosen.settings)
+        results = storage.results_directory(None if job is None else job.results_dir)
+        compilation_cache(results)
     except UserError as error:
         console.one_line_error(error)
         return 2
-    results = storage.results_directory(None if job is None else job.results_dir)
     set_up_runtime(results)
     findings = [*_devices(), _cache(results), *_results(results), _wandb(), _slurm()]
     if job is not None:

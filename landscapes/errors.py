@@ -3,6 +3,9 @@
 Knows the form of that line; knows nothing of where a setting comes from or of how a process ends.
 """
 
+_LONGEST = 200
+"""Characters of a value that are shown."""
+
 
 class UserError(Exception):
     """A setting, name or file that cannot be used: names the key, the value and what is allowed or present instead."""
@@ -14,4 +17,7 @@ class UserError(Exception):
         self.allowed = allowed
 
     def __str__(self) -> str:
-        return f"{self.key}={self.value}: {self.allowed}".replace("\n", " ")
+        value = str(self.value)
+        if len(value) > _LONGEST:
+            value = f"{value[:_LONGEST]}... ({len(value)} characters)"
+        return f"{self.key}={value}: {self.allowed}".replace("\n", " ")

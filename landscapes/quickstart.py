@@ -16,6 +16,7 @@ import numpy as np
 from landscapes import commands, console, statistics, storage
 from landscapes.figures import purd_histograms
 from landscapes.machine.folders import REPOSITORY
+from landscapes.machine.output import print_any_text
 from landscapes.machine.streams import as_command
 from landscapes.statistics import tables
 
@@ -129,6 +130,7 @@ def main(
     arguments: Sequence[str] | None = None, run_command: Callable[[Sequence[str]], int] = in_process_of_its_own
 ) -> int:
     """Runs the commands one after the other; returns the exit code of the first that fails, else 0."""
+    print_any_text()
     parser = argparse.ArgumentParser(prog="python -m landscapes.quickstart", description=__doc__.splitlines()[0])
     parser.add_argument("--samples", type=int, default=150, help="samples per PURD (default: 150)")
     parser.add_argument("--points", type=int, default=15, help="points along each axis of the slice (default: 15)")

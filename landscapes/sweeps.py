@@ -16,6 +16,7 @@ from typing import NamedTuple
 from landscapes import commands, console, storage
 from landscapes.cluster import squeue, sweep_folder
 from landscapes.errors import UserError
+from landscapes.machine.output import print_any_text
 from landscapes.machine.streams import as_command
 
 _AT_REST = ("finished", "failed", "stopped", "lost", "not started")
@@ -43,14 +44,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     With `--wait` 1, where a member has not finished.
     """
+    print_any_text()
     parser = argparse.ArgumentParser(prog="python -m landscapes.sweeps", description=__doc__.splitlines()[0])
     parser.add_argument("name", nargs="?", metavar="NAME", help="a sweep, or its folder; without it all are listed")
     parser.add_argument("--wait", action="store_true", help="until no member is in the queue any more")
     parser.add_argument("--resubmit", action="store_true", help="submit again what has not finished and is not queued")
     parser.add_argument("--results-dir", help="as the key results_dir")
     chosen = parser.parse_args(arguments)
-    results = storage.results_directory(chosen.results_dir)
     try:
+        results = storage.results_directory(chosen.results_dir)
         if chosen.name is None:
             _list(results)
             return 0

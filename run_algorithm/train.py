@@ -20,13 +20,14 @@ from landscapes.envs import make_environment
 from landscapes.errors import UserError
 from landscapes.experience import replay
 from landscapes.jobs.closing import print_end
-from landscapes.jobs.run_folder import continued, is_finished, open_or_create
+from landscapes.jobs.run_folder import continued, is_finished, new_run_name, open_or_create
 from landscapes.jobs.tracker import job_tracker
 from landscapes.loading import make_agent
 from landscapes.machine import stopping
 from landscapes.machine.compilation import compile_together, told_to
 from landscapes.tracking import SilentTracker, Tracker
 from landscapes.types import Agent, Environment
+from run_algorithm.checks import MAY_CHANGE
 from run_algorithm.curves import Curves
 from run_algorithm.plan import Estimate, estimate, print_plan
 from run_algorithm.resume import Saves, Standing, Stored
@@ -34,14 +35,6 @@ from run_algorithm.schedule import Schedule
 
 SECONDS_PER_CALL = 2.0
 """How long one call of the compiled loop should take, so that progress shows and an interrupt is heard."""
-
-MAY_CHANGE = (
-    "experiment.log_interval",
-    "experiment.eval_interval",
-    "experiment.eval_episodes",
-    "experiment.eval_episode_length",
-)
-"""Settings under which a training may go on that began under others: none of them changes what is learned."""
 
 ROWS_PER_SEGMENT = 200_000
 """A stored piece of the replay log has at most so many rows."""
@@ -96,11 +89,7 @@ def train(job: Job, task: Task) -> storage.Run:
     schedule = task.make_schedule(algorithm)
     results = storage.results_directory(job.results_dir)
     storage.check_results_writable(results)
-    run_name = (
-        job.member_name
-        or storage.slurm_run_name()
-        or storage.unique_run_name(f"{algorithm.name}-{env.name.rpartition('.')[2]}")
-    )
+    run_name = new_run_name(job, f"{algorithm.name}-{env.name.rpartition('.')[2]}")
     record = {
         "experiment": job.experiment_name,
         "config": job.resolved,

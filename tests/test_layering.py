@@ -31,14 +31,16 @@ CONFIG = frozenset(
         "submission",
         "stopping",
         "streams",
+        "output",
+        "run names",
         "commands",
         "storage",
         "sweep folder",
     }
 )
 LOADING = frozenset({"errors", "types", "replay", "envs", "algorithm registry", "training", "storage"})
-FIGURES = frozenset({"errors", "streams", "commands", "statistics", "storage"})
-BROWSING = frozenset({"errors", "streams", "commands", "statistics", "storage", "console", "tables", "sweep folder"})
+FIGURES = frozenset({"errors", "streams", "output", "commands", "statistics", "storage"})
+BROWSING = FIGURES | {"folders", "console", "tables", "sweep folder"}
 REPORT = FIGURES | {"console", "tables", "figures", "runs"}
 
 
@@ -69,12 +71,19 @@ HOUSE = (
     Room("sequential", ("landscapes.statistics.sequential",), only=frozenset({"statistics"}), without=CORE | ARRAYS),
     Room("tables", ("landscapes.statistics.tables",), only=frozenset({"statistics"}), without=CORE | ARRAYS),
     # The computer
-    Room("folders", ("landscapes.machine", "landscapes.machine.folders"), only=frozenset(), without=CORE | ARRAYS),
+    Room(
+        "folders",
+        ("landscapes.machine", "landscapes.machine.folders"),
+        only=frozenset({"errors"}),
+        without=CORE | ARRAYS,
+    ),
     Room("stopping", ("landscapes.machine.stopping",), only=frozenset(), without=CORE | ARRAYS),
+    Room("output", ("landscapes.machine.output",), only=frozenset(), without=CORE | ARRAYS),
     Room("streams", ("landscapes.machine.streams",), only=frozenset(), without=CORE | ARRAYS),
     Room("runtime", ("landscapes.machine.runtime",), only=frozenset({"folders"}), without=CORE),
     Room("compilation", ("landscapes.machine.compilation",), only=frozenset(), without=CORE),
     Room("devices", ("landscapes.machine.devices",), only=frozenset({"types"}), without=CORE),
+    Room("run names", ("landscapes.run_names",), only=frozenset({"errors"}), without=CORE | ARRAYS),
     Room("commands", ("landscapes.commands",), only=frozenset(), without=CORE | ARRAYS),
     # Parts
     Room("tasks", ("landscapes.envs.tasks",), only=frozenset({"errors"}), without=CORE | ARRAYS),
@@ -133,8 +142,17 @@ HOUSE = (
     # What the three entry points share
     Room("job tracker", ("landscapes.jobs", "landscapes.jobs.tracker"), never=LEARNING),
     Room("job closing", ("landscapes.jobs.closing",), only=frozenset({"compilation", "console", "tracking"})),
-    Room("find run", ("landscapes.jobs.find_run",), only=frozenset({"errors", "storage", "tracking", "config"})),
-    Room("run folder", ("landscapes.jobs.run_folder",), only=frozenset({"errors", "storage", "config"})),
+    Room(
+        "find run",
+        ("landscapes.jobs.find_run",),
+        only=frozenset({"errors", "run names", "storage", "tracking", "config"}),
+    ),
+    Room("run folder", ("landscapes.jobs.run_folder",), only=frozenset({"errors", "run names", "storage", "config"})),
+    Room(
+        "sweep check",
+        ("landscapes.jobs.sweep_check",),
+        only=frozenset({"errors", "storage", "config", "find run", "run folder"}),
+    ),
     Room(
         "blocks",
         ("landscapes.jobs.blocks",),
@@ -149,7 +167,7 @@ HOUSE = (
     Room(
         "sweeps",
         ("landscapes.sweeps",),
-        only=frozenset({"errors", "squeue", "streams", "commands", "sweep folder", "console", "storage"}),
+        only=frozenset({"errors", "squeue", "streams", "output", "commands", "sweep folder", "console", "storage"}),
     ),
     Room("runs", ("landscapes.runs", "landscapes.runs.*"), only=BROWSING, without=CORE - {"rich"} | ARRAYS),
     Room("report", ("landscapes.report", "landscapes.report.*"), only=REPORT, without=SIMULATORS | ARRAYS),
@@ -278,6 +296,11 @@ def _core() -> list[str]:
     [
         pytest.param(_core(), SHELL - {"rich"}, id="the core without the shell"),  # flax imports rich
         pytest.param(["landscapes.config"], ARRAYS, id="the command line without JAX, so that mistakes show at once"),
+        pytest.param(
+            [f"{entry_point}.checks" for entry_point in ("run_algorithm", "eval_policy", "improve_ltp")],
+            ARRAYS | SIMULATORS | {"wandb", "matplotlib"},
+            id="what looks at the members of a sweep, on a login node",
+        ),
     ],
 )
 def test_importing_leaves_out(modules: list[str], packages: frozenset[str]) -> None:

@@ -15,7 +15,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from eval_policy.measured import measured_before
-from eval_policy.policies import StoredPolicy, check_alike, check_stored
+from eval_policy.policies import check_alike
+from eval_policy.stored import StoredPolicy, slice_policies
 from landscapes import console, loading, statistics, storage
 from landscapes.config.job import Job
 from landscapes.config.schemas import LandscapeSlice
@@ -125,16 +126,10 @@ def run(job: Job) -> None:
 
 def _open(job: Job, s: LandscapeSlice) -> _Slice:
     """The policies that the settings name; raises UserError where one is missing or of another shape."""
-    results = storage.results_directory(job.results_dir)
-    run = find_run(job, results, s.run_name)
-    centre = check_stored(run, s.seed, s.ckpt, "experiment.seed", "experiment.ckpt")
-    others = []
-    for index, other in enumerate(s.others):
-        key = f"experiment.others[{index}]"
-        found = find_run(job, results, other.run_name, f"{key}.run_name")
-        others.append(check_stored(found, other.seed, other.ckpt, f"{key}.seed", f"{key}.ckpt"))
-        check_alike(run, found, f"{key}.run_name")
-    storage.check_results_writable(run.seed_directory(s.seed))
+    centre, others = slice_policies(partial(find_run, job, storage.results_directory(job.results_dir)), s)
+    for index, other in enumerate(others):
+        check_alike(centre.run, other.run, f"experiment.others[{index}].run_name")
+    storage.check_results_writable(centre.run.seed_directory(s.seed))
     x, y = (paths.axis(num, _radius(s)) for num in (s.num_x, s.num_y))
     return _Slice(s, centre, tuple(others), x, y)
 

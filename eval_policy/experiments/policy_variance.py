@@ -13,6 +13,7 @@ import jax
 import numpy as np
 
 from eval_policy.measured import measured_before
+from eval_policy.stored import measured_run
 from eval_policy.trajectories import Recorder
 from landscapes import console, loading, statistics, storage
 from landscapes.config.job import Job
@@ -39,10 +40,7 @@ def run(job: Job) -> None:
     s = job.settings
     assert isinstance(s, PolicyVariance)
     results = storage.results_directory(job.results_dir)
-    stored = find_run(job, results, s.run_name)
-    storage.check_seed(stored, s.seed, "experiment.seed")
-    for step in s.ckpt_indexes:
-        storage.check_checkpoint(stored, s.seed, step, "experiment.ckpt_indexes")
+    stored = measured_run(functools.partial(find_run, job, results), s)
     storage.check_results_writable(stored.seed_directory(s.seed))
     env, algorithm = loading.rebuild(stored, s.episode_length)
     measures = {}

@@ -5,7 +5,7 @@ Knows the names on offer and how a user's own `make` is found; knows no algorith
 
 import difflib
 import importlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from typing import Any
 
@@ -27,20 +27,10 @@ def make_algorithm(name: str, settings: Mapping[str, Any], spaces: Spaces, key: 
     it, the settings are passed as one, else as a plain dict; a tuple `ACTIONS` beside it says which spaces of actions
     it can have. Raises UserError for what does not exist or does not fit.
     """
-    if split_environment_name(name):
-        make = import_make(key, name)
-        module = importlib.import_module(make.__module__)
-    elif name in ALGORITHMS:
-        module = _module(name)
-        make = module.make
-    else:
-        near = difflib.get_close_matches(name, ALGORITHMS, 1)
-        hint = f" (did you mean {near[0]}?)" if near else ""
-        raise UserError(key, name, f"must be one of {', '.join(ALGORITHMS)}, or the dotted path to a make{hint}")
-    if not _fits(module, spaces):
-        others = [other for other in ALGORITHMS if _fits(_module(other), spaces)]
+    make, config_class, actions = find_algorithm(name, key)
+    if not isinstance(spaces.action, actions):
+        others = [other for other in ALGORITHMS if isinstance(spaces.action, find_algorithm(other)[2])]
         raise UserError(key, name, f"cannot have actions that are {spaces.action}; {', '.join(others) or 'none'} can")
-    config_class = getattr(module, "Config", None)
     config = dict(settings) if config_class is None else make_config(config_class, settings)
     algorithm = make(config, spaces)
     if not isinstance(algorithm, Algorithm):
@@ -48,13 +38,21 @@ def make_algorithm(name: str, settings: Mapping[str, Any], spaces: Spaces, key: 
     return algorithm
 
 
-def _module(name: str) -> Any:
-    return importlib.import_module(f"landscapes.algorithms.{name}")
+def find_algorithm(name: str, key: str = "algo") -> tuple[Callable[..., Any], Any, tuple[Any, ...]]:
+    """The `make` of an algorithm, its `Config` (None if it has none), and the spaces that its actions may be of.
 
-
-def _fits(module: Any, spaces: Spaces) -> bool:
-    """Whether an algorithm can have such actions, and such observations."""
-    return isinstance(spaces.action, getattr(module, "ACTIONS", (Box, Discrete)))
+    Raises UserError for what does not exist.
+    """
+    if split_environment_name(name):
+        make = import_make(key, name)
+        module = importlib.import_module(make.__module__)
+        return make, getattr(module, "Config", None), getattr(module, "ACTIONS", (Box, Discrete))
+    if name in ALGORITHMS:
+        module = importlib.import_module(f"landscapes.algorithms.{name}")
+        return module.make, module.Config, module.ACTIONS
+    near = difflib.get_close_matches(name, ALGORITHMS, 1)
+    hint = f" (did you mean {near[0]}?)" if near else ""
+    raise UserError(key, name, f"must be one of {', '.join(ALGORITHMS)}, or the dotted path to a make{hint}")
 
 
 def make_config(config_class: Any, settings: Mapping[str, Any]) -> Any:

@@ -3,7 +3,6 @@
 Knows Hydra's loader and grammar; launches nothing, and leaves the wording of Hydra's own errors to `messages`.
 """
 
-import itertools
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
@@ -11,11 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from hydra import initialize_config_dir
-from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import ChoiceSweep, Override
+from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
@@ -23,6 +21,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from landscapes.config.fields import MISSING, closest, shown
 from landscapes.config.job import Job, find_schema, make_job
+from landscapes.config.members import listed_values, member_error, sweep_members
 from landscapes.config.messages import as_typed, explain, unreadable, unresolvable
 from landscapes.errors import UserError
 
@@ -45,7 +44,8 @@ def compose_sweep(entry_point: str, overrides: Sequence[str]) -> list[Job]:
     """The jobs of all members that `python -m ENTRY_POINT --multirun OVERRIDES` would launch, in order."""
     with hydra_loader(entry_point) as loader:
         parsed = read_overrides(loader, entry_point, overrides)
-        return list(member_jobs(loader, entry_point, overrides, parsed))
+        members = member_arguments(loader, entry_point, parsed, load(loader, entry_point, overrides))
+        return list(member_jobs(loader, entry_point, parsed, members))
 
 
 # What launching needs besides
@@ -74,11 +74,11 @@ def read_overrides(loader: ConfigLoader, entry_point: str, overrides: Sequence[s
             raise unreadable(text, HydraException())
         try:
             parsed += parser.parse_overrides([text])
-        except HydraException as error:
+        except (HydraException, ValueError) as error:  # the latter: an integer of thousands of digits
             raise unreadable(text, error) from error
     for override in parsed:
         if override.key_or_group == "experiment" and not override.is_delete():
-            for choice in _choices(override):
+            for choice in listed_values(override):
                 find_schema(entry_point, choice)
         if override.key_or_group == "job_config":
             _check_preset(override, loader.get_group_options("job_config"))
@@ -97,9 +97,16 @@ def refuse_sweeps(parsed: Sequence[Override]) -> None:
 def load(loader: ConfigLoader, entry_point: str, overrides: Sequence[str]) -> DictConfig:
     """The composed configuration, Hydra's own part included; raises UserError where Hydra cannot compose it."""
     try:
-        return loader.load_configuration(entry_point, list(overrides), RunMode.MULTIRUN, validate_sweep_overrides=False)
+        config = loader.load_configuration(
+            entry_point, list(overrides), RunMode.MULTIRUN, validate_sweep_overrides=False
+        )
     except (HydraException, OmegaConfBaseException, ValueError) as error:
         raise explain(error, loader, entry_point, overrides) from error
+    for name in ("launcher", "sweeper"):
+        own = config.hydra[name]
+        if not OmegaConf.is_dict(own) or not isinstance(own.get("_target_"), str):
+            raise UserError(f"hydra.{name}", shown(own), "must stay a group; job_config= says how members run")
+    return config
 
 
 def job_of(entry_point: str, config: DictConfig, sweep_index: int | None = None) -> Job:
@@ -134,56 +141,54 @@ def plain_values(config: DictConfig) -> dict[str, Any]:
     return values
 
 
-def sweep_members(parsed: Sequence[Override], params: dict[str, str] | None = None) -> list[list[str]]:
-    """The arguments of each member: the product of all values, the last key given varying fastest."""
-    extra = OverridesParser.create().parse_overrides([f"{key}={value}" for key, value in (params or {}).items()])
-    ours = [override for override in [*extra, *parsed] if not override.is_hydra_override()]
-    try:
-        return BasicSweeper.split_arguments(ours, None)[0]
-    except HydraException as error:
-        swept = next(override for override in ours if override.is_sweep_override() and not override.is_discrete_sweep())
-        key, _, value = str(swept.input_line).partition("=")
-        raise UserError(key, value, "only single values can be swept over: a,b or range(a,b)") from error
+def member_arguments(
+    loader: ConfigLoader, entry_point: str, parsed: Sequence[Override], config: DictConfig
+) -> list[list[str]]:
+    """The arguments of each member of a sweep; besides those typed, the composed configuration may list some."""
+    params = config.hydra.sweeper.params or {}
+    return sweep_members([*read_overrides(loader, entry_point, [f"{k}={v}" for k, v in params.items()]), *parsed])
 
 
 def member_jobs(
-    loader: ConfigLoader, entry_point: str, overrides: Sequence[str], parsed: Sequence[Override]
+    loader: ConfigLoader, entry_point: str, parsed: Sequence[Override], members: Sequence[Sequence[str]]
 ) -> Iterator[Job]:
-    """The validated job of each member of a sweep.
+    """The validated job of each member of a sweep, by its arguments; errors say which member is meant.
 
     Composing takes a tenth of a second, and a published sweep has a thousand members: each choice of groups is composed
     once, and single values are then set in the composed configuration.
     """
-    master = load(loader, entry_point, overrides)
-    swept = {override.key_or_group for override in parsed if override.is_sweep_override()}
-    swept |= set(master.hydra.sweeper.params or {})
-    members = sweep_members(parsed, master.hydra.sweeper.params)
     own = [str(override.input_line) for override in parsed if override.is_hydra_override()]
     parse = cache(OverridesParser.create().parse_override)
     is_group = cache(lambda key: bool(loader.get_group_options(key)))
+    common = set.intersection(*map(set, members))
     composed: dict[tuple[str, ...], DictConfig] = {}
     for index, member in enumerate(members):
-        moving = [parse(text) for text in member if parse(text).key_or_group in swept]
+        moving = [parse(text) for text in member if text not in common]
         # A mapping would be merged into what the member before has left.
         anew = [each for each in moving if is_group(each.key_or_group) or isinstance(each.value(), dict)]
         choice = tuple(str(override.input_line) for override in anew)
-        if choice not in composed:
-            composed[choice] = load(loader, entry_point, [*own, *member])
-        for override in moving:
-            if override not in anew:
-                OmegaConf.update(composed[choice], override.key_or_group, override.value(), merge=True)
-        yield job_of(entry_point, composed[choice], index)
+        try:
+            if choice not in composed:
+                composed[choice] = load(loader, entry_point, [*own, *member])
+            for override in moving:
+                if override not in anew:
+                    _set(composed[choice], override)
+            yield job_of(entry_point, composed[choice], index)
+        except UserError as error:
+            raise member_error(error, index, len(members)) from error
 
 
-def _choices(override: Override) -> list[str]:
-    value = override.value()
-    listed = value.list if isinstance(value, ChoiceSweep) else [value]
-    return [shown(getattr(choice, "text", choice)) for choice in itertools.chain(listed)]
+def _set(config: DictConfig, override: Override) -> None:
+    try:
+        OmegaConf.update(config, override.key_or_group, override.value(), merge=True)
+    except OmegaConfBaseException as error:
+        key, _, value = str(override.input_line).partition("=")
+        raise UserError(key, value, str(error).splitlines()[0]) from error
 
 
 def _check_preset(override: Override, presets: list[str]) -> None:
     if override.is_sweep_override():
         raise UserError("job_config", str(override.input_line).partition("=")[2], "cannot be swept over; give one")
-    for choice in _choices(override):
+    for choice in listed_values(override):
         if choice not in presets:
             raise UserError("job_config", choice, f"no such preset; {closest(choice, presets)}")

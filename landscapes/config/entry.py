@@ -5,11 +5,14 @@ Knows where commands are run; imports it last.
 
 import sys
 
+from landscapes.machine.output import print_any_text
+
 STOPPED = 130
 
 
 def enter(entry_point: str) -> int:
     """Runs `python -m ENTRY_POINT` with this process's arguments and returns the exit code."""
+    print_any_text()
     try:
         from landscapes.config.launch import run_entry_point
     except KeyboardInterrupt:

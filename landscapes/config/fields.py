@@ -16,6 +16,12 @@ from landscapes.errors import UserError
 MISSING = "???"
 """What YAML holds for a setting that has no default."""
 
+_INTEGERS = 2**63
+"""Integers lie below this, and not below minus this: arrays and files hold no others."""
+
+_QUOTED = 40
+"""Characters of a number that is shown once more, within quotes: no longer one was meant as a text."""
+
 T = TypeVar("T")
 
 
@@ -161,7 +167,7 @@ def _describe_base(base: Any) -> str:
 
 def _quoting_hint(key: str, value: Any, base: Any) -> str:
     wants_text = str in [_split(option)[0] for option in (base, *get_args(base))]
-    if wants_text and isinstance(value, (int, float)):
+    if wants_text and isinstance(value, (int, float)) and len(shown(value)) <= _QUOTED:
         return f"""; where the text is a number or a word like true, quote it twice: {key}="'{shown(value)}'\""""
     return ""
 
@@ -177,11 +183,14 @@ def _convert_base(key: str, value: Any, base: Any, allowed: str) -> Any:
             return build(base, value, f"{key}.")  # type: ignore[arg-type]
         if get_origin(base) is dict:
             return dict(value)
+    is_int = type(value) is int
     # Not math.isfinite, which an integer of hundreds of digits overflows.
     number = isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
-    if base is int and number and value == int(value):
+    if is_int and base in (int, float) and not -_INTEGERS <= value < _INTEGERS:
+        allowed = f"{allowed}; integers go up to 2^63 - 1"
+    elif base is int and number and value == int(value) and -_INTEGERS <= value < _INTEGERS:
         return int(value)
-    if base is float and number:
+    elif base is float and number:
         return float(value)
     if base in (bool, str) and isinstance(value, base):
         return value
@@ -195,7 +204,7 @@ def _convert_union(key: str, value: Any, base: Any, allowed: str) -> Any:
             return None
         raise UserError(key, shown(value), allowed)
     if type(value) is int and int in options:
-        return value
+        return _convert_base(key, value, int, allowed)
     rest = [option for option in options if option is not types.NoneType]
     # Of `int | float` only floats are left here: an integer stays one, as the user typed it.
     chosen = float if float in rest else rest[0]

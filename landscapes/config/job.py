@@ -4,6 +4,7 @@ Knows the keys that all experiments share and how they are checked; no Hydra, no
 """
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -11,8 +12,8 @@ from typing import Annotated, Any
 from landscapes.config.fields import NOT_EMPTY, build, one_of, shown
 from landscapes.config.schemas import EXPERIMENTS, Positive, PositiveShare, Seed, Settings, Text, published_key
 from landscapes.errors import UserError
-
-_NEW_NAME = "the name of a new run must begin with a letter, as in run_name=calm"
+from landscapes.machine.folders import results_directory
+from landscapes.run_names import check_new_name, check_run_name, member_name
 
 
 @dataclass
@@ -67,13 +68,15 @@ class Job:
     """Which member of a sweep this is, from 0; None outside one."""
     sweep_folder: str | None = None
     """What the folder of the sweep is called, where it has one: on SLURM."""
+    by_slurm: bool = False
+    """Whether SLURM runs this process for this member alone, as a job or a task of its own."""
 
     @property
     def member_name(self) -> str | None:
         """The name asked for, in a sweep made different for each member: NAME_0, NAME_1, ...; None if none was."""
         if self.run_name is None or self.sweep_index is None:
             return self.run_name
-        return f"{self.run_name}_{self.sweep_index}"
+        return member_name(self.run_name, self.sweep_index)
 
     @property
     def sweep_name(self) -> str | None:
@@ -92,6 +95,7 @@ def make_job(
     values: Mapping[str, Any],
     sweep_index: int | None = None,
     sweep_folder: str | None = None,
+    by_slurm: bool = False,
 ) -> Job:
     """The job of a composed configuration.
 
@@ -102,16 +106,15 @@ def make_job(
     own = values.get("experiment")
     if not isinstance(own, Mapping):
         raise UserError("experiment", shown(own), "is a group of keys; set them one by one, as experiment.KEY=VALUE")
-    if isinstance(values.get("run_name"), (int, float)):
-        number = shown(values["run_name"])
-        raise UserError(
-            "run_name", number, f"the name of a new run must begin with a letter, as in run_name=run_{number}"
-        )
+    given = values.get("run_name")
+    if isinstance(given, (int, float)) and not isinstance(given, bool) and math.isfinite(float(str(given))):
+        check_new_name(shown(given))
     shared = build(SharedSettings, {name: value for name, value in values.items() if name != "experiment"})
-    if shared.run_name is not None and not shared.run_name[0].isalpha():
-        raise UserError(
-            "run_name", shared.run_name, "the name of a new run must begin with a letter, as in run_name=calm"
-        )
+    results_directory(shared.results_dir)  # raises where it names no folder
+    if shared.run_name is not None:
+        check_new_name(shared.run_name)
+        if sweep_index is not None:
+            check_run_name(member_name(shared.run_name, sweep_index))
     settings = build(schema, own, "experiment.")
     return Job(
         entry_point=entry_point,
@@ -130,6 +133,7 @@ def make_job(
         resolved={**dataclasses.asdict(shared), "experiment": dataclasses.asdict(settings)},
         sweep_index=sweep_index,
         sweep_folder=sweep_folder,
+        by_slurm=by_slurm,
     )
 
 

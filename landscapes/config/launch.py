@@ -34,9 +34,10 @@ from landscapes.config.compose import (
 )
 from landscapes.config.entry import STOPPED
 from landscapes.config.job import Job, make_job
-from landscapes.config.sweep import check_wait, is_remote, run_sweep
+from landscapes.config.sweep import check_wait, is_remote, is_slurm, run_sweep
 from landscapes.errors import UserError
 from landscapes.machine.folders import results_directory
+from landscapes.machine.output import print_any_text
 from landscapes.machine.runtime import set_up_runtime
 from landscapes.machine.stopping import Stopped, stop_requests
 from landscapes.machine.streams import lasting
@@ -121,6 +122,7 @@ class MemberTask:
 
     def __call__(self, config: DictConfig) -> Failure | None:
         """Runs one member from its composed configuration; any failure is reported here and also returned."""
+        print_any_text()  # in another process, whose output may be a log in another encoding
         with lasting():
             return self._run(config)
 
@@ -131,7 +133,7 @@ class MemberTask:
         try:
             choice = own.runtime.choices.get("experiment")
             folder = Path(own.sweep.dir).name or None  # of a sweep on this machine it is `.`
-            _execute(make_job(self.entry_point, choice, plain_values(config), index, folder))
+            _execute(make_job(self.entry_point, choice, plain_values(config), index, folder, is_slurm(own)))
         except Exception as error:
             interrupt = _interrupt_behind(error)
             if interrupt is not None:
@@ -148,22 +150,20 @@ class MemberTask:
 def _run(entry_point: str, arguments: list[str]) -> int:
     flags = _parse(arguments)
     if flags.shell_completion or flags.hydra_help:
-        _show(entry_point, arguments)
-        return 0
+        return _show(entry_point, arguments)
     with hydra_loader(entry_point) as loader:
         parsed = read_overrides(loader, entry_point, flags.overrides)
         config = load(loader, entry_point, flags.overrides)
         showing = flags.help or flags.cfg or flags.info
         if not showing and (flags.multirun or config.hydra.mode == RunMode.MULTIRUN):
             outcomes = run_sweep(loader, entry_point, flags.overrides, parsed, MemberTask(entry_point))
-            return _summarise(outcomes, repeat=is_remote(config))
+            return _summarise(outcomes, repeat=is_remote(config.hydra))
         refuse_sweeps(parsed)
         job = None if showing else job_of(entry_point, config)
     if job is None:
-        _show(entry_point, arguments)
-    else:
-        check_wait(config, job)
-        _execute(job)
+        return _show(entry_point, arguments)
+    check_wait(config, job)
+    _execute(job)
     return 0
 
 
@@ -185,11 +185,15 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     return flags
 
 
-def _show(entry_point: str, arguments: list[str]) -> None:
+def _show(entry_point: str, arguments: list[str]) -> int:
     """Whatever Hydra shows by itself: help, the composed configuration, its plugins, shell completion."""
     application = hydra.main(version_base="1.3", config_path=str(CONF), config_name=entry_point)(_never_called)
     with _command_line([sys.argv[0], *arguments]):
-        application()
+        try:
+            application()
+        except SystemExit as end:  # not 0 where `--package` names nothing; Hydra has said so
+            return USER_ERROR if end.code else 0
+    return 0
 
 
 def _never_called(config: DictConfig) -> None:

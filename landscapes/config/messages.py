@@ -70,7 +70,7 @@ def _unknown_key(loader: ConfigLoader, entry_point: str, overrides: Sequence[str
     ]
     try:
         config = loader.load_configuration(entry_point, choices, RunMode.MULTIRUN, validate_sweep_overrides=False)
-    except (HydraException, OmegaConfBaseException):
+    except (HydraException, OmegaConfBaseException, ValueError):
         return None
     for override in parsed:
         key, value = override.key_or_group, str(override.input_line).partition("=")[2]

@@ -14,6 +14,8 @@ from landscapes.envs.tasks import backend_of
 from landscapes.errors import UserError
 
 Count = Annotated[int, at_least(1)]
+Size = Annotated[int, at_least(1), at_most(2**31 - 1)]  # of an array, or counted in int32 on the device
+Iterations = Annotated[int, at_least(1), at_most(2**32 - 1)]  # each has a random key by its number, in uint32
 Index = Annotated[int, at_least(0)]
 Seed = Annotated[int, within(0, 2**32 - 1)]
 NonNegative = Annotated[float, at_least(0)]
@@ -22,11 +24,14 @@ Share = Annotated[float, within(0, 1)]
 PositiveShare = Annotated[float, above(0), at_most(1)]
 ErrorRate = Annotated[float, above(0), below(0.5)]
 Text = Annotated[str, NOT_EMPTY]
-Widths = Annotated[list[Count], NOT_EMPTY]
+Widths = Annotated[list[Size], NOT_EMPTY]
 Steps = Annotated[list[Index], DISTINCT]
 SomeSteps = Annotated[list[Index], NOT_EMPTY, DISTINCT]
 # In single precision more is infinite. An integer stays one: files are labelled with it as typed.
 Amount = Annotated[int | float, at_least(0), at_most(1e38)] | None
+
+MOST_CHECKPOINTS = 1_000_000
+"""Of one seed: more have been mistyped."""
 
 _ALIASES = {"ddpg": "td3"}
 _ALGORITHMS = ("td3", "sac")
@@ -34,6 +39,12 @@ _ALGORITHMS = ("td3", "sac")
 
 def _is_algorithm(name: str) -> bool:
     return name in _ALGORITHMS or name in _ALIASES or "." in name
+
+
+def _check_num_checkpoints(num_logs: int, count: int) -> None:
+    if count > MOST_CHECKPOINTS:
+        allowed = f"asks for {count} checkpoints of each seed; at most {MOST_CHECKPOINTS}"
+        raise UserError("experiment.agent_num_logs", shown(num_logs), allowed)
 
 
 AlgorithmName = Annotated[
@@ -89,19 +100,19 @@ class TrainJaxrl:
     algo_config: dict[str, Any]  # handed to a dotted-path algorithm as it is
     env_name: Text  # or the dotted path to a make
     backend: Text | None  # of the simulator; after construction never null, which is the task's own
-    num_seeds: Count
+    num_seeds: Size
     seed: Seed
-    max_steps: Count  # environment steps per seed
+    max_steps: Iterations  # environment steps per seed
     start_training: Count  # steps of uniform random actions before the first update
-    reset_interval: Count  # steps per training episode
-    updates_per_step: Count
-    actor_batch_size: Count  # transitions
-    critic_batch_size: Count  # transitions
+    reset_interval: Size  # steps per training episode
+    updates_per_step: Size
+    actor_batch_size: Size  # transitions
+    critic_batch_size: Size  # transitions
     replay_buffer_size: Count  # transitions per seed
     log_interval: Count  # environment steps
     eval_interval: Count  # environment steps
-    eval_episodes: Count
-    eval_episode_length: Count  # steps
+    eval_episodes: Size
+    eval_episode_length: Size  # steps
     checkpoint: bool
     agent_log_starts: Steps  # environment steps
     agent_log_step: Count  # environment steps between the checkpoints from one start on
@@ -148,6 +159,9 @@ class TrainJaxrl:
         if self.start_training > self.max_steps:
             allowed = f"must be at most experiment.max_steps={self.max_steps}"
             raise UserError("experiment.start_training", shown(self.start_training), allowed)
+        starts = self.agent_log_starts if self.checkpoint else []
+        moments = (range(start, self.max_steps + 1, self.agent_log_step) for start in starts)
+        _check_num_checkpoints(self.agent_num_logs, sum(len(each[: self.agent_num_logs]) for each in moments))
 
     @property
     def algorithm_name(self) -> str:
@@ -162,15 +176,15 @@ class TrainPpo:
     env_id: Text  # or the dotted path to a make
     backend: Text | None  # of the simulator; after construction never null, which is the task's own
     seed: Seed
-    num_seeds: Count
+    num_seeds: Size
     total_timesteps: Count  # environment steps per seed
     learning_rate: NonNegative  # Adam, eps 1e-5
-    num_envs: Count
-    num_steps: Count  # steps of each environment per update
+    num_envs: Size
+    num_steps: Size  # steps of each environment per update
     anneal_lr: bool  # linearly to 0
     gamma: Share  # discount per environment step
     gae_lambda: Share
-    num_minibatches: Count
+    num_minibatches: Size
     update_epochs: Count
     norm_adv: bool  # per minibatch
     clip_coef: NonNegative
@@ -181,10 +195,10 @@ class TrainPpo:
     target_kl: Positive | None  # null: no early end of the epochs
     hidden_dims: Widths  # of actor and critic
     bootstrap_truncated: bool  # a time limit is no termination
-    reset_interval: Count  # steps per training episode
+    reset_interval: Size  # steps per training episode
     eval_interval: Count | None  # environment steps; null: twenty evaluations in a run
-    eval_episodes: Count
-    eval_episode_length: Count  # steps
+    eval_episodes: Size
+    eval_episode_length: Size  # steps
     checkpoint: bool
     agent_num_logs: Count  # checkpoints in a run
     tqdm: bool
@@ -223,6 +237,11 @@ class TrainPpo:
         if self.total_timesteps < batch_size:
             allowed = f"must be at least one update's num_envs * num_steps = {batch_size}"
             raise UserError("experiment.total_timesteps", shown(self.total_timesteps), allowed)
+        num_updates = self.total_timesteps // batch_size
+        if num_updates >= 2**32:
+            allowed = f"must be less than 2^32 updates of num_envs * num_steps = {batch_size}"
+            raise UserError("experiment.total_timesteps", shown(self.total_timesteps), allowed)
+        _check_num_checkpoints(self.agent_num_logs, min(self.agent_num_logs, num_updates) if self.checkpoint else 0)
 
     @property
     def algorithm_name(self) -> str:
@@ -245,15 +264,15 @@ class TrainBc:
 
     root_policy_conf: RootPolicy
     seed: Seed  # of the fresh policies, and of the rows that each update draws
-    num_seeds: Count  # fresh policies, trained in one program
-    max_steps: Count  # updates of each
+    num_seeds: Size  # fresh policies, trained in one program
+    max_steps: Iterations  # updates of each
     lr: NonNegative  # Adam
-    batch_size: Count  # rows of an update
+    batch_size: Size  # rows of an update
     num_rows: Annotated[int, at_least(2)] | None  # the newest of the replay log; null: all, without a log 100 000
     log_interval: Count  # updates
     eval_interval: Count  # updates
-    eval_episodes: Count
-    eval_episode_length: Count  # steps
+    eval_episodes: Size
+    eval_episode_length: Size  # steps
     ckpt_steps: Steps  # updates after which all clones are stored
     tqdm: bool
 
@@ -265,9 +284,9 @@ class PolicyVariance:
     run_name: Text
     seed: Index  # which seed of the run
     ckpt_indexes: SomeSteps  # steps at which checkpoints were stored
-    eval_episodes: Count  # neighbours drawn per checkpoint and amount
+    eval_episodes: Size  # neighbours drawn per checkpoint and amount
     batch_size: Count  # roll-outs side by side, at most
-    episode_length: Count  # steps
+    episode_length: Size  # steps
     discount: Share  # of the discounted returns that are stored beside the plain ones
     noise_type: Text  # which ones a run's algorithm has is the study's to check
     noise_amounts: Annotated[list[Amount], NOT_EMPTY, DISTINCT]  # null, for updates: the rate of the run's own
@@ -279,13 +298,13 @@ class PolicyVariance:
 class _Interpolation:
     """What is measured on the paths between stored policies."""
 
-    num_points: Count  # on each path, both ends included
+    num_points: Size  # on each path, both ends included
     num_purd_samples: Index | None  # neighbours drawn at each point; null or 0: only the points' own returns
     batch_size: Count  # samples drawn at once at all points of a path
     noise_amount: Amount  # as in noise_amounts
     noise_type: Text  # which ones a run's algorithm has is the study's to check
     learner_from: Annotated[int, within(1, 2)]  # the end that updates take critics, optimizer and data from
-    episode_length: Count  # steps
+    episode_length: Size  # steps
     tqdm: bool
 
 
@@ -367,15 +386,15 @@ class LandscapeSlice:
     ckpt: Index  # step at which the checkpoint was stored
     directions: Annotated[str, one_of("random", "update", "policies")]
     others: list[StoredPolicy]  # with directions=policies: one or two, each a direction
-    num_x: Count  # points along the first direction
-    num_y: Count  # points along the second; 1: a line
+    num_x: Size  # points along the first direction
+    num_y: Size  # points along the second; 1: a line
     radius: Positive | None  # coordinates go from minus this to this; null: as suits the directions
     direction_seed: Seed  # of the random directions and of the update
-    num_samples: Count  # neighbours drawn at each point
+    num_samples: Size  # neighbours drawn at each point
     noise_type: Text  # which ones a run's algorithm has is the study's to check
     noise_amount: Amount  # as in noise_amounts
     batch_size: Count  # roll-outs side by side, at most
-    episode_length: Count  # steps
+    episode_length: Size  # steps
     tqdm: bool
 
     def __post_init__(self) -> None:
@@ -398,11 +417,11 @@ class RejectLtp:
 
     root_policy_conf: RootPolicy
     seed: Seed  # of this walk
-    eval_episodes: Count  # samples of every post-update return distribution
+    eval_episodes: Size  # samples of every post-update return distribution
     batch_size: Count  # roll-outs side by side, at most
-    episode_length: Count  # steps
+    episode_length: Size  # steps
     lr: NonNegative | None  # of the update that PURDs measure; null: the run's own, with which the walk trains
-    max_steps: Count  # proposed updates
+    max_steps: Iterations  # proposed updates
     check_interval: Count  # proposed updates per decision
     heuristic: Annotated[str, one_of("cvar", "ltp", "none")] | None  # after construction never null
     cvar_alpha: PositiveShare

@@ -3,6 +3,7 @@
 Knows Hydra's launchers and what a SLURM job must find unchanged when it starts; not what a member does.
 """
 
+import importlib
 import os
 import shutil
 import sys
@@ -24,11 +25,12 @@ from landscapes.cluster import submission
 from landscapes.cluster.squeue import seconds_between_questions
 from landscapes.cluster.submission import LaunchError
 from landscapes.config import processes
-from landscapes.config.compose import CONF, hydra_loader, load, member_jobs, sweep_members
+from landscapes.config.compose import CONF, hydra_loader, load, member_arguments, member_jobs
 from landscapes.config.fields import shown
 from landscapes.config.job import Job
+from landscapes.config.members import member_error
 from landscapes.errors import UserError
-from landscapes.machine.folders import results_directory
+from landscapes.machine.folders import results_directory, typed_path
 
 _FOLDER_KEY = "hydra.sweep.dir"
 
@@ -47,38 +49,57 @@ def run_sweep(
     as a value. Raises UserError before anything is launched or written where any member does not fit.
     """
     config = load(loader, entry_point, overrides)
-    jobs = list(member_jobs(loader, entry_point, overrides, parsed))
-    members = sweep_members(parsed, config.hydra.sweeper.params)
+    members = member_arguments(loader, entry_point, parsed, config)
+    jobs = list(member_jobs(loader, entry_point, parsed, members))
     check_wait(config, jobs[0])
+    _check_members(jobs, waits=_waits_for_jobs(config))
     if _is_processes(config):
         return processes.run(processes.Sweep(entry_point, config, task), members, _num_at_once(config))
-    if not is_remote(config):
-        return _launch(_launcher(loader, config, task), members)
-    if _is_slurm(config) and shutil.which("srun") is None:
+    launcher = _launcher(loader, config, task)
+    if not is_remote(config.hydra):
+        return _launch(launcher, members)
+    if is_slurm(config.hydra) and shutil.which("srun") is None:
         allowed = "needs SLURM, and this machine has no srun; local_default and local_multiprocessing do without"
         raise UserError("job_config", _preset(config), allowed)
     folder = _snapshot(config, jobs, overrides, members)
     with hydra_loader(entry_point, folder / "conf") as frozen:
         located = load(frozen, entry_point, [*overrides, commands.setting(_FOLDER_KEY, str(folder))])
         launcher = _launcher(frozen, located, task)
-        return _submit(launcher, members, folder, jobs[0]) if _is_slurm(config) else _launch(launcher, members)
+        return _submit(launcher, members, folder, jobs[0]) if is_slurm(config.hydra) else _launch(launcher, members)
 
 
-def is_remote(config: DictConfig) -> bool:
-    """Whether members run where nobody sees what they print."""
-    return "submitit" in config.hydra.launcher._target_
+def _check_members(jobs: Sequence[Job], waits: bool) -> None:
+    """Raises UserError for the first member that would fail by what is stored, or is not, where results lie."""
+    check = importlib.import_module(f"{jobs[0].entry_point}.checks").make_check(waits)
+    for index, job in enumerate(jobs):
+        try:
+            check(job)
+        except UserError as error:
+            raise member_error(job.published_error(error), index, len(jobs)) from error
+
+
+def _waits_for_jobs(config: DictConfig) -> bool:
+    """Whether SLURM is to hold the members back until other jobs have ended."""
+    options = config.hydra.launcher.get("additional_parameters") or {}
+    return is_slurm(config.hydra) and bool(options.get("dependency"))
+
+
+def is_remote(own: DictConfig) -> bool:
+    """Whether members run where nobody sees what they print, by Hydra's part of a configuration."""
+    return "submitit" in own.launcher._target_
+
+
+def is_slurm(own: DictConfig) -> bool:
+    """Whether SLURM runs them, by the same."""
+    return str(own.launcher._target_).endswith("SlurmLauncher")
 
 
 def check_wait(config: DictConfig, job: Job) -> None:
     """Raises UserError where a job that this machine runs itself is not to be waited for."""
-    if not job.wait and not _is_slurm(config):
+    if not job.wait and not is_slurm(config.hydra):
         raise UserError(
             "wait", "false", "only SLURM works on without being waited for: job_config=slurm, or a preset on top of it"
         )
-
-
-def _is_slurm(config: DictConfig) -> bool:
-    return str(config.hydra.launcher._target_).endswith("SlurmLauncher")
 
 
 def _is_processes(config: DictConfig) -> bool:
@@ -97,8 +118,13 @@ def _preset(config: DictConfig) -> str:
 
 
 def _launcher(loader: ConfigLoader, config: DictConfig, task: Callable[[DictConfig], Any]) -> Launcher:
-    context = HydraContext(config_loader=loader, callbacks=Callbacks(config))
-    return Plugins.instance().instantiate_launcher(hydra_context=context, task_function=task, config=config)
+    try:
+        context = HydraContext(config_loader=loader, callbacks=Callbacks(config))
+        return Plugins.instance().instantiate_launcher(hydra_context=context, task_function=task, config=config)
+    except Exception as error:  # whatever a class raises that was named on the command line
+        lines = str(error).splitlines() or [type(error).__name__]
+        allowed = f"Hydra cannot set up the launcher or a callback with these settings ({lines[0]})"
+        raise UserError("job_config", _preset(config), allowed) from error
 
 
 def _launch(launcher: Launcher, members: list[list[str]]) -> list[Any]:
@@ -159,7 +185,7 @@ def _sweep_folder(config: DictConfig, job: Job) -> Path:
     """A new folder for the sweep's snapshot and logs: the one asked for, else one below the results."""
     chosen = Path(config.hydra.sweep.dir)
     name = f"{job.entry_point}-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
-    folder = _sweeps(job) / name if chosen == Path() else chosen.absolute()
+    folder = _sweeps(job) / name if chosen == Path() else typed_path(str(chosen), _FOLDER_KEY)
     if "%" in str(folder):
         raise UserError(_FOLDER_KEY, folder, "submitit's logs lie there, and SLURM reads % in their names as its own")
     try:

@@ -11,6 +11,7 @@ from pathlib import Path
 from landscapes import storage
 from landscapes.errors import UserError
 from landscapes.figures.gallery import KINDS, Drawing, Source, plan
+from landscapes.machine.output import print_any_text
 from landscapes.machine.streams import as_command
 
 FORMATS = ("pdf", "png", "svg")
@@ -21,6 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     0 where something was drawn, 1 where there was nothing to draw, 2 for a mistake.
     """
+    print_any_text()
     parser = argparse.ArgumentParser(prog="python -m landscapes.figures", description=__doc__.splitlines()[0])
     parser.add_argument("runs", nargs="+", metavar="RUN", help="the name of a run; several are drawn together")
     parser.add_argument("--only", nargs="+", metavar="NAME", choices=KINDS, help=f"some of {', '.join(KINDS)}")

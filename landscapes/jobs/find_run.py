@@ -4,14 +4,20 @@ Knows jobs, run folders and what wandb says of them; knows nothing of what a run
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from landscapes import storage, tracking
 from landscapes.config.job import Job
 from landscapes.config.schemas import RootPolicy
 from landscapes.errors import UserError
+from landscapes.run_names import check_run_name
 from landscapes.tracking.wandb_runs import NoAnswerError, WandbRun, wandb_runs
+
+Find = Callable[[str, str], storage.Run]
+"""The run of a name; the second text is the key that names it, for errors."""
+
+ROOT_KEY = "experiment.root_policy_conf"
 
 
 def find_run(job: Job, results: Path, name: str, key: str = "experiment.run_name") -> storage.Run:
@@ -21,7 +27,7 @@ def find_run(job: Job, results: Path, name: str, key: str = "experiment.run_name
     Raises UserError under `key`, saying where was looked. Nothing is downloaded: wandb has only references to
     checkpoints. Takes at most some seconds more where the server does not answer, and says so in one line.
     """
-    here = results / storage.check_run_name(name, key)
+    here = results / check_run_name(name, key)
     try:
         return storage.open_run(results, name, key)
     except UserError as absent:
@@ -32,10 +38,13 @@ def find_run(job: Job, results: Path, name: str, key: str = "experiment.run_name
 
 def find_root(job: Job, results: Path, root: RootPolicy) -> storage.Run:
     """The run that holds the stored policy at which a job begins; raises UserError naming what is not there."""
-    key = "experiment.root_policy_conf"
-    run = find_run(job, results, root.run_name, f"{key}.run_name")
-    storage.check_seed(run, root.seed, f"{key}.seed")
-    storage.check_checkpoint(run, root.seed, root.ckpt, f"{key}.ckpt")
+    return check_root(find_run(job, results, root.run_name, f"{ROOT_KEY}.run_name"), root)
+
+
+def check_root(run: storage.Run, root: RootPolicy) -> storage.Run:
+    """The run; raises UserError where it has no such seed or checkpoint."""
+    storage.check_seed(run, root.seed, f"{ROOT_KEY}.seed")
+    storage.check_checkpoint(run, root.seed, root.ckpt, f"{ROOT_KEY}.ckpt")
     return run
 
 

@@ -3,6 +3,7 @@
 Knows jobs and run folders; knows nothing of what a run holds, nor of what any experiment does.
 """
 
+import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 from landscapes import storage
 from landscapes.config.job import Job
 from landscapes.errors import UserError
+from landscapes.run_names import allocation_run_name, slurm_member_name, unique_run_name
 
 _ANY_TIME = (
     "use_wandb",
@@ -26,6 +28,26 @@ _ANY_TIME = (
     "experiment.tqdm",
 )
 """Settings of any experiment under which a run may go on that began under others: no result depends on them."""
+
+
+def new_run_name(job: Job, stem: str) -> str:
+    """What the run of a job is called that begins from nothing: as was asked; else by the number that SLURM has given
+    to this member; else by that of the SLURM job it is one command of, and by the command; else a unique name.
+
+    `stem` is what names begin with that are made up. Settings on which no result depends are no part of the command.
+    """
+    if job.member_name is not None:
+        return job.member_name
+    if job.by_slurm and (number := slurm_member_name()):
+        return number
+    command = json.dumps([job.sweep_index, decisive_settings(job)], sort_keys=True)
+    return allocation_run_name(stem, command) or unique_run_name(stem)
+
+
+def decisive_settings(job: Job) -> dict[str, Any]:
+    """The experiment and those of its settings that results depend on, by their dotted names."""
+    settings = storage.flat_settings(job.resolved)
+    return {"experiment": job.experiment_name} | {k: v for k, v in settings.items() if k not in _ANY_TIME}
 
 
 def open_or_create(
@@ -47,17 +69,23 @@ def open_or_create(
     found = None if over else storage.find_run(results, name)
     if found is None:
         return storage.create_run(results, name, record, over), []
-    allowed = {*_ANY_TIME, *may_change} | ({may_grow} if may_grow else set())
-    changed = storage.check_same_settings(found, job.resolved, allowed)
-    if may_grow is not None and may_grow in changed:
-        before, now = (_setting(config, may_grow) for config in (found.record["config"], job.resolved))
-        if now < before:
-            raise UserError(may_grow, now, f"run {name} began with {before}, and can only become longer")
+    changed = check_may_go_on(job, found, may_change, may_grow)
     if parent is not None:
         remedy = "choose another run_name, or overwrite=true to start over"
         storage.check_not_replaced([found.record["parent"]], [parent], f"run {name}", remedy)
     storage.check_results_writable(found.path)
     return found, changed
+
+
+def check_may_go_on(job: Job, found: storage.Run, may_change: Iterable[str], may_grow: str | None) -> list[str]:
+    """The settings that have changed since that run began; raises UserError as above."""
+    allowed = {*_ANY_TIME, *may_change} | ({may_grow} if may_grow else set())
+    changed = storage.check_same_settings(found, job.resolved, allowed)
+    if may_grow is not None and may_grow in changed:
+        before, now = (_setting(config, may_grow) for config in (found.record["config"], job.resolved))
+        if now < before:
+            raise UserError(may_grow, now, f"run {found.name} began with {before}, and can only become longer")
+    return changed
 
 
 def is_finished(run: storage.Run) -> bool:

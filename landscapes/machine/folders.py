@@ -8,6 +8,8 @@ import os
 import platform
 from pathlib import Path
 
+from landscapes.errors import UserError
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 """The folder that holds the `landscapes` package."""
 
@@ -15,7 +17,18 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 def results_directory(setting: str | None) -> Path:
     """The folder of all runs: the setting, else `$LANDSCAPES_RESULTS`, else `results/` in the repository's root."""
     chosen = setting or os.environ.get("LANDSCAPES_RESULTS")
-    return Path(chosen).expanduser().absolute() if chosen else REPOSITORY / "results"
+    key = "results_dir" if setting else "LANDSCAPES_RESULTS"
+    return typed_path(chosen, key) if chosen else REPOSITORY / "results"
+
+
+def typed_path(text: str, key: str) -> Path:
+    """The absolute path that a user has typed, with `~` for a home; raises UserError under `key` for one that is not
+    there."""
+    try:
+        return Path(text).expanduser().absolute()
+    except RuntimeError as error:
+        home = text.partition("/")[0]
+        raise UserError(key, text, f"no home folder is known for {home}; a folder of that name is ./{home}") from error
 
 
 def compilation_cache(results: Path) -> Path:
@@ -25,7 +38,7 @@ def compilation_cache(results: Path) -> Path:
     machines of other models have folders of their own.
     """
     chosen = os.environ.get("LANDSCAPES_CACHE")
-    folder = Path(chosen).expanduser().absolute() if chosen else results / ".cache"
+    folder = typed_path(chosen, "LANDSCAPES_CACHE") if chosen else results / ".cache"
     return folder / f"xla-{hashlib.sha256(_processor().encode()).hexdigest()[:12]}"
 
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from landscapes import commands, console, storage
 from landscapes.errors import UserError
+from landscapes.machine.output import print_any_text
 from landscapes.machine.streams import as_command
 from landscapes.report.content import gather
 from landscapes.report.gif import animated
@@ -18,6 +19,7 @@ from landscapes.report.rollouts import Recorded, noisiest, read_recorded
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Writes the page, or with --gif a moving picture instead, and prints its path; 0, or 2 for a mistake."""
+    print_any_text()
     chosen = _parser().parse_args(arguments)
     try:
         if chosen.gif is None:
@@ -42,7 +44,7 @@ def write_report(names: Sequence[str], results_dir: str | None = None, out: str 
     elsewhere = None if results_dir is None else str(results)
     command = commands.python("landscapes.report", *words, *([] if elsewhere is None else ["--results-dir", elsewhere]))
     html = render(f"Return landscapes: {', '.join(words)}", command, gather(runs, elsewhere))
-    output.write(html.encode())
+    output.write(html.encode("utf-8", "surrogateescape"))
     return output
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from landscapes import console, storage
 from landscapes.errors import UserError
+from landscapes.machine.output import print_any_text
 from landscapes.machine.streams import as_command
 from landscapes.runs import listing, numbers
 from landscapes.statistics import tables
@@ -25,12 +26,13 @@ _WITH_INTERVALS = ", 95 % intervals"
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Prints tables, or writes CSV; 0, or 2 for a mistake."""
+    print_any_text()
     parser = _parser()
     chosen = parser.parse_args(arguments)
     command, names = _command(parser, chosen.words)
     csv_to = "-" if command == "export" and chosen.csv is None else chosen.csv
-    results = storage.results_directory(chosen.results_dir)
     try:
+        results = storage.results_directory(chosen.results_dir)
         target = None if csv_to is None else storage.Output("--csv", csv_to)
         if command in ("list", "export") and not names:
             _list(results, target)

@@ -1,4 +1,4 @@
-"""Run folders: where they lie, how they are named, made, found and replaced, and which files they hold.
+"""Run folders: where they lie, how they are made, found and replaced, and which files they hold.
 
 Knows names, paths and `run.json`; knows neither what is in the HDF5 files nor how a run is computed.
 """
@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from landscapes.errors import UserError
+from landscapes.run_names import check_run_name, is_run_name
 from landscapes.storage.files import flush_folder, held, temporary_name, write_whole
 from landscapes.storage.hdf5 import plain
 
@@ -27,27 +28,10 @@ RUN_SCHEMA_VERSION = 1
 
 _log = logging.getLogger(__name__)
 _RECORD = "run.json"
-_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*|[0-9]+|[0-9]+_[0-9]+")
-_LONGEST_NAME = 200
 _SHOWN = 10
 _WITHOUT_ID = ("experiment", "environment", "num_seeds", "random_seed", "parent", "versions", "git", "machine")
 """What tells one run from another where the record has no id, and does not change as the run goes on."""
 _CHECKPOINT = re.compile(r"ckpt_([0-9]+)\.h5")
-_ADJECTIVES = (
-    "amber",
-    "brisk",
-    "calm",
-    "clear",
-    "early",
-    "fair",
-    "gentle",
-    "keen",
-    "lucid",
-    "mellow",
-    "quiet",
-    "swift",
-)
-_NOUNS = ("badger", "birch", "cedar", "crane", "fern", "finch", "heron", "lark", "maple", "otter", "raven", "willow")
 
 
 @dataclass(frozen=True)
@@ -156,41 +140,6 @@ def _unwritable(results: Path, error: OSError) -> UserError:
     return UserError("results_dir", results, f"no run can be stored there: {error.strerror or error}")
 
 
-# How runs are named
-
-
-def check_run_name(name: object, key: str = "run_name") -> str:
-    """`name`, if it can name a run folder, else UserError under `key`.
-
-    A letter, then letters, digits, '_', '.' and '-'; or the number of a SLURM job, alone or with '_' and a task.
-    """
-    if not isinstance(name, str):
-        quoting = f"""name a run by text; a number in a command line needs both quotes: {key}="'16904957_3'\""""
-        raise UserError(key, name, quoting)
-    if not _NAME.fullmatch(name):
-        raise UserError(key, name, "a name is a letter, then letters, digits, '_', '.' or '-'")
-    if len(name) > _LONGEST_NAME:
-        raise UserError(key, name, f"a name has at most {_LONGEST_NAME} characters")
-    return name
-
-
-def unique_run_name(stem: str) -> str:
-    """A name like `td3-hopper-calm-otter-3f2a91`: readable, and random without any seed."""
-    readable = re.sub(r"[^A-Za-z0-9_.-]+", "-", stem).strip("-.")
-    if not readable[:1].isalpha():
-        readable = f"run-{readable}".rstrip("-")
-    ending = f"{secrets.choice(_ADJECTIVES)}-{secrets.choice(_NOUNS)}-{secrets.token_hex(3)}"
-    return f"{readable[: _LONGEST_NAME - len(ending) - 1]}-{ending}"
-
-
-def slurm_run_name() -> str | None:
-    """`{array_job}_{task}` or `{job}` inside a SLURM job, else None."""
-    array_job, task = os.environ.get("SLURM_ARRAY_JOB_ID"), os.environ.get("SLURM_ARRAY_TASK_ID")
-    if array_job and task:
-        return f"{array_job}_{task}"
-    return os.environ.get("SLURM_JOB_ID") or None
-
-
 def starts_over(overwrite: bool) -> bool:
     """Whether a run of the same name is to be removed: not by a job that SLURM has put back into its queue, which would
     remove its own work."""
@@ -263,14 +212,25 @@ def run_names(results: Path) -> list[str]:
     """The names of all runs below `results`, sorted; none where there is no such folder."""
     if not results.is_dir():
         return []
-    return sorted(path.parent.name for path in results.glob(f"*/{_RECORD}") if _NAME.fullmatch(path.parent.name))
+    return sorted(path.parent.name for path in results.glob(f"*/{_RECORD}") if is_run_name(path.parent.name))
 
 
 def differing_keys(first: Mapping[str, object], second: Mapping[str, object]) -> list[str]:
     """The dotted names of the settings in which two nested configs differ, sorted; tuples and lists are equal."""
-    one, other = (_flatten_settings(json.loads(_as_json(config))) for config in (first, second))
+    one, other = (flat_settings(json.loads(_as_json(config))) for config in (first, second))
     absent = object()
     return sorted(key for key in {*one, *other} if one.get(key, absent) != other.get(key, absent))
+
+
+def flat_settings(config: Mapping[str, object], prefix: str = "") -> dict[str, object]:
+    """The settings of a nested config by their dotted names; an empty group counts as a setting."""
+    settings: dict[str, object] = {}
+    for name, value in config.items():
+        if isinstance(value, dict) and value:
+            settings |= flat_settings(value, f"{prefix}{name}.")
+        else:
+            settings[prefix + name] = value
+    return settings
 
 
 def check_seed(run: Run, seed: int, key: str) -> None:
@@ -382,16 +342,6 @@ def _checked_record(record: Any) -> dict[str, Any]:
 
 def _as_json(record: Mapping[str, object]) -> str:
     return json.dumps(record, indent=2, default=plain) + "\n"
-
-
-def _flatten_settings(config: Mapping[str, object], prefix: str = "") -> dict[str, object]:
-    settings: dict[str, object] = {}
-    for name, value in config.items():
-        if isinstance(value, dict) and value:
-            settings |= _flatten_settings(value, f"{prefix}{name}.")
-        else:
-            settings[prefix + name] = value
-    return settings
 
 
 def _describe_names(name: str, present: list[str]) -> str:

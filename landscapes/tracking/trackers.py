@@ -370,7 +370,7 @@ def has_login() -> bool:
     for path in [os.environ.get("NETRC") or "~/.netrc", "~/_netrc"]:
         try:
             entries = netrc.netrc(Path(path).expanduser()).hosts
-        except (OSError, netrc.NetrcParseError):
+        except (OSError, netrc.NetrcParseError, RuntimeError):  # the last: nobody's home is known
             continue
         if any(entries.get(host, ("", "", ""))[2] for host in hosts):
             return True

@@ -27,9 +27,10 @@ from landscapes.machine.compilation import compiling, told_to
 from landscapes.studies import cloning
 from landscapes.tracking import Tracker
 from landscapes.types import Agent, Environment, TrainState
+from run_algorithm.checks import clone_name
 from run_algorithm.curves import Curves
 from run_algorithm.resume import named, under
-from run_algorithm.schedule import Schedule, every
+from run_algorithm.schedule import Every, Listed, Schedule
 
 OWN_ROWS = 100_000
 """Environment steps of the policy's own that stand in for a replay log, unless the job asks for another number."""
@@ -50,7 +51,7 @@ def run(job: Job) -> None:
     state = loading.load_state(parent, root.seed, root.ckpt, algorithm)
     num_rows = _num_rows(s, state)
     record = _record(job, s, parent)
-    name = job.member_name or f"{parent.name}_s{root.seed}_c{root.ckpt}_bc_{s.seed}"
+    name = job.member_name or clone_name(s, parent.name)
     child, _ = open_or_create(job, results, name, record, parent=parent)
     if is_finished(child):
         return
@@ -89,8 +90,8 @@ def _num_rows(s: TrainBc, state: TrainState) -> int:
 
 def _schedule(s: TrainBc) -> Schedule:
     """In updates, each taken for one step."""
-    checkpoints = frozenset(step for step in s.ckpt_steps if step <= s.max_steps)
-    return Schedule(1, s.max_steps, every(s.eval_interval, s.max_steps), checkpoints, s.log_interval)
+    checkpoints = Listed(step for step in s.ckpt_steps if step <= s.max_steps)
+    return Schedule(1, s.max_steps, Every(s.eval_interval, s.max_steps), checkpoints, s.log_interval)
 
 
 def _record(job: Job, s: TrainBc, parent: storage.Run) -> dict[str, Any]:

@@ -5,6 +5,7 @@ Knows this experiment's settings; the job itself is in run_algorithm.train.
 
 from landscapes.config.job import Job
 from landscapes.config.schemas import TrainJaxrl
+from run_algorithm.checks import length_key
 from run_algorithm.schedule import off_policy_schedule
 from run_algorithm.train import EvaluationSettings, Task, train
 
@@ -37,6 +38,6 @@ def task(job: Job) -> Task:
         ),
         # Room that a short run cannot fill is not taken.
         changed_settings={"replay_capacity": min(s.replay_buffer_size, s.max_steps)},
-        length_key="experiment.max_steps",
+        length_key=length_key(s),
         show_progress=s.tqdm,
     )

@@ -5,6 +5,7 @@ Knows this experiment's settings; the job itself is in run_algorithm.train.
 
 from landscapes.config.job import Job
 from landscapes.config.schemas import TrainPpo
+from run_algorithm.checks import length_key
 from run_algorithm.schedule import on_policy_schedule
 from run_algorithm.train import EvaluationSettings, Task, train
 
@@ -30,7 +31,6 @@ def task(job: Job) -> Task:
             s.total_timesteps, s.num_envs * s.num_steps, s.eval_interval, s.agent_num_logs if s.checkpoint else 0
         ),
         changed_settings={},
-        # Where the learning rate falls over the whole run, a longer one would have learned otherwise from the start.
-        length_key=None if s.anneal_lr else "experiment.total_timesteps",
+        length_key=length_key(s),
         show_progress=s.tqdm,
     )

@@ -113,6 +113,8 @@ def test_a_sweep_that_is_not_there_is_one_line(results: Path, capsys: pytest.Cap
     assert sweeps.main(["two"]) == 2
     error = capsys.readouterr().err
     assert error.startswith("sweep=two: ") and "one" in error and error.count("\n") == 1
+    assert sweeps.main(["--results-dir", "~nosuch/x"]) == 2
+    assert capsys.readouterr().err.startswith("results_dir=~nosuch/x: no home folder is known")
 
 
 @pytest.mark.parametrize(

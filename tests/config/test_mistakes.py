@@ -147,6 +147,32 @@ MISTAKES: list[tuple[str, list[str], list[str]]] = [
     (TRAIN, ["experiment=train_bc", *ROOT, "experiment.ckpt_steps=[0,0]"], ["ckpt_steps=[0,0]: must be"]),
     (IMPROVE, ["experiment.root_policy_conf.run_name=a", "experiment.cvar_alpha=0"], ["experiment.cvar_alpha=0"]),
     (IMPROVE, ["experiment.root_policy_conf.run_name=a", "experiment.check_interval=41"], ["experiment.max_steps=40"]),
+    # sizes
+    (
+        TRAIN,
+        ["experiment.max_steps=" + "9" * 400],
+        ["(400 characters): must be an integer, at least 1", "up to 2^63 - 1"],
+    ),
+    (TRAIN, ["experiment.max_steps=" + "9" * 5000], ["(5000 characters): Hydra cannot read this"]),
+    (TRAIN, ["experiment.ddpg_config.tau=" + "9" * 400], ["(400 characters): must be a number"]),
+    (EVALUATE, [CALM, "experiment.noise_amounts=[" + "9" * 400 + "]"], ["experiment.noise_amounts[0]=999", "a number"]),
+    (EVALUATE, ["experiment.run_name=" + "9" * 400], ["(400 characters): must be text"]),
+    (
+        TRAIN,
+        ["experiment.max_steps=1e12"],
+        ["experiment.max_steps=1e12: must be an integer, at least 1, at most 42949"],
+    ),
+    (TRAIN, ["experiment.num_seeds=1e12"], ["experiment.num_seeds=1e12: must be an integer", "at most 2147483647"]),
+    (
+        TRAIN,
+        ["experiment=train_ppo", "experiment.total_timesteps=1e15"],
+        ["total_timesteps=1e15: must be less than 2^32 updates"],
+    ),
+    (
+        TRAIN,
+        ["experiment.agent_num_logs=1e9", "experiment.max_steps=4e9"],
+        ["experiment.agent_num_logs=1e9: asks for 10000000000 checkpoints"],
+    ),
     # names
     (EVALUATE, [], ["experiment.run_name=???: needs a value"]),
     (IMPROVE, ["experiment=reject_ltp"], ["experiment.root_policy_conf.run_name=???: needs a value"]),
@@ -154,7 +180,23 @@ MISTAKES: list[tuple[str, list[str], list[str]]] = [
     (IMPROVE, ["experiment.root_policy_conf.run_name=16904957"], ['''run_name="'16904957'"''']),
     (TRAIN, ["run_name=123"], ["run_name=123: the name of a new run must begin with a letter"]),
     (TRAIN, ["run_name='123'"], ["run_name='123': the name of a new run must begin with a letter"]),
+    (TRAIN, ["run_name=sweeps"], ["run_name=sweeps: this name is reserved"]),
+    (TRAIN, ["run_name=true"], ["run_name=true: must be text", """quote it twice: run_name="'true'\""""]),
+    (TRAIN, ["run_name=nan"], ["run_name=nan: must be text"]),
+    (TRAIN, ["run_name='a b'"], ["run_name='a b': a name is a letter, then letters, digits"]),
+    (TRAIN, ["run_name=" + "a" * 201], ["a name has at most 200 characters"]),
+    (TRAIN, ["-m", "random_seed=1,2", "run_name=" + "a" * 199], ["a name has at most 200 characters", "(member 0 of"]),
     (TRAIN, ["experiment.env_name=3"], ["experiment.env_name=3: must be text"]),
+    (TRAIN, ["experiment.env_name=hoper"], ["experiment.env_name=hoper: must be one of ant", "did you mean hopper?"]),
+    (
+        TRAIN,
+        ["experiment=train_ppo", "experiment.env_id=ants"],
+        ["experiment.env_id=ants: must be", "did you mean ant?"],
+    ),
+    (TRAIN, ["experiment.backend=sprig"], ["experiment.backend=sprig: must be one of positional, spring"]),
+    # folders
+    (TRAIN, ["results_dir='~nosuch/x'"], ["results_dir='~nosuch/x': no home folder is known for ~nosuch"]),
+    (TRAIN, ["-m", "random_seed=1,2", "results_dir='~nosuch/x'"], ["no home folder is known for ~nosuch"]),
     # grammar and flags; the first is a published misprint
     (
         EVALUATE,
@@ -177,6 +219,42 @@ MISTAKES: list[tuple[str, list[str], list[str]]] = [
     (TRAIN, ["-m", "experiment.num_seeds=1,0"], ["experiment.num_seeds=0: must be an integer, at least 1"]),
     (TRAIN, ["-m", "experiment.algo=sac,td4", "job_config=cc_gpu"], ["experiment.algo=td4: must be td3"]),
     (TRAIN, ["-m", "experiment.polcy=1,2"], ["experiment.polcy=1: no such key"]),
+    (TRAIN, ["-m", "experiment.env_name=ant,hoper"], ["=hoper: must be one of", "(member 1 of the sweep)"]),
+    (TRAIN, ["-m", "experiment.backend=spring,sprig"], ["=sprig: must be one of", "(member 1 of the sweep)"]),
+    # sweeps over nothing, over too much, and over what cannot be enumerated
+    (TRAIN, ["-m", "experiment.seed=range(0)"], ["experiment.seed=range(0): lists no value"]),
+    (TRAIN, ["-m", "experiment.seed=range(3,1)"], ["experiment.seed=range(3,1): lists no value"]),
+    (
+        TRAIN,
+        ["-m", "experiment.seed=range(0,3,0)"],
+        ["experiment.seed=range(0,3,0): the step of a range must not be 0"],
+    ),
+    (TRAIN, ["-m", "experiment.seed=range(0,1e9)"], ["makes a sweep of more than 100000 members"]),
+    (TRAIN, ["-m", "experiment.seed=range(999)", "random_seed=range(999)"], ["random_seed=range(999): makes a sweep"]),
+    (TRAIN, ["-m", "save_interval=range(1,inf)"], ["save_interval=range(1,inf): the bounds and the step of a range"]),
+    (TRAIN, ["-m", "save_interval=range(1,nan)"], ["save_interval=range(1,nan): the bounds and the step of a range"]),
+    (TRAIN, ["-m", "save_interval=range(1,2,1e-300)"], ["makes a sweep of more than 100000 members"]),
+    (
+        TRAIN,
+        ["-m", "experiment.seed=shuffle(1,2)"],
+        ["experiment.seed=shuffle(1,2): members are numbered in their order"],
+    ),
+    (TRAIN, ["-m", "experiment.seed=tag(t,interval(0,1))"], ["experiment.seed=tag(t,interval(0,1)): only single"]),
+    (TRAIN, ["-m", "experiment.algo=glob(*)"], ["experiment.algo=glob(*): lists no value"]),
+    (TRAIN, ["-m", "experiment=glob(*)"], ["experiment=landscape_slice: belongs to eval_policy"]),
+    (TRAIN, ["-m", "experiment=range(2)"], ["experiment=0: no such experiment"]),
+    # Hydra's own keys
+    (TRAIN, ["-m", "hydra.sweeper.params={random_seed:'1,2'}"], ["hydra.sweeper.params={random_seed:'1,2'}: Key"]),
+    (TRAIN, ["-m", "+hydra.sweeper.params={random_seed:'range(0)'}"], ["random_seed=range(0): lists no value"]),
+    (TRAIN, ["-m", "+hydra.sweeper.params={random_seed:''a'}"], ["Hydra cannot read this"]),
+    (TRAIN, ["-m", "hydra.sweep.dir=a,b"], ["hydra.sweep.dir=a,b: cannot be swept over"]),
+    (TRAIN, ["hydra=null"], ["hydra=null: Config group override must be"]),
+    (TRAIN, ["-m", "hydra/launcher=null"], ["hydra/launcher=null: Config group override must be"]),
+    (TRAIN, ["-m", "hydra.launcher=null"], ["hydra.launcher=null: must stay a group"]),
+    (TRAIN, ["-m", "hydra.sweeper=null"], ["hydra.sweeper=null: must stay a group"]),
+    (TRAIN, ["-m", "hydra.launcher._target_=a.SlurmLauncher"], ["job_config=local_default: Hydra cannot set up the"]),
+    (TRAIN, ["-m", "+hydra.callbacks={a:{_target_:nosuch}}"], ["job_config=local_default: Hydra cannot set up the"]),
+    (TRAIN, ["--cfg", "job", "--package", "nosuch"], ["package 'nosuch' not found in config"]),
 ]
 
 
@@ -185,7 +263,7 @@ def files_below(folder: Path) -> list[Path]:
 
 
 @pytest.mark.parametrize(
-    "entry_point, arguments, said", MISTAKES, ids=[" ".join([name, *given]) for name, given, _ in MISTAKES]
+    "entry_point, arguments, said", MISTAKES, ids=[" ".join([name, *given])[:100] for name, given, _ in MISTAKES]
 )
 def test_mistake_is_one_line(
     entry_point: str,

@@ -40,7 +40,7 @@ def test_checkpoints_of_ppo_have_the_published_names() -> None:
 
 def test_fewer_updates_than_checkpoints_store_before_each() -> None:
     assert on_policy_schedule(96, 32, None, 10).checkpoints == {0, 1, 2}
-    assert on_policy_schedule(96, 32, None, 0).checkpoints == frozenset()
+    assert on_policy_schedule(96, 32, None, 0).checkpoints == set()
 
 
 def test_the_host_stops_where_something_is_due_and_nowhere_else() -> None:
@@ -56,6 +56,19 @@ def test_an_iteration_of_several_steps_is_stored_where_a_moment_falls_in_it() ->
     schedule = off_policy_schedule(10, 105, 40, 1, [50, 55, 200], 2, 1)
     assert (schedule.total, schedule.checkpoints, schedule.log_interval) == (10, {5}, 1)
     assert schedule.evaluations == {0, 4, 8, 10}
+
+
+def test_a_schedule_takes_no_room_however_long_the_run() -> None:
+    schedule = off_policy_schedule(1, 4 * 10**9, 2, 10**9, [10, 2**31], 5, 2)
+    assert len(schedule.evaluations) == 2 * 10**9 + 1
+    assert [*schedule.checkpoints] == [10, 15, 2**31, 2**31 + 5]
+    assert 3 * 10**9 in schedule.evaluations and 3 * 10**9 + 1 not in schedule.evaluations
+    assert [schedule.next_stop(done) for done in (0, 14, 2**31 + 3, 4 * 10**9 - 1)] == [
+        2,
+        15,
+        2**31 + 4,
+        4 * 10**9,
+    ]
 
 
 def test_a_small_replay_log_is_stored_whole_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

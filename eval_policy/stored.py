@@ -1,0 +1,129 @@
+"""Which stored policies the settings of an experiment name.
+
+Knows settings and run folders; knows no measurement, and imports no JAX: a sweep is checked with it before it is
+launched. Every function raises UserError for what is not stored.
+"""
+
+from typing import NamedTuple
+
+from landscapes import storage
+from landscapes.config.fields import shown
+from landscapes.config.schemas import LandscapeSlice, PolicyInterpolation, PolicyInterpolationSeed, PolicyVariance
+from landscapes.errors import UserError
+from landscapes.jobs.find_run import Find
+
+
+class StoredPolicy(NamedTuple):
+    """A checkpoint of one seed of a run."""
+
+    run: storage.Run
+    seed: int
+    ckpt: int
+
+    @property
+    def key(self) -> tuple[str, int, int]:
+        return self.run.name, self.seed, self.ckpt
+
+    def __str__(self) -> str:
+        return f"{self.run.name} seed {self.seed} checkpoint {self.ckpt}"
+
+
+class Pair(NamedTuple):
+    """The ends of a path, whose column 0 is policy 2 and whose last one is policy 1."""
+
+    one: StoredPolicy
+    two: StoredPolicy
+
+
+def check_stored(run: storage.Run, seed: int, ckpt: int, seed_key: str, ckpt_key: str) -> StoredPolicy:
+    """That policy; errors are under these keys."""
+    storage.check_seed(run, seed, seed_key)
+    storage.check_checkpoint(run, seed, ckpt, ckpt_key)
+    return StoredPolicy(run, seed, ckpt)
+
+
+def measured_run(find: Find, s: PolicyVariance) -> storage.Run:
+    """The run whose checkpoints are measured."""
+    run = find(s.run_name, "experiment.run_name")
+    for step in s.ckpt_indexes:
+        check_stored(run, s.seed, step, "experiment.seed", "experiment.ckpt_indexes")
+    return run
+
+
+def pairs_of_seed(find: Find, s: PolicyInterpolationSeed) -> list[Pair]:
+    """Each ordered pair of checkpoints, or the half of them that was asked for."""
+    stored = find(s.run_name, "experiment.run_name")
+    pairs = _half(_all_pairs(stored, s), s.first_half)
+    if not pairs:
+        allowed = f"leaves no pair of the checkpoints of run {s.run_name}; null takes them all"
+        raise UserError("experiment.first_half", shown(s.first_half), allowed)
+    return pairs
+
+
+def given_pairs(find: Find, s: PolicyInterpolation) -> list[Pair]:
+    """The pairs in their order, each once."""
+    runs2 = {name: find(name, "experiment.run_names2") for name in s.run_names2}
+    runs1 = {name: find(name, "experiment.run_names1") for name in s.run_names1}
+    pairs: dict[object, Pair] = {}
+    for name1, seed1, ckpt1, name2, seed2, ckpt2 in zip(
+        s.run_names1, s.seeds1, s.ckpts1, s.run_names2, s.seeds2, s.ckpts2, strict=True
+    ):
+        one = check_stored(runs1[name1], seed1, ckpt1, "experiment.seeds1", "experiment.ckpts1")
+        two = check_stored(runs2[name2], seed2, ckpt2, "experiment.seeds2", "experiment.ckpts2")
+        check_comparable(one.run, two.run, "experiment.run_names2")
+        pairs[one.key, two.key] = Pair(one, two)
+    return list(pairs.values())
+
+
+def slice_policies(find: Find, s: LandscapeSlice) -> tuple[StoredPolicy, list[StoredPolicy]]:
+    """The policy in the middle of a slice, and the others that it goes through."""
+    run = find(s.run_name, "experiment.run_name")
+    centre = check_stored(run, s.seed, s.ckpt, "experiment.seed", "experiment.ckpt")
+    others = []
+    for index, other in enumerate(s.others):
+        key = f"experiment.others[{index}]"
+        found = find(other.run_name, f"{key}.run_name")
+        others.append(check_stored(found, other.seed, other.ckpt, f"{key}.seed", f"{key}.ckpt"))
+        check_comparable(run, found, f"{key}.run_name")
+    return centre, others
+
+
+def check_comparable(one: storage.Run, two: storage.Run, key: str) -> None:
+    """Raises UserError under `key` unless both runs are of one algorithm in one environment."""
+    for of, name in (("environment", "name"), ("environment", "backend"), ("algorithm", "name")):
+        found = [run.record[of][name] for run in (one, two)]
+        if found[0] != found[1]:
+            allowed = (
+                f"has {of} {name} {found[1]} and run {one.name} has {found[0]}: no line leads from one to the other"
+            )
+            raise UserError(key, two.name, allowed)
+
+
+def _all_pairs(stored: storage.Run, s: PolicyInterpolationSeed) -> list[Pair]:
+    """From each checkpoint of the seed to each of the same seed or of the other one, but not to itself."""
+    storage.check_seed(stored, s.seed, "experiment.seed")
+    other = s.seed
+    if not s.same_seed:
+        other = s.seed + 1 if s.other_seed is None else s.other_seed
+        storage.check_seed(stored, other, "experiment.other_seed")
+    ends = [
+        [
+            check_stored(stored, seed, step, "experiment.seed", "experiment.ckpt_indexes")
+            for step in s.ckpt_indexes or stored.checkpoint_steps(seed)
+        ]
+        for seed in (s.seed, other)
+    ]
+    pairs = [Pair(one, two) for one in ends[0] for two in ends[1] if one.key != two.key]
+    if not pairs:
+        present = ", ".join(map(str, stored.checkpoint_steps(s.seed))) or "none"
+        allowed = f"leaves no pair: seed {s.seed} of run {stored.name} has checkpoints {present}"
+        raise UserError("experiment.ckpt_indexes", shown(s.ckpt_indexes), allowed)
+    return pairs
+
+
+def _half(pairs: list[Pair], first: bool | None) -> list[Pair]:
+    """The first or the second half of the pairs, which has the middle one of an odd number; null for all."""
+    if first is None:
+        return pairs
+    middle = len(pairs) // 2
+    return pairs[:middle] if first else pairs[middle:]
