@@ -2,16 +2,19 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install quickstart bench test test-slow check format clean
+.PHONY: help install quickstart bench test test-slow test-newest check format clean
 
 # The first of these that is Python 3.11 to 3.13 makes the environment.
 PYTHON ?= python3.11 python3.12 python3.13 python3
 VENV   ?= .venv
+# And the first of these the environment of test-newest.
+NEWEST_PYTHON ?= python3.13 python3.12 python3.11 python3
 # One test process per core, up to four: most of the time goes into compiling, which uses one core at a time.
 JOBS   ?= $(shell n=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2); [ "$$n" -gt 4 ] && n=4; echo "$$n")
 
 PY  := $(VENV)/bin/python
-PIP := $(PY) -m pip --disable-pip-version-check install -qq --progress-bar off
+PIP_INSTALL := -m pip --disable-pip-version-check install -qq --progress-bar off
+PIP := $(PY) $(PIP_INSTALL)
 
 # Stamps: what is installed is installed again only when the files that ask for it change.
 CPU_STAMP  := $(VENV)/.installed
@@ -19,6 +22,9 @@ GPU_STAMP  := $(VENV)/.installed-gpu
 TEST_STAMP := $(VENV)/.installed-test
 PEER_VENV  := .venv-peer
 PEER_STAMP := $(PEER_VENV)/.installed
+NEWEST_VENV  := .venv-newest
+NEWEST_STAMP := $(NEWEST_VENV)/.installed-newest
+NEWEST_PIP   := $(NEWEST_VENV)/bin/python $(PIP_INSTALL)
 INSTALLED  := $(CPU_STAMP) $(if $(filter-out 0 false no,$(GPU)),$(GPU_STAMP))
 
 CODE := $(wildcard landscapes run_algorithm eval_policy improve_ltp benchmarks)
@@ -42,6 +48,9 @@ test: $(INSTALLED) $(TEST_STAMP)  ## the fast tests (ARGS="-k name": some of the
 test-slow: $(INSTALLED) $(TEST_STAMP)  ## the tests that take minutes
 	@$(PY) -m pytest -n $(JOBS) --dist worksteal -q -rfEs -m slow $(ARGS)
 
+test-newest: $(NEWEST_STAMP)  ## the fast tests with the newest Python and packages, in .venv-newest
+	@$(NEWEST_VENV)/bin/python -m pytest -n $(JOBS) --dist worksteal -q -rfEs $(ARGS)
+
 check: $(CPU_STAMP) $(TEST_STAMP)  ## format, lint, types, layering, spelling
 	@echo "format";   $(PY) -m ruff format --quiet --check --output-format concise . || { echo "run 'make format'" >&2; exit 1; }
 	@echo "lint";     $(PY) -m ruff check --quiet .
@@ -53,8 +62,8 @@ format: $(TEST_STAMP)  ## lay the code out, and mend what lint can mend
 	@$(PY) -m ruff check --quiet --fix-only .
 	@$(PY) -m ruff format .
 
-clean:  ## remove .venv, .venv-peer, caches and build output; results stay
-	rm -rf $(VENV) $(PEER_VENV) .cache .mypy_cache .pytest_cache .ruff_cache build dist *.egg-info
+clean:  ## remove .venv*, caches and build output; results stay
+	rm -rf $(VENV) $(PEER_VENV) $(NEWEST_VENV) .cache .mypy_cache .pytest_cache .ruff_cache build dist *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(PY):
@@ -87,6 +96,15 @@ $(TEST_STAMP): test_requirements.txt constraints.txt | $(PY)
 # An environment that is only half made is none.
 $(PEER_STAMP): benchmarks/peer_requirements.txt constraints.txt | $(PY)
 	@echo "Installing the peer of the benchmarks into $(PEER_VENV)"
-	@$(PY) -m venv $(PEER_VENV) && $(PEER_VENV)/bin/python -m pip --disable-pip-version-check install -qq \
-	    --progress-bar off -r benchmarks/peer_requirements.txt || { rm -rf $(PEER_VENV); exit 1; }
+	@$(PY) -m venv $(PEER_VENV) && $(PEER_VENV)/bin/python $(PIP_INSTALL) -r benchmarks/peer_requirements.txt \
+	    || { rm -rf $(PEER_VENV); exit 1; }
+	@touch $@
+
+# The newest of everything, beyond the ranges of pyproject.toml too, but for mujoco: requirements.txt says why.
+$(NEWEST_STAMP): requirements.txt test_requirements.txt pyproject.toml
+	@$(MAKE) -s --no-print-directory VENV=$(NEWEST_VENV) PYTHON="$(NEWEST_PYTHON)" $(NEWEST_VENV)/bin/python
+	@echo "Installing the newest packages into $(NEWEST_VENV)"
+	@sed -E '/^-/d; /^mujoco/!s/==.*//' requirements.txt test_requirements.txt \
+	    | $(NEWEST_PIP) --upgrade --upgrade-strategy eager -r /dev/stdin
+	@$(NEWEST_PIP) --no-deps -e .
 	@touch $@

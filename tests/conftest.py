@@ -1,7 +1,7 @@
 """Strict mode: warnings and rank promotion are errors, no network, results in temporary folders.
 
-Knows pytest and the environment variables of the libraries; imports nothing of ours and, so that the variables come
-first, no JAX.
+Knows pytest and the environment variables of the libraries; imports no JAX, so that the variables come first, and of
+ours only what knows XLA's flags.
 """
 
 import ipaddress
@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from landscapes.machine.xla_flags import compiler_flags
 
 CACHE = Path(__file__).resolve().parent.parent / ".cache"
 
@@ -26,11 +28,8 @@ STRICT = {
 
 DEFAULTS = {
     "JAX_PLATFORMS": "cpu",
-    # XLA's newer fusions on CPUs take markedly longer to compile, and tests compile more than they compute.
-    # Two devices, whatever the machine has: what is spread over devices is tested as such. The last as commands set it.
-    "XLA_FLAGS": "--xla_cpu_use_fusion_emitters=false --xla_force_host_platform_device_count=2"
-    " --xla_backend_extra_options=xla_cpu_small_while_loop_byte_threshold=16777216"
-    ",xla_cpu_disable_loop_unrolling=true",
+    # As commands set them, but two devices, whatever the machine has: what is spread over devices is tested as such.
+    "XLA_FLAGS": compiler_flags("", 2),
     # The second run on a machine, and the other test processes of the first, find most programs compiled.
     "JAX_COMPILATION_CACHE_DIR": str(CACHE / "jax"),
     "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.3",

@@ -1,4 +1,4 @@
-"""The lists of packages agree: names in pyproject.toml, versions in requirements.txt, everything in constraints.txt.
+"""The lists of packages agree: pyproject.toml (names, ranges), requirements.txt (versions), constraints.txt (all).
 
 Knows the files only; asks no registry and looks at no installed package.
 """
@@ -8,6 +8,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -22,7 +23,10 @@ def pins(name: str) -> dict[str, str]:
 def test_declared_dependencies_are_the_pinned_ones() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     optional = [package for extra in project["optional-dependencies"].values() for package in extra]
-    assert sorted([*project["dependencies"], *optional]) == sorted(pins("requirements.txt"))
+    declared = [*project["dependencies"], *optional]
+    pinned, ranges = pins("requirements.txt"), {found.name: found.specifier for found in map(Requirement, declared)}
+    assert sorted(ranges) == sorted(pinned)
+    assert [name for name, version in pinned.items() if version not in ranges[name]] == []
 
 
 @pytest.mark.parametrize("name", ["requirements.txt", "test_requirements.txt"])

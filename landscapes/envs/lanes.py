@@ -14,6 +14,7 @@ those of `jax.vmap` but for rounding, as sums are in another order.
 """
 
 import functools
+import logging
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -26,6 +27,9 @@ from jax.extend.core import Jaxpr, Literal
 
 from landscapes.types import PyTree
 
+_log = logging.getLogger(__name__)
+_told = False
+
 LONGEST_SUM = 9
 """Products along more numbers than these stay with the library."""
 
@@ -35,9 +39,9 @@ MOST_ROWS = 128
 ELEMENTWISE = frozenset(
     """
     abs acos acosh add and asin asinh atan atan2 atanh cbrt ceil clamp convert_element_type copy cos cosh div eq erf exp
-    exp2 expm1 floor ge gt integer_pow is_finite le log log1p logistic lt max min mul ne neg nextafter not or pow
-    reduce_precision rem round rsqrt select_n shift_left shift_right_arithmetic shift_right_logical sign sin sinh sqrt
-    square stop_gradient sub tan tanh xor
+    exp2 expm1 floor ge gt integer_pow is_finite le log log1p log2 logistic lt max min mul ne neg nextafter not
+    one_minus_square or pow reduce_precision rem round rsqrt select_n shift_left shift_right_arithmetic
+    shift_right_logical sign sin sinh sqrt square stop_gradient sub tan tanh xor
     """.split()
 )
 
@@ -78,6 +82,7 @@ def lanes_last(f: Callable[..., PyTree]) -> Callable[..., PyTree]:
 
     `f` takes and returns pytrees of arrays, by position. It is traced once for each number of lanes, however often
     programs are composed of it. Of its derivatives the reverse ones exist under `jax.vmap` only, inside of them.
+    A program that this module does not know, as a newer JAX may make one, has the lanes first; one line says so.
     """
     alone = jax.jit(f)
 
@@ -90,8 +95,16 @@ def lanes_last(f: Callable[..., PyTree]) -> Callable[..., PyTree]:
         ]
         one = [jax.ShapeDtypeStruct(x.shape[:-1] if b else x.shape, x.dtype) for (x, b) in values]
         program, shape = jax.make_jaxpr(alone, return_shape=True)(*jax.tree.unflatten(structure, one))
-        outs = _evaluate(program.jaxpr, program.consts, values, num_lanes)
-        return jax.tree.unflatten(jax.tree.structure(shape), [jnp.moveaxis(_spread(x, num_lanes), -1, 0) for x in outs])
+        try:
+            outs = [_spread(x, num_lanes) for x in _evaluate(program.jaxpr, program.consts, values, num_lanes)]
+        except Exception as error:  # `f` itself is traced by now: it is this module that does not know the program
+            _tell_unknown(error)
+            return plainly(num_lanes, batched, args)
+        return jax.tree.unflatten(jax.tree.structure(shape), [jnp.moveaxis(x, -1, 0) for x in outs])
+
+    def plainly(num_lanes: int, batched: tuple[bool, ...], args: tuple[PyTree, ...]) -> PyTree:
+        axes = jax.tree.unflatten(jax.tree.structure(args), [0 if b else None for b in batched])
+        return jax.vmap(alone, axes, axis_size=num_lanes)(*args)
 
     @custom_vmap
     def called(*args: PyTree) -> PyTree:
@@ -99,14 +112,21 @@ def lanes_last(f: Callable[..., PyTree]) -> Callable[..., PyTree]:
 
     @called.def_vmap
     def _(num_lanes: int, batched: PyTree, *args: PyTree) -> tuple[PyTree, PyTree]:
-        if jax.default_backend() == "cpu":
-            out = together(num_lanes, tuple(jax.tree.leaves(batched)), args)
-        else:
-            axes = jax.tree.map(lambda b: 0 if b else None, tuple(batched))
-            out = jax.vmap(alone, axes, axis_size=num_lanes)(*args)
+        run = together if jax.default_backend() == "cpu" else plainly
+        out = run(num_lanes, tuple(jax.tree.leaves(batched)), args)
         return out, jax.tree.map(lambda _: True, out)
 
     return called
+
+
+def _tell_unknown(error: Exception) -> None:
+    """One line, however many programs there are."""
+    global _told
+    if not _told:
+        _told = True
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        told = "jax %s makes programs that landscapes.envs.lanes does not know (%s): they run by jax.vmap, more slowly"
+        _log.warning(told, jax.__version__, reason)
 
 
 def _evaluate(jaxpr: Jaxpr, consts: Sequence[Any], args: Sequence[_Value], num_lanes: int) -> list[_Value]:
@@ -141,10 +161,12 @@ def _apply(equation: Any, values: list[_Value], num_lanes: int) -> list[_Value]:
         if fold is not None and values and all(value.known and value.array.dtype.kind in "iub" for value in values):
             folded = fold(params, *(value.array for value in values))
             if folded is not None:
-                return [_Value(np.asarray(folded, equation.outvars[0].aval.dtype), False)]
+                parts = folded if primitive.multiple_results else [folded]
+                outs = zip(parts, equation.outvars, strict=True)
+                return [_Value(np.asarray(part, var.aval.dtype), False) for part, var in outs]
         return _bound(equation, [value.array for value in values], False)
     if primitive.name == "scan":
-        return _scan(params, values, num_lanes)
+        return _scan(equation, values, num_lanes)
     if primitive.name in ELEMENTWISE:
         return _bound(equation, _alike(values, num_lanes), True)
     rule = _RULES.get(primitive.name)
@@ -184,8 +206,12 @@ def _alike(values: Sequence[_Value], num_lanes: int) -> list[jax.Array]:
     return [x if x.ndim == rank else lax.broadcast_in_dim(x, shape, (rank - 1,)) for x in arrays]
 
 
-def _scan(params: dict[str, Any], values: list[_Value], num_lanes: int) -> list[_Value]:
-    program, num_consts, num_carry = params["jaxpr"], params["num_consts"], params["num_carry"]
+def _scan(equation: Any, values: list[_Value], num_lanes: int) -> list[_Value]:
+    params, program = equation.params, equation.params["jaxpr"]
+    # Versions of JAX name these numbers differently; ranks tell them in all: only rows have one more axis outside.
+    num_rows = sum(map(_more_axes, equation.invars, program.jaxpr.invars))
+    num_carry = len(equation.outvars) - sum(map(_more_axes, equation.outvars, program.jaxpr.outvars))
+    num_consts = len(values) - num_carry - num_rows
     consts, first, rows = values[:num_consts], values[num_consts:][:num_carry], values[num_consts + num_carry :]
 
     def body(carry: list[jax.Array], row: list[jax.Array]) -> tuple[list[jax.Array], list[jax.Array]]:
@@ -204,6 +230,10 @@ def _scan(params: dict[str, Any], values: list[_Value], num_lanes: int) -> list[
         unroll=params["unroll"],
     )
     return [_Value(x, True) for x in (*carry, *stacked)]
+
+
+def _more_axes(outside: Any, inside: Any) -> bool:
+    return len(outside.aval.shape) > len(inside.aval.shape)
 
 
 # Rules: `(params, values, num_lanes)` to the array with lanes last, or None where they do not fit.
@@ -321,13 +351,17 @@ _RULES: dict[str, Callable[[dict[str, Any], list[_Value], int], jax.Array | None
     "scatter-add": _scatter_add,
     "slice": _slice,
     "squeeze": lambda params, values, num: lax.squeeze(values[0].array, params["dimensions"]),
+    "stack": lambda params, values, num: lax.concatenate(
+        [lax.expand_dims(_spread(x, num), (params["axis"],)) for x in values], params["axis"]
+    ),
     "transpose": lambda params, values, num: lax.transpose(
         values[0].array, (*params["permutation"], len(params["permutation"]))
     ),
 }
 
 
-# What indices are computed with: `(params, *arrays)` to the array, or None where it does not fit.
+# What indices are computed with: `(params, *arrays)` to the array, a list of them where the primitive returns several;
+# None where it does not fit.
 
 
 def _fold_broadcast(params: dict[str, Any], x: np.ndarray) -> np.ndarray:
@@ -353,7 +387,7 @@ def _fold_gather(params: dict[str, Any], x: np.ndarray, indices: np.ndarray) -> 
     return x[indices[..., 0]]
 
 
-_FOLDED: dict[str, Callable[..., np.ndarray | None]] = {
+_FOLDED: dict[str, Callable[..., np.ndarray | list[np.ndarray] | None]] = {
     "add": lambda params, x, y: x + y,
     "and": lambda params, x, y: x & y,
     "broadcast_in_dim": _fold_broadcast,
@@ -376,6 +410,8 @@ _FOLDED: dict[str, Callable[..., np.ndarray | None]] = {
     "sign": lambda params, x: np.sign(x),
     "slice": _fold_slice,
     "squeeze": lambda params, x: x.squeeze(tuple(params["dimensions"])),
+    "stack": lambda params, *xs: np.stack(xs, params["axis"]),
     "sub": lambda params, x, y: x - y,
     "transpose": lambda params, x: x.transpose(params["permutation"]),
+    "unstack": lambda params, x: list(np.moveaxis(x, params["axis"], 0)),
 }

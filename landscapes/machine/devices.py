@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
+from landscapes.machine.xla_flags import taken
 from landscapes.types import Key, PyTree
 
 AXIS = "device"
@@ -35,14 +36,22 @@ def compiler_options(env_steps: int) -> dict[str, Any] | None:
 
     With a single step products and element-wise work decide how fast it is, with many the simulator. XLA's fusion
     emitters for CPUs vectorise element-wise loops (Adam: seven times faster on two x86 cores), but slow the simulators,
-    so that they are off elsewhere.
+    so that they are off elsewhere, as long as jaxlib lets one choose (`landscapes.machine.xla_flags`).
     """
-    return {"xla_cpu_use_fusion_emitters": True} if env_steps == 1 and jax.default_backend() == "cpu" else None
+    return _on_cpu({"xla_cpu_use_fusion_emitters": True}) if env_steps == 1 else None
 
 
 def compiler_options_once() -> dict[str, Any] | None:
     """Compiler options of a program that runs once: on CPUs compiling takes longer than running it."""
-    return {"xla_backend_optimization_level": 1} if jax.default_backend() == "cpu" else None
+    return _on_cpu({"xla_backend_optimization_level": 1})
+
+
+def _on_cpu(options: dict[str, Any]) -> dict[str, Any] | None:
+    """Those of the options that this jaxlib takes; None for none, and elsewhere than on a CPU."""
+    if jax.default_backend() != "cpu":
+        return None
+    flags = {f"--{name}={value}".lower(): name for name, value in options.items()}
+    return {flags[flag]: options[flags[flag]] for flag in taken(tuple(flags))} or None
 
 
 def run_one(

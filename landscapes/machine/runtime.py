@@ -10,20 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from landscapes.machine.folders import compilation_cache, results_directory
-
-# On two x86 cores these emitters double compile times and slow the simulators by 1.4; programs that gain from them ask
-# for them by themselves.
-_EMITTERS = "--xla_cpu_use_fusion_emitters"
-
-# Every core a device of its own: see `landscapes.machine.devices`.
-_HOST_DEVICES = "--xla_force_host_platform_device_count"
-
-# The first: loops that touch fewer bytes than this in an iteration become one function each, instead of hundreds of
-# small ones that XLA's runtime calls one by one: a simulator's loop over its physics steps, even with a hundred lanes.
-# The second: loops over a few lanes are not unrolled, whose code would fill the cache that the policies' weights want.
-# TD3 trains neither faster nor slower with them on two x86 cores; docs/performance.md has the figures.
-_EXTRA_OPTIONS = "--xla_backend_extra_options"
-_LOOPS = "xla_cpu_small_while_loop_byte_threshold=16777216,xla_cpu_disable_loop_unrolling=true"
+from landscapes.machine.xla_flags import compiler_flags
 
 # The second is the first one's former name; JAX refuses both together.
 _GPU_MEMORY = ("XLA_CLIENT_MEM_FRACTION", "XLA_PYTHON_CLIENT_MEM_FRACTION")
@@ -45,14 +32,7 @@ def set_up_runtime(results: Path | None = None, gpu_memory_fraction: float | Non
     given = {name for name in settings if name.upper() in os.environ}
     for name, value in settings.items():
         os.environ.setdefault(name.upper(), str(value))
-    for flag, value in {
-        _EMITTERS: "false",
-        _EXTRA_OPTIONS: _LOOPS,
-        _HOST_DEVICES: str(_num_cores()),
-    }.items():
-        flags = os.environ.get("XLA_FLAGS", "")
-        if flag not in flags:
-            os.environ["XLA_FLAGS"] = f"{flags} {flag}={value}".strip()
+    os.environ["XLA_FLAGS"] = compiler_flags(os.environ.get("XLA_FLAGS", "").strip(), _num_cores())
     if gpu_memory_fraction is not None and not any(name in os.environ for name in _GPU_MEMORY):
         os.environ[_GPU_MEMORY[0]] = str(gpu_memory_fraction)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")

@@ -1,5 +1,6 @@
 """Functions with their lanes last, beside what `jax.vmap` makes of them."""
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -8,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from landscapes.envs import make_environment
+from landscapes.envs import lanes, make_environment
 from landscapes.envs.lanes import lanes_last
 
 NUM_LANES = 6
@@ -91,10 +92,23 @@ def test_large_products_stay_with_the_library() -> None:
         lambda x: x.reshape(-1)[jnp.array([11, 0, 5])],
         lambda x: jnp.take(x, jnp.array(PARENTS + 1), axis=0, mode="fill"),
         lambda x: jax.ops.segment_sum(x, jnp.array(PARENTS), 3),
+        lambda x: [x[i] for i in jnp.array([[2, 0], [1, 3]])],
+        lambda x: x[jnp.stack(list(jnp.array([[2, 0], [1, 3]])), 1)],
         lambda x: jnp.zeros((2, 3)).at[jnp.array([1, 7, 0, 1])].add(x),
         lambda x: jax.ops.segment_sum(x[:, 0], jnp.array([1, 0, 1, 1]) % 2, 2),
     ],
-    ids=["rows", "columns", "a table of rows", "numbers", "filled", "segments", "dropped", "segments of numbers"],
+    ids=[
+        "rows",
+        "columns",
+        "a table of rows",
+        "numbers",
+        "filled",
+        "segments",
+        "rows of a table",
+        "stacked",
+        "dropped",
+        "segments of numbers",
+    ],
 )
 def test_known_places_are_slices(f: Callable[..., Any]) -> None:
     x = normal(0, 4, 3)
@@ -123,10 +137,56 @@ def test_known_places_are_slices(f: Callable[..., Any]) -> None:
         lambda x, i: jnp.pad(x, ((1, 0), (0, 2))),
         lambda x, i: jax.nn.relu(x) + jax.nn.softplus(x),
         lambda x, i: (jnp.arange(3), 2.0, x[::2, None]),
+        lambda x, i: (jnp.stack([x, jnp.ones((4, 3)), x * i], 1), [row * i for row in x], jnp.unstack(x, axis=1)),
+        lambda x, i: (jnp.stack([i, 2, i]), jnp.log2(x * x + 1), jnp.arctanh(jnp.tanh(x))),
     ],
 )
 def test_whatever_else_a_program_holds(f: Callable[..., Any]) -> None:
     assert_close(both(f, normal(0, 4, 3), jnp.arange(NUM_LANES) % 4))
+
+
+@pytest.mark.parametrize("reverse, length", [(False, 3), (True, 1)])
+def test_loops_of_any_parts(reverse: bool, length: int) -> None:
+    """Constants, what is carried and rows are told apart, be there none of them, in lanes and not, of any rank."""
+
+    def f(x: jax.Array, key: jax.Array, rows: jax.Array) -> Any:
+        scan = functools.partial(jax.lax.scan, reverse=reverse, length=length)
+        known, shared = jnp.arange(length), jnp.arange(3.0 * length).reshape(length, 3)
+        return (
+            scan(lambda carry, _: (carry * 0.5 + x[:1].sum(), None), x),
+            scan(lambda carry, row: (None, row @ jnp.eye(3) + x.sum()), None, rows),
+            scan(lambda carry, _: (None, x.T), None),
+            scan(
+                lambda carry, row: ((carry[0] + 1, row[0]), (carry[0], x[0], row[1])),
+                (0, x[0, 0]),
+                (shared[:, 0], known),
+            ),
+            scan(lambda key, _: (jax.random.split(key)[0], jax.random.normal(key, (2,))), key)[1],
+        )
+
+    rows = normal(1, length, 2, 3)
+    assert_close(both(f, normal(0, 4, 3), jax.random.split(jax.random.key(0), NUM_LANES), rows))
+
+
+def test_a_program_that_is_not_known_runs_by_vmap(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As a newer JAX may make one; a line says so once, and another mistake of a function stays its own."""
+    x, y = normal(0, 4, 3), normal(1, 4, 3)
+    monkeypatch.setattr(lanes, "_told", False)
+    assert_close(both(lambda x, y: x + y[0], x, y, axes=(0, None)))
+    assert caplog.messages == []
+    monkeypatch.setattr(lanes, "INLINED", {"jit": "program"})
+    for f in (lambda x, y: jnp.clip(x @ y.T, -1), lambda x, y: {"b": jnp.linalg.norm(x), "a": y}):
+        for axes in (0, (0, None)):
+            ours, plain = both(f, x, y if axes == 0 else y[0], axes=axes)
+            jax.tree.map(np.testing.assert_array_equal, ours, plain)
+    (said,) = caplog.messages
+    assert said.startswith(
+        f"jax {jax.__version__} makes programs that landscapes.envs.lanes does not know (KeyError: 'pr"
+    )
+    with pytest.raises(TypeError, match="incompatible shapes"):
+        jax.vmap(lanes_last(lambda x, y: x + y[:2]))(x, y)
 
 
 def test_loops_with_known_and_unknown_parts() -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from landscapes.machine.folders import compilation_cache
 from landscapes.machine.runtime import set_up_runtime
+from landscapes.machine.xla_flags import compiler_flags
 
 NAMES = (
     "JAX_COMPILATION_CACHE_DIR",
@@ -16,10 +17,6 @@ NAMES = (
     "JAX_DEFAULT_MATMUL_PRECISION",
     "XLA_FLAGS",
     "TF_CPP_MIN_LOG_LEVEL",
-)
-
-LOOPS = (
-    "--xla_backend_extra_options=xla_cpu_small_while_loop_byte_threshold=16777216,xla_cpu_disable_loop_unrolling=true"
 )
 
 MEMORY, FORMERLY = "XLA_CLIENT_MEM_FRACTION", "XLA_PYTHON_CLIENT_MEM_FRACTION"
@@ -44,7 +41,7 @@ def test_defaults(tmp_path: Path) -> None:
         str(compilation_cache(tmp_path)),
         "0.5",
         "highest",
-        f"--xla_cpu_use_fusion_emitters=false {LOOPS} --xla_force_host_platform_device_count=3",
+        compiler_flags("", num_devices=3),
         "2",
     ]
     assert compilation_cache(tmp_path).parent == tmp_path
@@ -57,9 +54,7 @@ def test_the_users_own_settings_stay(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XLA_FLAGS", "--xla_a=1")
     monkeypatch.setenv("JAX_DEFAULT_MATMUL_PRECISION", "float32")
     set_up_runtime()
-    assert os.environ["XLA_FLAGS"] == (
-        f"--xla_a=1 --xla_cpu_use_fusion_emitters=false {LOOPS} --xla_force_host_platform_device_count=3"
-    )
+    assert os.environ["XLA_FLAGS"] == f"--xla_a=1 {compiler_flags('', num_devices=3)}"
     assert os.environ["JAX_DEFAULT_MATMUL_PRECISION"] == "float32"
     chosen = "--xla_force_host_platform_device_count=1 --xla_cpu_use_fusion_emitters=true"
     chosen += " --xla_backend_extra_options=xla_b=1"
