@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install quickstart bench test test-slow test-newest check format clean
+.PHONY: help install quickstart demo paper bench test test-slow test-newest check format clean
 
 # The first of these that is Python 3.11 to 3.13 makes the environment.
 PYTHON ?= python3.11 python3.12 python3.13 python3
@@ -37,6 +37,12 @@ install: $(INSTALLED)  ## the pinned packages, in .venv (GPU=1: with JAX for CUD
 
 quickstart: $(INSTALLED)  ## train, measure and draw something small
 	@$(PY) -m landscapes.quickstart $(ARGS)
+
+demo: $(INSTALLED)  ## a minute: a calm and a noisy policy of like mean, measured (nothing is trained)
+	@$(PY) -m landscapes.demo $(ARGS)
+
+paper: $(INSTALLED)  ## the published experiment (ARGS="size=laptop tasks=hopper algorithms=td3 dry_run=true")
+	@$(PY) -m landscapes.paper $(ARGS)
 
 bench: $(INSTALLED)  ## how fast everything is (ARGS="training --repeats 5": one of it)
 	@$(MAKE) --no-print-directory $(PEER_STAMP) || echo "rejax, the peer, cannot be installed; the rest is measured" >&2
@@ -104,7 +110,8 @@ $(PEER_STAMP): benchmarks/peer_requirements.txt constraints.txt | $(PY)
 $(NEWEST_STAMP): requirements.txt test_requirements.txt pyproject.toml
 	@$(MAKE) -s --no-print-directory VENV=$(NEWEST_VENV) PYTHON="$(NEWEST_PYTHON)" $(NEWEST_VENV)/bin/python
 	@echo "Installing the newest packages into $(NEWEST_VENV)"
-	@sed -E '/^-/d; /^mujoco/!s/==.*//' requirements.txt test_requirements.txt \
+	@sed -E '/^-/d; /^gymnax/s/.*/gymnasium\nseaborn/; /^mujoco/!s/==.*//' requirements.txt test_requirements.txt \
 	    | $(NEWEST_PIP) --upgrade --upgrade-strategy eager -r /dev/stdin
+	@$(NEWEST_PIP) --no-deps gymnax  # which would hold JAX back
 	@$(NEWEST_PIP) --no-deps -e .
 	@touch $@

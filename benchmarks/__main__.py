@@ -15,6 +15,7 @@ from pathlib import Path
 from benchmarks import machine, report, store, suites
 from benchmarks.harness import Skipped, WorkerError
 from benchmarks.plan import PEER_PYTHON, Plan, compiler_flags
+from benchmarks.suites import learning
 from benchmarks.timing import Record
 from landscapes import console
 from landscapes.errors import UserError
@@ -27,7 +28,7 @@ def arguments_of(words: Sequence[str] | None) -> argparse.Namespace:
     """The command line; raises UserError for a name that is none."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__.splitlines()[0])
     names = ", ".join(suites.NAMES)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"{names} (default: all), or report")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"{names} (default: all but learning), or report")
     parser.add_argument(
         "--repeats", type=int, default=REPEATS, help=f"repetitions of each workload (default: {REPEATS})"
     )
@@ -35,6 +36,7 @@ def arguments_of(words: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--into", type=Path, help="folder of the JSON files (default: benchmarks/results)")
     parser.add_argument("--page", type=Path, help="page to renew (default: docs/performance.md)")
     parser.add_argument("--peer", type=Path, default=PEER_PYTHON, help="Python that has rejax (default: .venv-peer's)")
+    parser.add_argument("--sizes", nargs="+", default=[], metavar="KEY=VALUE", help="of learning, which says its keys")
     chosen = parser.parse_args(words)
     allowed = (*suites.NAMES, "report")
     for name in chosen.names:
@@ -42,6 +44,9 @@ def arguments_of(words: Sequence[str] | None) -> argparse.Namespace:
             raise UserError("benchmark", name, f"must be one of {', '.join(allowed)}")
     if "report" in chosen.names and len(chosen.names) > 1:
         raise UserError("benchmark", "report", "stands alone: benchmarks renew the report by themselves")
+    if chosen.sizes and chosen.names != ["learning"]:
+        raise UserError("--sizes", " ".join(chosen.sizes), "go with learning alone: python -m benchmarks learning ...")
+    chosen.sizes = learning.sizes(chosen.sizes)
     if chosen.repeats < 1:
         raise UserError("--repeats", chosen.repeats, "must be at least 1")
     return chosen
@@ -114,10 +119,11 @@ def main(words: Sequence[str] | None = None) -> int:
         console.print_files(renew(chosen.into or store.FOLDER, page))
         return 0
     folder = chosen.into or (Path(tempfile.mkdtemp(prefix="benchmarks-")) if chosen.quick else store.FOLDER)
-    plan = Plan(1 if chosen.quick else chosen.repeats, chosen.quick, say, peer(chosen.peer))
+    plan = Plan(1 if chosen.quick else chosen.repeats, chosen.quick, say, peer(chosen.peer), chosen.sizes)
     if plan.peer_python is None:
         say(f"No peer: {chosen.peer} has no rejax (make bench installs it); ours is measured alone.")
-    files, failed = run(chosen.names or suites.NAMES, plan, folder)
+    default = [name for name in suites.NAMES if name not in suites.ONLY_WHEN_ASKED]
+    files, failed = run(chosen.names or default, plan, folder)
     if files and not chosen.quick:
         files += renew(folder, page)
     console.print_files(files)

@@ -25,6 +25,8 @@ class Plan:
     quick: bool
     say: Say
     peer_python: Path | None = None
+    sizes: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    """What `--sizes` set; only the benchmark of learning takes any."""
 
     def size(self, full: Any, quick: Any) -> Any:
         """The one that this run asks for."""

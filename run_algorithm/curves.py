@@ -10,6 +10,11 @@ import numpy as np
 
 from landscapes import storage
 
+POLICY_GRADIENT = "actor_grad_norm"
+"""The metric, of an algorithm that reports it, that is the norm of the gradient of the policy alone."""
+NO_GRADIENT = 1e-8
+"""A mean norm up to this is none: Adam's epsilon, which drowns gradients that are smaller."""
+
 
 class Curves:
     """What a run looks like over time, all seeds; `path` is `curves.h5`."""
@@ -34,6 +39,24 @@ class Curves:
         self.training_steps.append(step)
         for name, values in self.training.items():
             values.append(metrics.get(name, blank))
+
+    def dead(self) -> dict[int, int]:
+        """Seed -> the log point since which its policy has had no gradient, up to the last one; others are not in it.
+
+        Such a policy cannot change any more, however long it trains: as where every action is so far out in a tanh that
+        its slope is 0 in float32. Of algorithms that do not report the norm nothing is known, and no seed is dead.
+        """
+        if POLICY_GRADIENT not in self.training:
+            return {}
+        norms = np.stack(self.training[POLICY_GRADIENT])
+        since = {}
+        for seed in range(self.num_seeds):
+            reported = np.flatnonzero(~np.isnan(norms[:, seed]))
+            alive = reported[norms[reported, seed] > NO_GRADIENT]
+            without = reported[reported > alive[-1]] if len(alive) else reported
+            if len(without):
+                since[seed] = self.training_steps[without[0]]
+        return since
 
     def datasets(self) -> dict[str, np.ndarray]:
         """`steps` [n], `num_episodes` [n], `returns` [n, num_seeds] (means), `episode_returns` [n, num_seeds, episodes]

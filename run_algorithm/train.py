@@ -100,6 +100,7 @@ def train(job: Job, task: Task) -> storage.Run:
         **storage.environment_record(),
         "parent": None,
         "diverged": {},
+        "dead": {},
         "status": "running",
     }
     run, changed = open_or_create(job, results, run_name, record, MAY_CHANGE, task.length_key)
@@ -155,6 +156,7 @@ class _TrainingLoop:
         self.curves = Curves(run, task.num_seeds)
         self.files: list[Path] = []
         self.diverged: dict[int, int] = {}
+        self.dead: dict[int, int] = {}
         self.rows_stored = 0
         self.keys = training.member_keys(task.seed, task.num_seeds)
         self.trainer = training.make_trainer(algorithm)
@@ -174,6 +176,7 @@ class _TrainingLoop:
             at, stored, curves = found
             self.rows_stored, self.diverged = stored
             self.curves.restore(curves)
+            self.dead = self.curves.dead()
             print(f"goes on from step {console.human_count(at.iteration * self.schedule.env_steps)}", flush=True)
         if rescheduled:
             self._discard_after(0 if at is None else at.iteration)
@@ -267,7 +270,9 @@ class _TrainingLoop:
         if self.curves.steps:  # else nothing has begun, and the curves on disk are better
             self.curves.save()
         self.run = self.run.write_record(
-            status=status, diverged={str(seed): step for seed, step in self.diverged.items()}
+            status=status,
+            diverged={str(seed): step for seed, step in self.diverged.items()},
+            dead={str(seed): step for seed, step in self.dead.items()},
         )
         return self.files
 
@@ -307,6 +312,15 @@ class _TrainingLoop:
                     f"seed {seed} has diverged by step {step}: its policy is not finite; the others go on", flush=True
                 )
 
+    def _note_dead(self, step: int) -> None:
+        """Names seeds whose policy has lost its gradient, and those that have it again."""
+        dead = {seed: since for seed, since in self.curves.dead().items() if seed not in self.diverged}
+        for seed in sorted(dead.keys() - self.dead.keys()):
+            print(f"seed {seed} is dead at step {step}: its policy's gradient is 0; all seeds go on", flush=True)
+        for seed in sorted(self.dead.keys() - dead.keys() - self.diverged.keys()):
+            print(f"seed {seed} learns again at step {step}: its policy has a gradient", flush=True)
+        self.dead = dead
+
     def _log_evaluation(self, step: int, means: np.ndarray) -> None:
         metrics = {f"seed{seed}/return": float(value) for seed, value in enumerate(means)}
         healthy = means[self.healthy]
@@ -321,6 +335,7 @@ class _TrainingLoop:
         if not any(np.isfinite(v).any() for v in metrics.values()):
             return  # warming up
         self.curves.add_training(step, metrics)
+        self._note_dead(step)
         flat = {f"seed{seed}/{name}": float(v[seed]) for name, v in metrics.items() for seed in range(self.num_seeds)}
         flat |= {f"mean/{name}": float(v[self.healthy].mean()) for name, v in metrics.items() if self.healthy}
         self.tracker.log(flat, step)
@@ -367,10 +382,9 @@ class _TrainingLoop:
 
 def _print_results(loop: _TrainingLoop) -> None:
     returns = loop.curves.returns[-1].mean(axis=1)
-    rows = [
-        [f"seed {seed}", f"{value:.1f}", f"diverged by step {loop.diverged[seed]}" if seed in loop.diverged else ""]
-        for seed, value in enumerate(returns)
-    ]
+    notes = {seed: f"dead since step {step}" for seed, step in loop.dead.items()}
+    notes |= {seed: f"diverged by step {step}" for seed, step in loop.diverged.items()}
+    rows = [[f"seed {seed}", f"{value:.1f}", notes.get(seed, "")] for seed, value in enumerate(returns)]
     healthy = returns[loop.healthy]
     if len(healthy):
         rows.append(["mean", f"{healthy.mean():.1f}", ""])

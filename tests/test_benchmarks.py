@@ -9,13 +9,14 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from benchmarks import __main__ as command
 from benchmarks import flops, harness, report, store, suites, worker
 from benchmarks.harness import Job, WorkerError
 from benchmarks.plan import compiler_flags, flags_for_others, with_best_peer, with_devices, without_devices
-from benchmarks.suites import jobs
+from benchmarks.suites import jobs, learning
 from benchmarks.timing import Comparison, Measurement, Record, Spread, compare_rates, from_json, ratio, to_json
 from benchmarks.workload import Case
 
@@ -258,12 +259,56 @@ def test_the_real_page_has_a_place_for_every_benchmark() -> None:
         (["speed"], "benchmark=speed: must be one of limits, training"),
         (["report", "limits"], "benchmark=report: stands alone"),
         (["limits", "--repeats", "0"], "--repeats=0: must be at least 1"),
+        (["limits", "--sizes", "seeds=3"], "--sizes=seeds=3: go with learning alone"),
+        (["learning", "--sizes", "seed=3"], "--sizes=seed=3: must be KEY=VALUE, KEY one of tasks"),
+        (["learning", "--sizes", "seeds=0"], "--sizes seeds=0: must be an integer, at least 1"),
+        (["learning", "--sizes", "algorithms=td3,dqn"], "--sizes algorithms=td3,dqn: must be some of"),
     ],
 )
 def test_mistakes_are_one_line(words: list[str], complaint: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert command.main(words) != 0
     error = capsys.readouterr().err
     assert complaint in error and error.count("\n") == 1
+
+
+def test_what_takes_hours_runs_only_when_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[str] = []
+    monkeypatch.setattr(suites, "suite", lambda name: lambda plan: begun.append(name) or a_record())
+    assert command.main(["--quick", "--into", str(tmp_path)]) == 0
+    assert begun == [name for name in suites.NAMES if name != "learning"]
+
+
+def test_both_learn_at_equal_sizes() -> None:
+    """What is told to rejax beside what is told to us; evaluations of PPO fall on whole updates."""
+    told = {**learning.KEYS, "steps": "1000", "ppo_steps": "400000", "evaluations": "3"}
+    for algorithm, steps, between in (("td3", 996, 332), ("sac", 996, 332), ("ppo", 393_216, 131_072)):
+        ours = dict(word.split("=", 1) for word in learning.our_command(algorithm, "hopper", told)[1:])
+        theirs = learning.peer_settings(algorithm, "hopper", told)
+        length = ours.get("experiment.max_steps") or ours["experiment.total_timesteps"]
+        assert int(length) == theirs["config"]["total_timesteps"] == steps
+        assert int(ours["experiment.eval_interval"]) == theirs["config"]["eval_freq"] == between
+        assert int(ours["experiment.num_seeds"]) == theirs["seeds"] == 5
+        assert int(ours["experiment.eval_episodes"]) == theirs["episodes"] == 10
+        assert ours["experiment.backend"] == theirs["backend"] == "spring"
+        if algorithm != "ppo":
+            assert int(ours["experiment.start_training"]) == theirs["config"]["fill_buffer"] == 498
+            assert int(ours["experiment.replay_buffer_size"]) == theirs["config"]["buffer_size"] == 996
+
+
+def test_curves_come_to_finals_areas_and_ratios() -> None:
+    """Two seeds by hand: the last three of five evaluations, and trapezoids over unequal steps."""
+    steps = np.array([0, 10, 20, 30, 50])
+    curve = learning.Curve(steps, np.array([[0.0, 4.0], [10.0, 4.0], [20.0, 4.0], [30.0, 4.0], [40.0, 4.0]]))
+    assert curve.final() == [30.0, 4.0]
+    assert curve.area() == [(50 + 150 + 250 + 700) / 50, 4.0]
+    mine = learning.Curve(steps, np.tile([90.0, 110.0], (5, 1)))
+    theirs = learning.Curve(steps, np.tile([45.0, 55.0], (5, 1)))
+    final, area = learning.compared("TD3 hopper", {"ours": mine, "rejax": theirs})
+    assert (final.ours, final.beside_value, final.ratio.median) == (100.0, 50.0, 2.0)
+    # Welch: the difference is 50, its error sqrt(100 + 25), at 1 degree of freedom; a share of 50.
+    assert final.ratio.high - 2.0 == pytest.approx(12.706 * 125**0.5 / 50, rel=1e-3)
+    assert area.what == "TD3 hopper, area under the curve"
+    assert final.reached is None, "what is learned is told, not aimed at"
 
 
 def test_every_name_has_a_benchmark() -> None:

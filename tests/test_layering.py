@@ -44,6 +44,10 @@ FIGURES = frozenset({"errors", "streams", "output", "commands", "statistics", "s
 BROWSING = FIGURES | {"folders", "console", "tables", "sweep folder"}
 REPORT = FIGURES | {"console", "tables", "figures", "runs"}
 
+PAPER = frozenset({"errors", "folders", "stopping", "statistics", "corrected", "storage", "console"})
+PACKING = frozenset({"errors", "types", "replay", "storage", "console", "loading", "paper"})
+DEMO = frozenset({"errors", "folders", "statistics", "tables", "storage", "console"})
+
 
 class Room(NamedTuple):
     """One floor of the house: its modules may import each other and whatever lies below, except as said here.
@@ -70,6 +74,7 @@ HOUSE = (
     Room("types", ("landscapes.types",), only=frozenset({"spaces"}), without=CORE),
     Room("statistics", ("landscapes.statistics", "landscapes.statistics.*"), only=frozenset({"errors"}), without=CORE),
     Room("sequential", ("landscapes.statistics.sequential",), only=frozenset({"statistics"}), without=CORE | ARRAYS),
+    Room("corrected", ("landscapes.statistics.corrected",), only=frozenset({"statistics"}), without=CORE | ARRAYS),
     Room("tables", ("landscapes.statistics.tables",), only=frozenset({"statistics"}), without=CORE | ARRAYS),
     # The computer
     Room(
@@ -173,6 +178,10 @@ HOUSE = (
     ),
     Room("runs", ("landscapes.runs", "landscapes.runs.*"), only=BROWSING, without=CORE - {"rich"} | ARRAYS),
     Room("report", ("landscapes.report", "landscapes.report.*"), only=REPORT, without=SIMULATORS | ARRAYS),
+    Room("paper", ("landscapes.paper", "landscapes.paper.*"), only=PAPER, without=SIMULATORS | ARRAYS),
+    Room("packing", ("landscapes.paper.pack",), only=PACKING),
+    Room("paper command", ("landscapes.paper.__main__",), only=PAPER | {"paper", "packing"}),
+    Room("demo", ("landscapes.demo", "landscapes.demo.*"), only=DEMO, without=SIMULATORS | ARRAYS),
     Room("benchmarks", ("benchmarks", "benchmarks.*"), never=MATHS),
 )
 

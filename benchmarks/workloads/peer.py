@@ -13,6 +13,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import rejax
+from rejax.evaluate import evaluate
 
 from benchmarks.workload import Case, Workload
 
@@ -28,10 +29,8 @@ def _filled(states: Any) -> Any:
     return states.replace(replay_buffer=full, global_step=jnp.full_like(jnp.asarray(states.global_step), 1 << 20))
 
 
-def trainer(
-    algorithm: str, config: Mapping[str, Any], environment: str, backend: str, seeds: int, hidden: list[int]
-) -> Workload:
-    """Environment steps with their updates, of all seeds together."""
+def _made(algorithm: str, config: Mapping[str, Any], environment: str, backend: str, hidden: list[int]) -> Any:
+    """rejax's algorithm with these sizes."""
     config = dict(config)
     if algorithm == "sac":
         config["hidden_layer_sizes"] = tuple(hidden)
@@ -41,13 +40,21 @@ def trainer(
         config |= {"actor_kwargs": {"activation": "relu"}, "critic_kwargs": {"activation": "relu"}}
         # TD3 names hidden_layer_sizes twice if it is given one.
     made = rejax.get_algo(algorithm).create(
-        env=f"brax/{environment}", env_params={"backend": backend}, skip_initial_evaluation=True, **config
+        env=f"brax/{environment}", env_params={"backend": backend}, **{"skip_initial_evaluation": True, **config}
     )
     if algorithm == "td3":
         widths = tuple(hidden)
         made = made.replace(
             actor=made.actor.clone(hidden_layer_sizes=widths), critic=made.critic.clone(hidden_layer_sizes=widths)
         )
+    return made
+
+
+def trainer(
+    algorithm: str, config: Mapping[str, Any], environment: str, backend: str, seeds: int, hidden: list[int]
+) -> Workload:
+    """Environment steps with their updates, of all seeds together."""
+    made = _made(algorithm, config, environment, backend, hidden)
     within = {"td3": "policy_delay", "ppo": "num_steps"}.get(algorithm)
     per_iteration = made.num_envs * (int(getattr(made, within)) if within else 1)
     states = jax.jit(jax.vmap(made.init_state))(jax.random.split(jax.random.PRNGKey(0), seeds))
@@ -67,3 +74,47 @@ def trainer(
 
     details = {"devices": 1, "seeds": seeds}
     return Workload("step" if algorithm == "ppo" else "seed-step", {"only": Case(run)}, details)
+
+
+def _mode(algorithm: str, made: Any, states: Any) -> Any:
+    """`act(obs, rng)` of the policy's mode: what its own `make_act` gives for TD3, and samples around otherwise."""
+    if algorithm == "td3":
+        return made.make_act(states)
+
+    def act(obs: jax.Array, rng: jax.Array) -> jax.Array:
+        loc = made.actor.apply(states.actor_ts.params, obs[None], method="_action_dist").mean()[0]
+        return jnp.tanh(loc) if algorithm == "sac" else jnp.clip(loc, -1.0, 1.0)
+
+    return act
+
+
+def learner(
+    algorithm: str,
+    config: Mapping[str, Any],
+    environment: str,
+    backend: str,
+    seeds: int,
+    hidden: list[int],
+    episodes: int,
+    random_seed: int,
+) -> Workload:
+    """A whole training by its own `train`, each `eval_freq` steps evaluated on the mode of its policy; once."""
+    made = _made(algorithm, {**config, "skip_initial_evaluation": False}, environment, backend, hidden)
+
+    def evaluation(algo: Any, states: Any, rng: jax.Array) -> jax.Array:
+        act = _mode(algorithm, algo, states)
+        return evaluate(act, rng, made.env, made.env_params, episodes, made.env_params.max_steps_in_episode)[1]
+
+    made = made.replace(eval_callback=evaluation)
+    found: dict[str, Any] = {}
+
+    def run(amount: int) -> float:
+        keys = jax.random.split(jax.random.PRNGKey(random_seed), seeds)
+        _, returns = jax.block_until_ready(jax.jit(jax.vmap(made.train))(keys))
+        means = returns.mean(axis=2)  # [seeds, evaluations, episodes]
+        found["returns"] = means.tolist()
+        found["steps"] = [i * int(config["eval_freq"]) for i in range(means.shape[1])]
+        return float(seeds * int(config["total_timesteps"]))
+
+    whole = Case(run, amount=1, smallest=lambda: None)
+    return Workload("step" if algorithm == "ppo" else "seed-step", {"only": whole}, {"seeds": seeds}, lambda: found)

@@ -25,7 +25,7 @@ def check_common(config: Any) -> None:
 def check_off_policy(config: Any) -> None:
     """Settings of the algorithms that learn from a replay log."""
     check_common(config)
-    for name in ("actor_lr", "critic_lr"):
+    for name in ("actor_lr", "critic_lr", "final_fc_init_scale"):
         require(name, getattr(config, name), getattr(config, name) >= 0, "must be at least 0")
     require("tau", config.tau, 0.0 < config.tau <= 1.0, "must lie in (0, 1]")
     for name in ("actor_batch_size", "critic_batch_size", "updates_per_step", "replay_capacity"):

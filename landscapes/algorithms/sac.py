@@ -13,7 +13,7 @@ from landscapes.algorithms.checks import action_size, check_off_policy, require
 from landscapes.experience import replay
 from landscapes.networks import losses
 from landscapes.networks.distributions import TanhGaussian
-from landscapes.networks.modules import TanhGaussianActor, TwinCritic
+from landscapes.networks.modules import SQRT2, TanhGaussianActor, TwinCritic
 from landscapes.networks.optimizers import adam, descend
 from landscapes.spaces import Box, Spaces
 from landscapes.types import (
@@ -42,6 +42,7 @@ class Config:
     critic_lr: float = 3e-4  # Adam
     temperature_lr: float = 3e-4  # Adam
     hidden_dims: list[int] = field(default_factory=lambda: [256, 256])
+    final_fc_init_scale: float = SQRT2  # of the orthogonal weights of the actor's last layers
     gamma: float = 0.99  # discount per environment step
     tau: float = 0.005  # target <- (1 - tau) target + tau online
     target_entropy: float | None = None  # nats; None is -action_size / 2
@@ -73,7 +74,8 @@ class Learner(NamedTuple):
 def make(config: Config, spaces: Spaces) -> Algorithm:
     """SAC in these spaces as pure functions."""
     num = action_size(spaces)
-    actor, critic = TanhGaussianActor(config.hidden_dims, num), TwinCritic(config.hidden_dims)
+    actor = TanhGaussianActor(config.hidden_dims, num, config.final_fc_init_scale)
+    critic = TwinCritic(config.hidden_dims)
     optimizer = adam()
     target_entropy = -num / 2 if config.target_entropy is None else config.target_entropy
 

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from landscapes.algorithms.checks import action_size, check_off_policy, require
 from landscapes.experience import replay
 from landscapes.networks import losses
-from landscapes.networks.modules import DeterministicActor, TwinCritic
+from landscapes.networks.modules import SQRT2, DeterministicActor, TwinCritic
 from landscapes.networks.optimizers import adam, descend
 from landscapes.spaces import Box, Spaces
 from landscapes.types import (
@@ -41,6 +41,7 @@ class Config:
     actor_lr: float = 3e-4  # Adam
     critic_lr: float = 3e-4  # Adam
     hidden_dims: list[int] = field(default_factory=lambda: [256, 256])
+    final_fc_init_scale: float = SQRT2  # of the orthogonal weights of the actor's last layer
     gamma: float = 0.99  # discount per environment step
     tau: float = 0.005  # target <- (1 - tau) target + tau online
     policy_delay: int = 2  # updates of the critics per update of actor and targets
@@ -84,7 +85,7 @@ def critic_targets(
 
 def make(config: Config, spaces: Spaces) -> Algorithm:
     """TD3 in these spaces as pure functions."""
-    actor = DeterministicActor(config.hidden_dims, action_size(spaces))
+    actor = DeterministicActor(config.hidden_dims, action_size(spaces), config.final_fc_init_scale)
     critic = TwinCritic(config.hidden_dims)
     optimizer = adam()
 

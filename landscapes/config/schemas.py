@@ -70,6 +70,7 @@ class DdpgConfig:
     actor_lr: NonNegative  # Adam
     critic_lr: NonNegative  # Adam
     hidden_dims: Widths  # of actor and critics
+    final_fc_init_scale: NonNegative  # of the orthogonal weights of the actor's last layer
     discount: Share  # per environment step
     tau: PositiveShare  # target <- (1 - tau) target + tau online
     target_update_period: Count  # critic updates per update of actor and targets
@@ -86,6 +87,7 @@ class SacConfig:
     critic_lr: NonNegative  # Adam
     temp_lr: NonNegative  # Adam on the log temperature
     hidden_dims: Widths  # of actor and critics
+    final_fc_init_scale: NonNegative  # of the orthogonal weights of the actor's last layer
     discount: Share  # per environment step
     tau: PositiveShare  # target <- (1 - tau) target + tau online
     target_entropy: float | None  # nats; null: minus half the number of action dimensions
@@ -128,6 +130,7 @@ class TrainJaxrl:
                 "ddpg_config.actor_lr": "actor_lr",
                 "ddpg_config.critic_lr": "critic_lr",
                 "ddpg_config.hidden_dims": "hidden_dims",
+                "ddpg_config.final_fc_init_scale": "final_fc_init_scale",
                 "ddpg_config.discount": "gamma",
                 "ddpg_config.tau": "tau",
                 "ddpg_config.target_update_period": "policy_delay",
@@ -141,6 +144,7 @@ class TrainJaxrl:
                 "sac_config.critic_lr": "critic_lr",
                 "sac_config.temp_lr": "temperature_lr",
                 "sac_config.hidden_dims": "hidden_dims",
+                "sac_config.final_fc_init_scale": "final_fc_init_scale",
                 "sac_config.discount": "gamma",
                 "sac_config.tau": "tau",
                 "sac_config.target_entropy": "target_entropy",

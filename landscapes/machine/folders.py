@@ -10,7 +10,7 @@ from pathlib import Path
 
 from landscapes.errors import UserError
 
-REPOSITORY = Path(__file__).resolve().parents[1]
+REPOSITORY = Path(__file__).resolve().parents[2]
 """The folder that holds the `landscapes` package."""
 
 

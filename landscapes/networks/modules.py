@@ -115,10 +115,11 @@ class DeterministicActor(nn.Module):
 
     hidden_dims: Sequence[int]
     action_size: int
+    out_scale: float = SQRT2
 
     @nn.compact
     def __call__(self, obs: jax.Array) -> jax.Array:
-        return jnp.tanh(MLP(self.hidden_dims, self.action_size)(obs))
+        return jnp.tanh(MLP(self.hidden_dims, self.action_size, self.out_scale)(obs))
 
 
 class TanhGaussianActor(nn.Module):
@@ -129,13 +130,14 @@ class TanhGaussianActor(nn.Module):
 
     hidden_dims: Sequence[int]
     action_size: int
+    out_scale: float = SQRT2
     log_std_min: float = -10.0
     log_std_max: float = 2.0
 
     @nn.compact
     def __call__(self, obs: jax.Array) -> tuple[jax.Array, jax.Array]:
         features = nn.relu(MLP(self.hidden_dims[:-1], self.hidden_dims[-1])(obs))
-        dense = [nn.Dense(self.action_size, kernel_init=orthogonal(SQRT2)) for _ in range(2)]
+        dense = [nn.Dense(self.action_size, kernel_init=orthogonal(self.out_scale)) for _ in range(2)]
         mean, log_std = dense[0](features), jnp.tanh(dense[1](features))
         return mean, self.log_std_min + 0.5 * (self.log_std_max - self.log_std_min) * (log_std + 1.0)
 

@@ -131,6 +131,7 @@ def _show(told: numbers.Numbers, ending: str) -> None:
         "environment": _pairs(environment),
         "seeds": f"{run.num_seeds}, from random seed {record.get('random_seed')}",
         "diverged": _pairs(record.get("diverged") or {}, "seed {} by step {}"),
+        "dead": _pairs(record.get("dead") or {}, "seed {} since step {}"),
         "versions": _pairs(record.get("versions") or {}, "{} {}"),
         "source": str(git.get("commit", "")) + (", changed since" if git.get("dirty") else ""),
         "machine": _pairs(record.get("machine") or {}),

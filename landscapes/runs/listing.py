@@ -24,6 +24,7 @@ CSV_COLUMNS = (
     "max_steps",
     "status",
     "diverged",
+    "dead",
     "parent",
     "num_checkpoints",
     "first_checkpoint",
@@ -81,6 +82,7 @@ def csv_row(listed: Listed) -> list[object]:
         length(record) or "",
         record.get("status", ""),
         " ".join(_part(record, "diverged")),
+        " ".join(_part(record, "dead")),
         parent(record),
         len(steps),
         steps[0] if steps else "",
@@ -181,8 +183,8 @@ def _range(steps: Sequence[int]) -> str:
 
 
 def _status(record: Mapping[str, Any]) -> str:
-    diverged = len(_part(record, "diverged"))
-    return str(record.get("status", "")) + (f", {diverged} diverged" if diverged else "")
+    lost = {kind: len(_part(record, kind)) for kind in ("diverged", "dead")}
+    return str(record.get("status", "")) + "".join(f", {count} {kind}" for kind, count in lost.items() if count)
 
 
 def _measured(listed: Listed) -> str:

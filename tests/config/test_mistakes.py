@@ -67,6 +67,7 @@ MISTAKES: list[tuple[str, list[str], list[str]]] = [
     (TRAIN, ["experiment.agent_log_starts=[1,x]"], ["experiment.agent_log_starts[1]=x: must be an integer"]),
     (TRAIN, ["experiment.ddpg_config=3"], ["experiment.ddpg_config=3: must be a group with the keys actor_lr"]),
     (TRAIN, ["experiment.ddpg_config.hidden_dims=[]"], ["experiment.ddpg_config.hidden_dims=[]", "not empty"]),
+    (TRAIN, ["experiment.ddpg_config.final_fc_init_scale=-1"], ["experiment.ddpg_config.final_fc_init_scale=-1", "0"]),
     (TRAIN, ["wandb=null"], ["wandb=null: must be a group with the keys project_name"]),
     (TRAIN, ["experiment={algo:sac,x:1}"], ["experiment"]),
     (EVALUATE, [CALM, "experiment.noise_amounts=3e-4"], ["experiment.noise_amounts=3e-4: must be a list"]),

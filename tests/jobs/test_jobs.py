@@ -16,6 +16,7 @@ import landscapes
 from landscapes import statistics, storage, training
 from landscapes.config.launch import run_entry_point
 from landscapes.studies import measurement
+from run_algorithm.curves import Curves
 
 ENV = "tests.support.probes.line"
 TINY_TD3 = [
@@ -89,6 +90,40 @@ def returns(results: Path, name: str, step: int, dataset: str) -> np.ndarray:
 
 
 # Training
+
+
+def test_a_dead_seed_is_named_trains_on_and_is_stored(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A last layer so large that the tanh of every action is flat in float32; the published one leaves these alone."""
+    assert json.loads((trained / "td" / "run.json").read_text())["dead"] == {}
+    saturated = [*TINY_TD3, "experiment.ddpg_config.final_fc_init_scale=1e6"]
+    assert launch("run_algorithm", tmp_path, "run_name=flat", *saturated) == 0
+    out = capsys.readouterr().out
+    record = json.loads((tmp_path / "flat" / "run.json").read_text())
+    assert record["dead"] == {"0": 40, "1": 40}, "40 is the first log point with updates before it"
+    assert (record["diverged"], record["status"]) == ({}, "finished")
+    for seed in range(2):
+        assert out.count(f"seed {seed} is dead at step 40") == 1
+        assert re.search(rf"^seed {seed} .*dead since step 40", out, re.MULTILINE)
+        assert (tmp_path / "flat" / f"seed{seed}" / "ckpt_60.h5").exists()
+    assert launch("run_algorithm", tmp_path, "run_name=flat", *saturated, "experiment.max_steps=80") == 0
+    assert "is dead" not in capsys.readouterr().out, "what a run goes on from is known already"
+    assert json.loads((tmp_path / "flat" / "run.json").read_text())["dead"] == {"0": 40, "1": 40}
+
+
+def test_which_seeds_are_dead_follows_from_what_was_logged() -> None:
+    """Columns: never, at the end, at first and then no more, never reported, between reports of nothing."""
+    nan = np.nan
+    curves = Curves(storage.Run(Path("none"), {}), 5)
+    for step, norms in enumerate(
+        [[1.0, 1.0, 0.0, nan, 0.0], [1.0, 1e-9, 1e-8, nan, nan], [2e-8, 0.0, 1e-3, nan, 0.0]], start=1
+    ):
+        curves.add_training(step * 1000, {"actor_grad_norm": np.array(norms)})
+    assert curves.dead() == {1: 2000, 4: 1000}
+    other = Curves(storage.Run(Path("none"), {}), 1)
+    other.add_training(1000, {"grad_norm": np.zeros(1)})
+    assert other.dead() == {}, "of an algorithm that does not report it, nothing is known"
 
 
 @pytest.mark.parametrize("name", RUNS)

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from landscapes.machine.folders import compilation_cache
+from landscapes.machine.folders import REPOSITORY, compilation_cache, results_directory
 from landscapes.machine.runtime import set_up_runtime
 from landscapes.machine.xla_flags import compiler_flags
 
@@ -61,6 +61,12 @@ def test_the_users_own_settings_stay(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XLA_FLAGS", chosen)
     set_up_runtime()
     assert os.environ["XLA_FLAGS"] == chosen
+
+
+def test_results_lie_in_the_root_of_the_repository(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("LANDSCAPES_RESULTS")
+    assert (REPOSITORY / "pyproject.toml").is_file()
+    assert results_directory(None) == REPOSITORY / "results"
 
 
 @pytest.mark.usefixtures("bare_environment")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from landscapes.networks.modules import orthogonal, orthonormal_columns
+from landscapes.networks.modules import DeterministicActor, TanhGaussianActor, orthogonal, orthonormal_columns
 
 
 @pytest.mark.parametrize("shape", [(256, 256), (256, 3), (11, 64), (1, 5), (64, 1)])
@@ -40,3 +40,13 @@ def test_weights_come_from_their_key():
     one, same, other = (orthogonal(1.0)(jax.random.key(i), (6, 6)) for i in (0, 0, 1))
     assert jnp.array_equal(one, same)
     assert not jnp.allclose(one, other)
+
+
+@pytest.mark.parametrize("actor, num_last", [(DeterministicActor, 1), (TanhGaussianActor, 2)])
+def test_the_last_layers_of_an_actor_have_a_scale_of_their_own(actor, num_last):
+    params = actor([8, 8], 3, 0.01).init(jax.random.key(0), jnp.zeros(5))
+    kernels = [leaf for leaf in jax.tree.leaves(params) if leaf.ndim == 2]
+    scales = [float(jnp.linalg.norm(kernel, 2)) for kernel in kernels]  # the largest singular value
+    last = [scale for kernel, scale in zip(kernels, scales, strict=True) if kernel.shape[1] == 3]
+    assert_allclose(last, [0.01] * num_last, rtol=1e-4)
+    assert_allclose([scale for scale in scales if scale not in last], [2**0.5] * 2, rtol=1e-4)

@@ -1,0 +1,142 @@
+"""One study: its settings, the names of its runs, and what they hold so far.
+
+Knows run folders and the names of result files; knows no command line of a stage and no claim.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from landscapes import storage
+from landscapes.paper import settings
+from landscapes.paper.roots import Measured
+from landscapes.paper.sizes import SIZES, Size
+from landscapes.storage import PurdRecord, Run
+
+AMOUNTS = {"td3": "3e-4", "sac": "3e-4", "ppo": "0"}
+"""Of the algorithms' own update, as published: TD3's is the learning rate, the others are labels."""
+
+KEYS: dict[str, settings.Read] = {
+    "size": settings.one_of(*SIZES),
+    "tasks": settings.tasks,
+    "algorithms": settings.several_of(*settings.ALGORITHMS),
+    "backend": settings.one_of(*settings.BACKENDS),
+    "num_seeds": settings.count,
+    "name": settings.run_name,
+    "results_dir": settings.text,
+    "job_config": settings.preset,
+    "use_wandb": settings.truth,
+    "dry_run": settings.truth,
+}
+
+
+@dataclass(frozen=True)
+class Study:
+    """What was asked for."""
+
+    size_name: str
+    size: Size
+    tasks: tuple[str, ...]
+    algorithms: tuple[str, ...]
+    backend: str
+    num_seeds: int
+    name: str
+    results_dir: str | None
+    job_config: str
+    use_wandb: bool
+    dry_run: bool
+    given_on: tuple[str, ...]
+    """Words that every job is given as they are."""
+
+    @property
+    def results(self) -> Path:
+        return storage.results_directory(self.results_dir)
+
+    @property
+    def side_by_side(self) -> bool:
+        """Whether the commands of a stage are started together: where a scheduler runs them."""
+        return not self.job_config.startswith("local_")
+
+    @property
+    def trainings(self) -> list[tuple[str, str]]:
+        """(algorithm, task) of each run that is trained."""
+        return [(algorithm, task) for task in self.tasks for algorithm in self.algorithms]
+
+    def run_name(self, algorithm: str, task: str) -> str:
+        """What the run is told to be called."""
+        return f"{self.name}_{algorithm}_{settings.short(task)}"
+
+    def member(self, name: str) -> str:
+        """What a run is called that was told `name`: presets other than the default make a sweep, here of one "
+        "member."""
+        return name if self.job_config == "local_default" else f"{name}_0"
+
+    def trained(self, algorithm: str, task: str) -> Run | None:
+        """The run, None where it is not there yet."""
+        return storage.find_run(self.results, self.member(self.run_name(algorithm, task)))
+
+    def steps(self, algorithm: str) -> tuple[int, ...]:
+        """The checkpoints that its training will store."""
+        return self.size.ppo_steps() if algorithm == "ppo" else self.size.checkpoints
+
+    def samples(self, algorithm: str) -> int:
+        """Of each PURD under the algorithm's own update."""
+        return self.size.ppo_samples if algorithm == "ppo" else self.size.samples
+
+    def walk_samples(self, algorithm: str) -> int:
+        """Of each PURD of a walk."""
+        size = self.size
+        return min(size.walk_samples, size.ppo_samples) if algorithm == "ppo" else size.walk_samples
+
+
+def make_study(words: Sequence[str]) -> Study:
+    """The study that `key=value` words ask for; raises UserError for the first that does not fit."""
+    own, on = settings.given_on(words)
+    told = settings.read(own, KEYS)
+    size_name = told.get("size", "laptop")
+    size = SIZES[size_name]
+    return Study(
+        size_name,
+        size,
+        tasks=told.get("tasks", size.tasks),
+        algorithms=told.get("algorithms", size.algorithms),
+        backend=told.get("backend", size.backend),
+        num_seeds=told.get("num_seeds", size.num_seeds),
+        name=told.get("name", f"paper_{size_name}"),
+        results_dir=told.get("results_dir"),
+        job_config=told.get("job_config", "local_default"),
+        use_wandb=told.get("use_wandb", False),
+        dry_run=told.get("dry_run", False),
+        given_on=tuple(on),
+    )
+
+
+def own_kind(run: Run) -> str:
+    """The kind of neighbourhood that is one update of the run's algorithm."""
+    return f"{run.record['algorithm']['name']}_optimization"
+
+
+def own_purds(run: Run) -> list[PurdRecord]:
+    """What was measured under the run's own update at the amount that is its own: of each policy the largest."""
+    amount = float(AMOUNTS.get(run.record["algorithm"]["name"], "3e-4"))
+    largest: dict[storage.PolicyName, PurdRecord] = {}
+    for purd in storage.find_measurements(run).purds:
+        if purd.kind == own_kind(run) and float(purd.amount) == amount:
+            before = largest.get(purd.policy)
+            if before is None or purd.num_samples > before.num_samples:
+                largest[purd.policy] = purd
+    return list(largest.values())
+
+
+def measured(run: Run) -> list[Measured]:
+    """The policies of a run with their returns one update away, in the order of seeds and checkpoints."""
+    purds = sorted(own_purds(run), key=lambda purd: purd.policy)
+    return [Measured(purd.policy, storage.read_hdf5(purd.path, "run")[0][purd.dataset]) for purd in purds]
+
+
+def clones_of(results: Path, names: Sequence[str]) -> Iterator[Run]:
+    """The runs of clonings that began at a policy of one of these runs."""
+    for name in storage.run_names(results):
+        run = storage.open_run(results, name, "run")
+        if run.record.get("experiment") == "train_bc" and (run.record.get("parent") or {}).get("run") in names:
+            yield run
