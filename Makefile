@@ -102,7 +102,8 @@ $(TEST_STAMP): test_requirements.txt constraints.txt | $(PY)
 # An environment that is only half made is none.
 $(PEER_STAMP): benchmarks/peer_requirements.txt constraints.txt | $(PY)
 	@echo "Installing the peer of the benchmarks into $(PEER_VENV)"
-	@$(PY) -m venv $(PEER_VENV) && $(PEER_VENV)/bin/python $(PIP_INSTALL) -r benchmarks/peer_requirements.txt \
+	@$(PY) -m venv $(PEER_VENV) && grep -v '^gymnax==' constraints.txt > $(PEER_VENV)/constraints.txt \
+	    && $(PEER_VENV)/bin/python $(PIP_INSTALL) -c $(PEER_VENV)/constraints.txt -r benchmarks/peer_requirements.txt \
 	    || { rm -rf $(PEER_VENV); exit 1; }
 	@touch $@
 

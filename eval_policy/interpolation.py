@@ -61,7 +61,7 @@ class _Item(NamedTuple):
 class _Study(NamedTuple):
     """What is compiled once for all paths of one algorithm in one environment."""
 
-    algorithm: Agent
+    agent: Agent
     measures: dict[str | None, measurement.Measure]
 
 
@@ -119,7 +119,7 @@ class _Paths:
         self._found = {} if storage.starts_over(job.overwrite) else _found_before(job, items)
         self._state = functools.lru_cache(maxsize=1)(self._load_state)
         self._policy = functools.lru_cache(maxsize=32)(self._load_policy)
-        self._algorithm = functools.cache(self._make_algorithm)
+        self._agent = functools.cache(self._make_agent)
         self._between = jax.jit(functools.partial(paths.between, num_points=settings.num_points))
         self.total = sum(item.num_samples for item in items) * settings.num_points
         """Roll-outs of the job."""
@@ -219,39 +219,39 @@ class _Paths:
 
     def _make_study(self, run: storage.Run) -> _Study:
         s = self._settings
-        env, algorithm = loading.rebuild(run, s.episode_length)
+        env, agent = loading.rebuild(run, s.episode_length)
 
         def measure(kind: str, num_samples: int) -> measurement.Measure:
-            sets_rate = neighborhood.amount_sets_rate(algorithm, kind, s.noise_amount)
+            sets_rate = neighborhood.amount_sets_rate(agent, kind, s.noise_amount)
             policies = min(s.batch_size * s.num_points, MAX_POLICIES)
             return measurement.make_measure(
-                env, algorithm, kind, num_samples, policies, amount_sets_rate=sets_rate, num_points=s.num_points
+                env, agent, kind, num_samples, policies, amount_sets_rate=sets_rate, num_points=s.num_points
             )
 
         measures: dict[str | None, measurement.Measure] = {}
         if s.num_purd_samples:
             measures[s.noise_type] = measure(s.noise_type, s.num_purd_samples)
-            neighborhood.check_amounts(algorithm, s.noise_type, [s.noise_amount], "experiment.noise_amount")
+            neighborhood.check_amounts(agent, s.noise_type, [s.noise_amount], "experiment.noise_amount")
         # Without noise the same programs serve, if they can.
         measures[None] = measures[PLAIN_KIND] if PLAIN_KIND in measures else measure(PLAIN_KIND, 1)
-        return _Study(algorithm, measures)
+        return _Study(agent, measures)
 
     def _load_state(self, key: tuple[str, int, int]) -> TrainState:
         end = self._ends[key]
-        algorithm = self._studies[_kin(end.run)].algorithm
-        return loading.load_state(end.run, end.seed, end.ckpt, algorithm, self._log_rows, with_log=self._is_update)
+        agent = self._studies[_kin(end.run)].agent
+        return loading.load_state(end.run, end.seed, end.ckpt, agent, self._log_rows, with_log=self._is_update)
 
     def _load_policy(self, key: tuple[str, int, int]) -> Policy:
         end = self._ends[key]
-        algorithm = self._algorithm(end.run.name)
-        policy: Policy = loading.load_state(end.run, end.seed, end.ckpt, algorithm, with_log=False).learner.policy
+        agent = self._agent(end.run.name)
+        policy: Policy = loading.load_state(end.run, end.seed, end.ckpt, agent, with_log=False).learner.policy
         return policy
 
-    def _make_algorithm(self, run_name: str) -> Agent:
+    def _make_agent(self, run_name: str) -> Agent:
         """That of a run, of which only the structure of its states matters: any end lends its policy alone."""
         run = next(end.run for end in self._ends.values() if end.run.name == run_name)
         kin = _kin(run)
-        return self._studies[kin].algorithm if kin in self._studies else loading.rebuild(run)[1]
+        return self._studies[kin].agent if kin in self._studies else loading.rebuild(run)[1]
 
     def _write(self, pair: Pair, item: _Item, returns: np.ndarray) -> None:
         s, end = self._settings, self._learner_end(pair).run

@@ -61,13 +61,13 @@ def walk(job: Job) -> None:
     root = s.root_policy_conf
     results = storage.results_directory(job.results_dir)
     parent = find_root(job, results, root)
-    env, algorithm = loading.rebuild(parent, s.episode_length, s.start_noise)
-    kind = _update_kind(algorithm, job, s)
-    _check_trains(parent, s, algorithm)
+    env, agent = loading.rebuild(parent, s.episode_length, s.start_noise)
+    kind = _update_kind(agent, job, s)
+    _check_trains(parent, s, agent)
     sets_rate = s.lr is not None
-    samples = measurement.make_measure(env, algorithm, kind, s.eval_episodes, s.batch_size, amount_sets_rate=sets_rate)
+    samples = measurement.make_measure(env, agent, kind, s.eval_episodes, s.batch_size, amount_sets_rate=sets_rate)
     rows = loading.stored_rows(parent, root.seed, root.ckpt)
-    state = loading.load_state(parent, root.seed, root.ckpt, algorithm, rows + s.max_steps)
+    state = loading.load_state(parent, root.seed, root.ckpt, agent, rows + s.max_steps)
     record = _record(job, s, parent)
     name = job.member_name or walk_name(s, parent.name)
     _check_place(job, s, parent, results, name)
@@ -75,13 +75,13 @@ def walk(job: Job) -> None:
     if is_finished(child):
         return
     with storage.hold_run(child):
-        _print_plan(s, parent, child, env, algorithm, kind, samples.program_shape)
+        _print_plan(s, parent, child, env, agent, kind, samples.program_shape)
         tracker = job_tracker(
             job, child, child.name, "reject_ltp", group=parent.name, run_id=child.record.get("wandb_id")
         )
         child = child.write_record(**continued(record), wandb_id=tracker.run_id)
 
-        job_of_walk = _Walk(job, s, parent, child, algorithm, tracker, samples, state)
+        job_of_walk = _Walk(job, s, parent, child, agent, tracker, samples, state)
         status = "stopped"
         try:
             job_of_walk.go()
@@ -95,17 +95,17 @@ def walk(job: Job) -> None:
         print(f"run: {child.name}")
 
 
-def _update_kind(algorithm: Agent, job: Job, s: RejectLtp) -> str:
+def _update_kind(agent: Agent, job: Job, s: RejectLtp) -> str:
     """The perturbation that is one plain update of this algorithm; raises UserError where the experiment is for none of
     its kinds."""
     if s.update_kind is not None:
-        if s.update_kind not in algorithm.update_kinds:
-            allowed = f"measures {s.update_kind}, which {algorithm.name} has not; experiment=reject_ltp is for all"
+        if s.update_kind not in agent.update_kinds:
+            allowed = f"measures {s.update_kind}, which {agent.name} has not; experiment=reject_ltp is for all"
             raise UserError("experiment", job.experiment_name, allowed)
         return s.update_kind
-    plain = [name for name, kind in algorithm.update_kinds.items() if not kind.action_noise]
+    plain = [name for name, kind in agent.update_kinds.items() if not kind.action_noise]
     if not plain:
-        raise UserError("experiment", job.experiment_name, f"{algorithm.name} names no perturbation by one update")
+        raise UserError("experiment", job.experiment_name, f"{agent.name} names no perturbation by one update")
     return plain[0]
 
 
@@ -125,14 +125,12 @@ def _check_place(job: Job, s: RejectLtp, parent: storage.Run, results: Path, nam
         raise UserError("run_name", name, f"{allowed}; take another experiment.seed, or overwrite=true to replace it")
 
 
-def _check_trains(parent: storage.Run, s: RejectLtp, algorithm: Agent) -> None:
+def _check_trains(parent: storage.Run, s: RejectLtp, agent: Agent) -> None:
     """Raises UserError for a root at which training had not begun: its first proposals would update nothing."""
     root, key = s.root_policy_conf, "experiment.root_policy_conf.ckpt"
     done = loading.stored_iteration(parent, root.seed, root.ckpt)
-    if done < algorithm.warm_up_steps:
-        allowed = (
-            f"must be a checkpoint after the first update: {algorithm.warm_up_steps} iterations of run {parent.name}"
-        )
+    if done < agent.warm_up_steps:
+        allowed = f"must be a checkpoint after the first update: {agent.warm_up_steps} iterations of run {parent.name}"
         raise UserError(key, root.ckpt, f"{allowed} act at random and learn nothing, and {done} are done there")
     loading.check_has_data(parent, root.seed, root.ckpt, key)
 
@@ -160,7 +158,7 @@ def _print_plan(
     parent: storage.Run,
     child: storage.Run,
     env: Environment,
-    algorithm: Agent,
+    agent: Agent,
     kind: str,
     shape: dict[str, Any],
 ) -> None:
@@ -177,7 +175,7 @@ def _print_plan(
         f"Rejection ({heuristic_id(s)}) from {parent.name}, seed {root.seed}, checkpoint {root.ckpt}",
         {
             "run": str(child.path),
-            "policy": f"{algorithm.name} on {env.name} ({env.backend})",
+            "policy": f"{agent.name} on {env.name} ({env.backend})",
             "proposals": f"{proposals}, each of {s.check_interval} update(s)",
             "measurements": f"{measurements} PURDs of {s.eval_episodes} samples ({kind})",
             **early,
@@ -197,7 +195,7 @@ class _Walk:
         s: RejectLtp,
         parent: storage.Run,
         child: storage.Run,
-        algorithm: Agent,
+        agent: Agent,
         tracker: Tracker,
         measure: measurement.Measure,
         root: TrainState,
@@ -208,7 +206,7 @@ class _Walk:
         self.footing = storage.footing([(parent, conf.seed, conf.ckpt)])
         self.iteration = loading.stored_iteration(parent, conf.seed, conf.ckpt)
         self.rows = loading.stored_rows(parent, conf.seed, conf.ckpt)
-        self.updater = rejection.make_updater(algorithm)
+        self.updater = rejection.make_updater(agent)
         self.proposals: list[rejection.Proposal] = []
         self.fresh: dict[str, np.ndarray] = {}
         self.files: list[Path] = [parent.rejection_path(conf.seed, conf.ckpt)]

@@ -32,7 +32,7 @@ class Loaded(NamedTuple):
     """What one more update, or any measurement, needs."""
 
     env: Environment
-    algorithm: Agent
+    agent: Agent
     state: TrainState
 
 
@@ -75,7 +75,7 @@ def stored_iteration(run: Run, seed: int, step: int) -> int:
 
 
 def load_state(
-    run: Run, seed: int, step: int, algorithm: Agent, log_rows: int | None = None, with_log: bool = True
+    run: Run, seed: int, step: int, agent: Agent, log_rows: int | None = None, with_log: bool = True
 ) -> TrainState:
     """The state of a checkpoint on the device.
 
@@ -83,7 +83,7 @@ def load_state(
     the run itself kept: states of equal room share their compiled programs. `with_log=False` leaves `()` in its place,
     for whoever makes no update.
     """
-    template = jax.eval_shape(algorithm.init, jax.random.key(0))
+    template = jax.eval_shape(agent.init, jax.random.key(0))
     state = load_checkpoint(run, seed, step, template)
     log = template.log if with_log else ()
     if isinstance(log, Replay):
@@ -106,5 +106,5 @@ def load(run: str, seed: int = 0, step: int | None = None, results_dir: str | Pa
         raise UserError("step", None, f"seed {seed} of run {run} has no checkpoints yet")
     chosen = steps[-1] if step is None else step
     check_checkpoint(found, seed, chosen, "step")
-    env, algorithm = rebuild(found)
-    return Loaded(env, algorithm, load_state(found, seed, chosen, algorithm))
+    env, agent = rebuild(found)
+    return Loaded(env, agent, load_state(found, seed, chosen, agent))

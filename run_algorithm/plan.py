@@ -23,9 +23,9 @@ class Estimate(NamedTuple):
     saves: int
 
 
-def estimate(algorithm: Agent, num_seeds: int, schedule: Schedule, rows_per_segment: int) -> Estimate:
+def estimate(agent: Agent, num_seeds: int, schedule: Schedule, rows_per_segment: int) -> Estimate:
     """What a training of so many seeds takes; `rows_per_segment` is how far the stored log may lag behind."""
-    state = jax.eval_shape(algorithm.init, jax.random.key(0))
+    state = jax.eval_shape(agent.init, jax.random.key(0))
     log = _num_bytes(state.log)
     small = _num_bytes(state.learner) + _num_bytes(state.lanes)
     stored_rows = max(schedule.checkpoints, default=0) * schedule.env_steps
@@ -45,7 +45,7 @@ def estimate(algorithm: Agent, num_seeds: int, schedule: Schedule, rows_per_segm
 def print_plan(
     run: storage.Run,
     env: Environment,
-    algorithm: Agent,
+    agent: Agent,
     num_seeds: int,
     schedule: Schedule,
     needed: Estimate,
@@ -57,7 +57,7 @@ def print_plan(
     device = jax.devices()[0]
     tight = f" (the machine has {human_bytes(free)} free)" if free is not None and device.platform == "cpu" else ""
     console.print_plan(
-        f"{algorithm.name} on {env.name} ({env.backend})",
+        f"{agent.name} on {env.name} ({env.backend})",
         {
             "run": str(run.path),
             "seeds": f"{num_seeds}, in one program on {num} device{'s' if num > 1 else ''}",

@@ -35,14 +35,14 @@ class Saves:
     """Makes the saves of one run, and restores the latest."""
 
     def __init__(
-        self, run: storage.Run, algorithm: Agent, trainer: training.Trainer, num_seeds: int, interval: float
+        self, run: storage.Run, agent: Agent, trainer: training.Trainer, num_seeds: int, interval: float
     ) -> None:
         """A save is due every `interval` seconds."""
         self.run = run
         self.trainer = trainer
         self.num_seeds = num_seeds
         self.interval = interval
-        self.template: TrainState = jax.eval_shape(algorithm.init, jax.random.key(0))
+        self.template: TrainState = jax.eval_shape(agent.init, jax.random.key(0))
         self.logs = MemberLogs(self.template, num_seeds)
         self.saved_at = time.monotonic()
         self.tail_end = 0

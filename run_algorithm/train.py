@@ -69,8 +69,8 @@ class Task:
 
     def estimate(self, job: Job) -> Estimate:
         """What it will take."""
-        _, _, _, algorithm = self.agent(job)
-        return estimate(algorithm, self.num_seeds, self.make_schedule(algorithm), ROWS_PER_SEGMENT)
+        _, _, _, agent = self.agent(job)
+        return estimate(agent, self.num_seeds, self.make_schedule(agent), ROWS_PER_SEGMENT)
 
     def agent(self, job: Job) -> tuple[str, dict[str, Any], Environment, Agent]:
         """The algorithm's name and settings, the environment and the algorithm."""
@@ -85,11 +85,11 @@ def train(job: Job, task: Task) -> storage.Run:
 
     A run of this name and these settings is continued, or left alone if it is finished.
     """
-    name, settings, env, algorithm = task.agent(job)
-    schedule = task.make_schedule(algorithm)
+    name, settings, env, agent = task.agent(job)
+    schedule = task.make_schedule(agent)
     results = storage.results_directory(job.results_dir)
     storage.check_results_writable(results)
-    run_name = new_run_name(job, f"{algorithm.name}-{env.name.rpartition('.')[2]}")
+    run_name = new_run_name(job, f"{agent.name}-{env.name.rpartition('.')[2]}")
     record = {
         "experiment": job.experiment_name,
         "config": job.resolved,
@@ -108,16 +108,16 @@ def train(job: Job, task: Task) -> storage.Run:
     if not longer and is_finished(run):
         return run
     with storage.hold_run(run):
-        return _train(job, task, run.with_record(**continued(record)), env, algorithm, schedule, longer)
+        return _train(job, task, run.with_record(**continued(record)), env, agent, schedule, longer)
 
 
 def _train(
-    job: Job, task: Task, run: storage.Run, env: Environment, algorithm: Agent, schedule: Schedule, longer: bool
+    job: Job, task: Task, run: storage.Run, env: Environment, agent: Agent, schedule: Schedule, longer: bool
 ) -> storage.Run:
     """The rest of `train`, on a run that no other process works on; `longer` if it was shorter when it began."""
-    needed = estimate(algorithm, task.num_seeds, schedule, ROWS_PER_SEGMENT)
-    print_plan(run, env, algorithm, task.num_seeds, schedule, needed)
-    loop = _TrainingLoop(run, env, algorithm, schedule, task, job.save_interval)
+    needed = estimate(agent, task.num_seeds, schedule, ROWS_PER_SEGMENT)
+    print_plan(run, env, agent, task.num_seeds, schedule, needed)
+    loop = _TrainingLoop(run, env, agent, schedule, task, job.save_interval)
     at = loop.restore(rescheduled=longer)
     tracker = job_tracker(job, run, run.name, "train", job.sweep_name, run.record.get("wandb_id"))
     status = "stopped"
@@ -142,14 +142,14 @@ class _TrainingLoop:
         self,
         run: storage.Run,
         env: Environment,
-        algorithm: Agent,
+        agent: Agent,
         schedule: Schedule,
         task: Task,
         save_interval: float,
     ) -> None:
         self.run = run
         self.tracker: Tracker = SilentTracker()
-        self.algorithm = algorithm
+        self.agent = agent
         self.schedule = schedule
         self.num_seeds = task.num_seeds
         self.show_progress = task.show_progress
@@ -159,13 +159,13 @@ class _TrainingLoop:
         self.dead: dict[int, int] = {}
         self.rows_stored = 0
         self.keys = training.member_keys(task.seed, task.num_seeds)
-        self.trainer = training.make_trainer(algorithm)
+        self.trainer = training.make_trainer(agent)
         measured = env
         if task.evaluation.episode_length != env.episode_length:
             measured = make_environment(task.env_name, task.backend, task.evaluation.episode_length, task.env_key)
-        self.evaluator = training.make_evaluator(measured, algorithm, task.num_seeds, task.evaluation.episodes)
+        self.evaluator = training.make_evaluator(measured, agent, task.num_seeds, task.evaluation.episodes)
         self.seconds_per_iteration: float | None = None
-        self.saves = Saves(run, algorithm, self.trainer, task.num_seeds, save_interval)
+        self.saves = Saves(run, agent, self.trainer, task.num_seeds, save_interval)
         self.logs = self.saves.logs
 
     def restore(self, rescheduled: bool) -> Standing | None:
@@ -187,7 +187,7 @@ class _TrainingLoop:
         self.tracker = tracker
         self.run = self.run.write_record(wandb_id=tracker.run_id)
         total, scale, compiled = self.schedule.total, self.schedule.env_steps, False
-        description = f"{self.algorithm.name}, {self.num_seeds} seed{'s' if self.num_seeds > 1 else ''}"
+        description = f"{self.agent.name}, {self.num_seeds} seed{'s' if self.num_seeds > 1 else ''}"
         done = 0 if at is None else at.iteration
         with (
             stopping.stop_requests() as stop,
@@ -204,7 +204,7 @@ class _TrainingLoop:
                 if compiled:
                     self.seconds_per_iteration = seconds
                 # The first call is slow, and random actions are fast: neither says anything about the rest.
-                if compiled and at.iteration > self.algorithm.warm_up_steps:
+                if compiled and at.iteration > self.agent.warm_up_steps:
                     progress.advance_to(at.iteration * scale, self._latest())
                 else:
                     progress.begin_at(at.iteration * scale)

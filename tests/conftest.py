@@ -29,7 +29,8 @@ STRICT = {
 DEFAULTS = {
     "JAX_PLATFORMS": "cpu",
     # As commands set them, but two devices, whatever the machine has: what is spread over devices is tested as such.
-    "XLA_FLAGS": compiler_flags("", 2),
+    # LLVM takes a fifth of the time that tests compile for, and they compute little: at its lowest level.
+    "XLA_FLAGS": compiler_flags("--xla_backend_optimization_level=0", 2),
     # The second run on a machine, and the other test processes of the first, find most programs compiled.
     "JAX_COMPILATION_CACHE_DIR": str(CACHE / "jax"),
     "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.3",

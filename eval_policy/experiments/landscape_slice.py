@@ -88,18 +88,18 @@ def run(job: Job) -> None:
     s = job.settings
     assert isinstance(s, LandscapeSlice)
     asked = _open(job, s)
-    env, algorithm = loading.rebuild(asked.centre.run, s.episode_length)
-    rate = neighborhood.amount_sets_rate(algorithm, s.noise_type, s.noise_amount)
+    env, agent = loading.rebuild(asked.centre.run, s.episode_length)
+    rate = neighborhood.amount_sets_rate(agent, s.noise_type, s.noise_amount)
     measure = measurement.make_measure(
         env,
-        algorithm,
+        agent,
         s.noise_type,
         s.num_samples,
         s.batch_size,
         amount_sets_rate=rate,
         num_points=s.num_x * s.num_y,
     )
-    neighborhood.check_amounts(algorithm, s.noise_type, [s.noise_amount], "experiment.noise_amount")
+    neighborhood.check_amounts(agent, s.noise_type, [s.noise_amount], "experiment.noise_amount")
     if _makes_updates(s):
         loading.check_has_data(*asked.centre, "experiment.ckpt")
     found = {} if storage.starts_over(job.overwrite) else _found_before(job, asked)
@@ -110,7 +110,7 @@ def run(job: Job) -> None:
         returns = found.get(f"{asked.group}/returns")
         if returns is None:
             unfinished = _unfinished(job, asked, measure)
-            returns = _measure(job, asked, algorithm, measure, unfinished)
+            returns = _measure(job, asked, agent, measure, unfinished)
             _write(job, asked, returns, measure)
             unfinished.discard()
         rows, share = _summary(asked, returns)
@@ -172,7 +172,7 @@ def _makes_updates(s: LandscapeSlice) -> bool:
 
 
 def _measure(
-    job: Job, asked: _Slice, algorithm: Agent, measure: measurement.Measure, unfinished: storage.Unfinished
+    job: Job, asked: _Slice, agent: Agent, measure: measurement.Measure, unfinished: storage.Unfinished
 ) -> np.ndarray:
     """Returns `[num_x, num_y, num_samples]`."""
     s = asked.settings
@@ -187,9 +187,9 @@ def _measure(
             stop.leave()
             progress.advance_to(done, None if mean is None else f"mean return {mean:.1f}")
 
-        state = loading.load_state(asked.centre.run, s.seed, s.ckpt, algorithm, with_log=_makes_updates(s))
+        state = loading.load_state(asked.centre.run, s.seed, s.ckpt, agent, with_log=_makes_updates(s))
         others = [_load_policy(other) for other in asked.others]
-        points = jax.jit(partial(_points, asked, algorithm))(state, others)
+        points = jax.jit(partial(_points, asked, agent))(state, others)
         purd = measure_by_blocks(
             measure,
             jax.random.key(job.random_seed),
@@ -224,14 +224,14 @@ def _load_policy(stored: StoredPolicy) -> Policy:
     return policy
 
 
-def _points(asked: _Slice, algorithm: Agent, state: TrainState, others: Sequence[Policy]) -> paths.Points:
+def _points(asked: _Slice, agent: Agent, state: TrainState, others: Sequence[Policy]) -> paths.Points:
     """The grid around the policy of `state`, in one direction or two: those asked for, and random ones if they are
     fewer, with the layers' norms of the first or else of the weights."""
     s, policy = asked.settings, state.learner.policy
     key_update, *random_keys = jax.random.split(jax.random.key(s.direction_seed), 3)
     ends = list(others)
     if s.directions == "update":
-        ends.append(neighborhood.one_update(algorithm, False)(key_update, state, jnp.float32(0.0)))
+        ends.append(neighborhood.one_update(agent, False)(key_update, state, jnp.float32(0.0)))
     directions = [paths.difference(end, policy) for end in ends]
     like = directions[0] if directions else policy
     directions += [paths.random_direction(key, like) for key in random_keys]

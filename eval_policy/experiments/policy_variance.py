@@ -42,16 +42,16 @@ def run(job: Job) -> None:
     results = storage.results_directory(job.results_dir)
     stored = measured_run(functools.partial(find_run, job, results), s)
     storage.check_results_writable(stored.seed_directory(s.seed))
-    env, algorithm = loading.rebuild(stored, s.episode_length)
+    env, agent = loading.rebuild(stored, s.episode_length)
     measures = {}
     for amount in s.noise_amounts:
-        rate = neighborhood.amount_sets_rate(algorithm, s.noise_type, amount)
+        rate = neighborhood.amount_sets_rate(agent, s.noise_type, amount)
         if rate not in measures:
             measures[rate] = measurement.make_measure(
-                env, algorithm, s.noise_type, s.eval_episodes, s.batch_size, s.discount, rate
+                env, agent, s.noise_type, s.eval_episodes, s.batch_size, s.discount, rate
             )
-    neighborhood.check_amounts(algorithm, s.noise_type, s.noise_amounts, "experiment.noise_amounts")
-    if s.noise_type in algorithm.update_kinds:
+    neighborhood.check_amounts(agent, s.noise_type, s.noise_amounts, "experiment.noise_amounts")
+    if s.noise_type in agent.update_kinds:
         for step in s.ckpt_indexes:
             loading.check_has_data(stored, s.seed, step, "experiment.ckpt_indexes")
     pairs = [(step, amount) for step in s.ckpt_indexes for amount in s.noise_amounts]
@@ -71,12 +71,12 @@ def run(job: Job) -> None:
             told_to(progress.meanwhile),
         ):
             state_of = functools.lru_cache(maxsize=1)(
-                lambda step: loading.load_state(stored, s.seed, step, algorithm, rows)
+                lambda step: loading.load_state(stored, s.seed, step, agent, rows)
             )
             for step, amount in pairs:
                 purd = measured.get((step, amount))
                 known = purd is not None
-                rate = neighborhood.amount_sets_rate(algorithm, s.noise_type, amount)
+                rate = neighborhood.amount_sets_rate(agent, s.noise_type, amount)
                 if purd is None:
                     measure = measures[rate]
 

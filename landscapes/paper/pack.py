@@ -51,7 +51,7 @@ def main(words: Sequence[str]) -> int:
 
 def pack(source: storage.Run, seed: int, steps: Sequence[int], out: Path, name: str, rows: int) -> storage.Run:
     """The packed run `out/name`; raises UserError where there is one."""
-    _, algorithm = loading.rebuild(source)
+    _, agent = loading.rebuild(source)
     origin = [{"run": source.name, "seed": seed, "step": step} for step in steps]
     kept = {key: value for key, value in source.record.items() if key not in ("name", "schema_version", "wandb_id")}
     # Where the run lay is nobody's business elsewhere.
@@ -59,7 +59,7 @@ def pack(source: storage.Run, seed: int, steps: Sequence[int], out: Path, name: 
     record |= {"num_seeds": len(steps), "packed": origin, "diverged": {}, "dead": {}, "status": "finished"}
     run = storage.create_run(out, name, record, overwrite=False)
     for number, step in enumerate(steps):
-        state = jax.tree.map(np.asarray, loading.load_state(source, seed, step, algorithm))
+        state = jax.tree.map(np.asarray, loading.load_state(source, seed, step, agent))
         state = _with_fewer_rows(state, rows, number)
         run.seed_directory(number).mkdir()
         if isinstance(state.log, Replay):

@@ -104,11 +104,10 @@ def read_hdf5_names(path: Path, key_for_errors: str) -> list[str]:
 def _write(path: Path, content: _Content) -> Path:
     _check_nesting(content.datasets)
     image = _image(content)
-    _add_checksum(image)
     return write_whole(path, lambda temporary: temporary.write_bytes(image))
 
 
-def _image(content: _Content) -> memoryview:
+def _image(content: _Content) -> bytes:
     # Built in memory: HDF5 itself may crash the process where a disk is full, and locks what has our lock already.
     buffer = io.BytesIO()
     with h5py.File(buffer, "w", libver=_FORMAT, userblock_size=_BLOCK_BYTES) as file:
@@ -116,12 +115,11 @@ def _image(content: _Content) -> memoryview:
             _write_dataset(file, name, content.datasets[name])
         for name in sorted(content.attributes):
             _write_attributes(file[name] if name else file, content.attributes[name])
-    return buffer.getbuffer()
-
-
-def _add_checksum(image: memoryview) -> None:
-    line = b"landscapes crc32 of all bytes after this block: %08x\n" % zlib.crc32(image[_BLOCK_BYTES:])
-    image[:_BLOCK_BYTES] = line.ljust(_BLOCK_BYTES, b"\0")
+    # No view of the buffer leaves here: where writing fails, Python 3.13 may drop the buffer first, and complains.
+    with buffer.getbuffer() as view:
+        line = b"landscapes crc32 of all bytes after this block: %08x\n" % zlib.crc32(view[_BLOCK_BYTES:])
+        view[:_BLOCK_BYTES] = line.ljust(_BLOCK_BYTES, b"\0")
+    return buffer.getvalue()
 
 
 def _as_arrays(datasets: Mapping[str, np.ndarray]) -> Datasets:

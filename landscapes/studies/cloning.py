@@ -58,15 +58,15 @@ class Cloner(NamedTuple):
     """The loss of each clone over all of some pairs, `[num_clones]`."""
 
 
-def check_can_be_cloned(algorithm: Agent, key: str) -> None:
+def check_can_be_cloned(agent: Agent, key: str) -> None:
     """Raises UserError under `key` for an algorithm whose policies remember, as single rows do not say what they do,
     and for one that chooses among actions and does not say how likely each is."""
-    if isinstance(algorithm.env.action, Discrete) and algorithm.algorithm.log_prob is None:
-        raise UserError(key, algorithm.name, "has policies without a log-probability, by which choices are cloned")
-    state = jax.eval_shape(algorithm.init, jax.random.key(0))
-    memory = jax.eval_shape(algorithm.init_memory, jax.random.key(0), state.learner.policy)
+    if isinstance(agent.env.action, Discrete) and agent.algorithm.log_prob is None:
+        raise UserError(key, agent.name, "has policies without a log-probability, by which choices are cloned")
+    state = jax.eval_shape(agent.init, jax.random.key(0))
+    memory = jax.eval_shape(agent.init_memory, jax.random.key(0), state.learner.policy)
     if jax.tree.leaves(memory):
-        raise UserError(key, algorithm.name, "has policies with a memory, which cannot be cloned row by row")
+        raise UserError(key, agent.name, "has policies with a memory, which cannot be cloned row by row")
 
 
 def _seen(row: jax.Array) -> TimeStep:
@@ -75,35 +75,35 @@ def _seen(row: jax.Array) -> TimeStep:
     return TimeStep(row, row, jnp.zeros(()), false, false)
 
 
-def modes(algorithm: Agent, policy: Policy, obs: jax.Array) -> jax.Array:
+def modes(agent: Agent, policy: Policy, obs: jax.Array) -> jax.Array:
     """What `policy` does at each of `obs` `[n, ...]`: its mode, `[n, ...]`."""
     # Fixed keys: the mode is not drawn.
     key_memory, key_act = jax.random.split(jax.random.key(0))
-    memory = algorithm.init_memory(key_memory, policy)
-    return jax.vmap(lambda row: algorithm.act(key_act, policy, _seen(row), memory)[0])(obs)
+    memory = agent.init_memory(key_memory, policy)
+    return jax.vmap(lambda row: agent.act(key_act, policy, _seen(row), memory)[0])(obs)
 
 
-def mismatch(algorithm: Agent, policy: Policy, pairs: Pairs) -> jax.Array:
+def mismatch(agent: Agent, policy: Policy, pairs: Pairs) -> jax.Array:
     """How far `policy` is from doing what the pairs say, `[n]`.
 
     Of numbers the squared difference from its mode, mean over the dimensions of the action; of choices minus their
     log-probability, in nats.
     """
-    if isinstance(algorithm.env.action, Discrete):
-        log_prob = algorithm.algorithm.log_prob
+    if isinstance(agent.env.action, Discrete):
+        log_prob = agent.algorithm.log_prob
         assert log_prob is not None
         key_memory, key = jax.random.split(jax.random.key(0))
-        memory = algorithm.init_memory(key_memory, policy)
+        memory = agent.init_memory(key_memory, policy)
         return -jax.vmap(lambda row, action: log_prob(key, policy, _seen(row), memory, action)[0])(*pairs)
-    return jnp.mean((modes(algorithm, policy, pairs.obs) - pairs.action) ** 2, axis=-1)
+    return jnp.mean((modes(agent, policy, pairs.obs) - pairs.action) ** 2, axis=-1)
 
 
-def relabel(algorithm: Agent, policy: Policy, obs: jax.Array) -> Pairs:
+def relabel(agent: Agent, policy: Policy, obs: jax.Array) -> Pairs:
     """`obs` `[n, ...]` with what `policy` does there."""
 
     @jax.jit
     def of_all(policy: Policy, obs: jax.Array) -> jax.Array:
-        return jax.lax.map(lambda row: modes(algorithm, policy, row[None])[0], obs, batch_size=_ROWS_AT_ONCE)
+        return jax.lax.map(lambda row: modes(agent, policy, row[None])[0], obs, batch_size=_ROWS_AT_ONCE)
 
     return Pairs(obs, of_all(policy, obs))
 
@@ -118,7 +118,7 @@ def split(pairs: Pairs) -> tuple[Pairs, Pairs]:
     return Pairs(*(x[fitted] for x in pairs)), Pairs(*(x[kept] for x in pairs))
 
 
-def own_observations(key: Key, env: Environment, algorithm: Agent, policy: Policy, num_rows: int) -> jax.Array:
+def own_observations(key: Key, env: Environment, agent: Agent, policy: Policy, num_rows: int) -> jax.Array:
     """`[num_rows, ...]`: what the policy sees where it goes itself, exploring as in training.
 
     As many environments side by side as give each the steps of a whole episode, 64 at most, each from a fresh start.
@@ -129,16 +129,14 @@ def own_observations(key: Key, env: Environment, algorithm: Agent, policy: Polic
     @jax.jit
     def seen(key: Key, policy: Policy) -> jax.Array:
         key_starts, key_unroll = (jax.random.split(k, num_lanes) for k in jax.random.split(key))
-        lanes = jax.vmap(lambda k: unroll.start_lane(env, algorithm.init_memory, k, policy))(key_starts)
-        _, steps, _ = unroll.unroll_many(
-            env, algorithm.explore, algorithm.init_memory, key_unroll, policy, lanes, num_steps
-        )
+        lanes = jax.vmap(lambda k: unroll.start_lane(env, agent.init_memory, k, policy))(key_starts)
+        _, steps, _ = unroll.unroll_many(env, agent.explore, agent.init_memory, key_unroll, policy, lanes, num_steps)
         return steps.obs.reshape(-1, *env.observation.shape)[:num_rows]
 
     return seen(key, policy)
 
 
-def make_cloner(algorithm: Agent, learning_rate: float, batch_size: int) -> Cloner:
+def make_cloner(agent: Agent, learning_rate: float, batch_size: int) -> Cloner:
     """Regression by Adam on the mean `mismatch` of batches drawn with replacement.
 
     Update i of a clone draws its rows from `fold_in(key, i)` alone. Parameters on which the mode does not depend stay
@@ -147,7 +145,7 @@ def make_cloner(algorithm: Agent, learning_rate: float, batch_size: int) -> Clon
     optimizer = adam()
 
     def fresh(key: Key, constants: PyTree) -> Clone:
-        policy = Policy(algorithm.init(key).learner.policy.params, constants)
+        policy = Policy(agent.init(key).learner.policy.params, constants)
         return Clone(policy, optimizer.init(policy.params), jnp.float32(0.0))
 
     def update(key: Key, clone: Clone, pairs: Pairs) -> Clone:
@@ -155,7 +153,7 @@ def make_cloner(algorithm: Agent, learning_rate: float, batch_size: int) -> Clon
         batch = Pairs(pairs.obs[index], pairs.action[index])
 
         def loss(params: PyTree) -> jax.Array:
-            return mismatch(algorithm, clone.policy._replace(params=params), batch).mean()
+            return mismatch(agent, clone.policy._replace(params=params), batch).mean()
 
         value, gradients = jax.value_and_grad(loss)(clone.policy.params)
         params, opt_state, _ = descend(optimizer, clone.policy.params, gradients, clone.opt_state, learning_rate)
@@ -169,7 +167,7 @@ def make_cloner(algorithm: Agent, learning_rate: float, batch_size: int) -> Clon
 
     def loss_of_all(clone: Clone, pairs: Pairs) -> jax.Array:
         def of_one(pair: Pairs) -> jax.Array:
-            return mismatch(algorithm, clone.policy, Pairs(pair.obs[None], pair.action[None]))[0]
+            return mismatch(agent, clone.policy, Pairs(pair.obs[None], pair.action[None]))[0]
 
         return jax.lax.map(of_one, pairs, batch_size=_ROWS_AT_ONCE).mean()
 

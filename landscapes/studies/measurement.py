@@ -152,7 +152,7 @@ class _Programs(NamedTuple):
     """Not compiled."""
 
 
-def _jit(env: Environment, algorithm: Agent, near: Neighborhood, shape: _Shape, gamma: float) -> _Programs:
+def _jit(env: Environment, agent: Agent, near: Neighborhood, shape: _Shape, gamma: float) -> _Programs:
     """The jitted parts of one measurement. What a device holds of its own has a leading axis of length 1 on it.
 
     Entry j is sample `j // num_points` at point `j % num_points`.
@@ -188,7 +188,7 @@ def _jit(env: Environment, algorithm: Agent, near: Neighborhood, shape: _Shape, 
 
     def engine(amount: jax.Array) -> rollout.Engine:
         return rollout.make_engine(
-            env, near.act(amount), algorithm.init_memory, shape.lanes, gamma, shared_policy=near.draw is None
+            env, near.act(amount), agent.init_memory, shape.lanes, gamma, shared_policy=near.draw is None
         )
 
     def begin(
@@ -220,7 +220,7 @@ def _jit(env: Environment, algorithm: Agent, near: Neighborhood, shape: _Shape, 
         return devices.alone(engine(amount).advance(devices.own(state), mine, num_rounds))
 
     num = shape.devices
-    options = devices.compiler_options(algorithm.env_steps)
+    options = devices.compiler_options(agent.env_steps)
     return _Programs(
         jax.jit(devices.spread(draw, num, (0, None, None, None, None, None)), compiler_options=options),
         jax.jit(put, donate_argnums=0),
@@ -249,7 +249,7 @@ def _most_at_once(steps: int) -> int:
 
 def make_measure(
     env: Environment,
-    algorithm: Agent,
+    agent: Agent,
     kind: str,
     num_samples: int,
     batch_size: int,
@@ -258,7 +258,7 @@ def make_measure(
     lanes: int | None = None,
     num_points: int | None = None,
 ) -> Measure:
-    """The PURD of any state of `algorithm` under `kind`: `num_samples` neighbours, at most `batch_size` at once.
+    """The PURD of any state of `agent` under `kind`: `num_samples` neighbours, at most `batch_size` at once.
 
     With `num_points`, that of each of so many points, which are measured together: the same random numbers at all.
 
@@ -266,11 +266,11 @@ def make_measure(
     local devices, `lanes` episodes side by side on each (None: what suits this kind of device). The same arguments give
     the same numbers, bit for bit, on the same kind of device and the same number of them.
     """
-    near = make_neighborhood(env, algorithm, kind, amount_sets_rate)
+    near = make_neighborhood(env, agent, kind, amount_sets_rate)
     if num_points is not None and near.draw is None:
         near = near._replace(draw=_itself)  # no two points share their policy
     num_entries = num_samples * (num_points or 1)
-    updates = algorithm.env_steps if kind in algorithm.update_kinds else 0
+    updates = agent.env_steps if kind in agent.update_kinds else 0
     block = min(num_entries, batch_size, _most_at_once(near.episodes * env.episode_length + updates))
     num = devices.num_devices(block)
     share = -(-block // num)
@@ -284,7 +284,7 @@ def make_measure(
         chunk=min(chunk, num_lanes) if devices.one_by_one() else chunk,
         lanes=_whole_lanes(num_lanes) if num_points is not None else num_lanes,
     )
-    made = _Made(_jit(env, algorithm, near, s, gamma), s, near, env.episode_length, algorithm.env_steps)
+    made = _Made(_jit(env, agent, near, s, gamma), s, near, env.episode_length, agent.env_steps)
     is_compiled = False
 
     def ask(key: Key, state: TrainState, points: paths.Points | None, amount: float | jax.Array | None) -> _Asked:

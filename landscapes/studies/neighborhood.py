@@ -33,10 +33,10 @@ class Neighborhood(NamedTuple):
     """Neighbours drawn side by side."""
 
 
-def kinds_of(env: Environment, algorithm: Agent) -> tuple[str, ...]:
+def kinds_of(env: Environment, agent: Agent) -> tuple[str, ...]:
     """Names of the perturbation kinds that make sense for this algorithm on this environment."""
     generic = GENERIC_KINDS if env.scales_start_noise else tuple(k for k in GENERIC_KINDS if k != "init_state")
-    return (*algorithm.update_kinds, *generic)
+    return (*agent.update_kinds, *generic)
 
 
 def perturb(key: Key, params: PyTree, scale: jax.Array) -> PyTree:
@@ -64,49 +64,45 @@ def _with_parameter_noise(act: Act, scale: jax.Array) -> Act:
     return noisy
 
 
-def one_update(algorithm: Agent, amount_is_rate: bool) -> Callable[[Key, TrainState, jax.Array], Policy]:
+def one_update(agent: Agent, amount_is_rate: bool) -> Callable[[Key, TrainState, jax.Array], Policy]:
     """The policy after exactly one update, as training would make it, optimizer moments and all."""
 
     def draw(key: Key, state: TrainState, amount: jax.Array) -> Policy:
         key_batch, key_update = jax.random.split(key)
-        batch = algorithm.sample_batch(key_batch, state)
+        batch = agent.sample_batch(key_batch, state)
         if amount_is_rate:
-            return algorithm.policy_update(key_update, state.learner, batch, amount)[0].policy
-        return algorithm.policy_update(key_update, state.learner, batch)[0].policy
+            return agent.policy_update(key_update, state.learner, batch, amount)[0].policy
+        return agent.policy_update(key_update, state.learner, batch)[0].policy
 
     return draw
 
 
-def make_neighborhood(env: Environment, algorithm: Agent, kind: str, amount_sets_rate: bool) -> Neighborhood:
+def make_neighborhood(env: Environment, agent: Agent, kind: str, amount_sets_rate: bool) -> Neighborhood:
     """The neighbourhood called `kind`; for kinds that are updates `amount_sets_rate` says whether the amount is the
     learning rate. Raises UserError naming the kinds that fit."""
-    if kind in algorithm.update_kinds:
-        update = algorithm.update_kinds[kind]
+    if kind in agent.update_kinds:
+        update = agent.update_kinds[kind]
 
         def act_after_update(amount: jax.Array) -> Act:
-            return (
-                _with_action_noise(algorithm.act, env.action, update.action_noise)
-                if update.action_noise
-                else algorithm.act
-            )
+            return _with_action_noise(agent.act, env.action, update.action_noise) if update.action_noise else agent.act
 
-        draw = one_update(algorithm, amount_sets_rate)
-        return Neighborhood(draw, act_after_update, None, update.episodes, algorithm.updates_per_chunk)
-    if kind not in kinds_of(env, algorithm):
-        allowed = f"does not fit {algorithm.name} on {env.name}; these do: {', '.join(kinds_of(env, algorithm))}"
+        draw = one_update(agent, amount_sets_rate)
+        return Neighborhood(draw, act_after_update, None, update.episodes, agent.updates_per_chunk)
+    if kind not in kinds_of(env, agent):
+        allowed = f"does not fit {agent.name} on {env.name}; these do: {', '.join(kinds_of(env, agent))}"
         raise UserError("experiment.noise_type", kind, allowed)
     if kind == "action":
-        return Neighborhood(None, lambda scale: _with_action_noise(algorithm.act, env.action, scale), None)
+        return Neighborhood(None, lambda scale: _with_action_noise(agent.act, env.action, scale), None)
     if kind == "parameter":
-        return Neighborhood(None, lambda scale: _with_parameter_noise(algorithm.act, scale), None)
+        return Neighborhood(None, lambda scale: _with_parameter_noise(agent.act, scale), None)
     if kind == "init_state":
-        return Neighborhood(None, lambda _: algorithm.act, lambda scale: scale)
+        return Neighborhood(None, lambda _: agent.act, lambda scale: scale)
 
     def draw_parameters(key: Key, state: TrainState, amount: jax.Array) -> Policy:
         policy = state.learner.policy
         return policy._replace(params=perturb(key, policy.params, amount))
 
-    return Neighborhood(draw_parameters, lambda _: algorithm.act, None)
+    return Neighborhood(draw_parameters, lambda _: agent.act, None)
 
 
 def traced(amount: float | jax.Array | None) -> jax.Array:
@@ -114,24 +110,24 @@ def traced(amount: float | jax.Array | None) -> jax.Array:
     return jnp.float32(0.0 if amount is None else amount)
 
 
-def check_amounts(algorithm: Agent, kind: str, amounts: Sequence[float | None], key: str) -> None:
+def check_amounts(agent: Agent, kind: str, amounts: Sequence[float | None], key: str) -> None:
     """Raises UserError under `key` where null is none of the amounts of `kind`, two of `amounts` are the same, or one
     is no probability where it has to be."""
-    if kind == "action" and isinstance(algorithm.env.action, Discrete):
+    if kind == "action" and isinstance(agent.env.action, Discrete):
         for amount in amounts:
             if amount is not None and amount > 1:
                 raise UserError(key, amount, "must be a probability, from 0 to 1, where actions are choices")
     if None not in amounts:
         return
-    if kind not in algorithm.update_kinds:
+    if kind not in agent.update_kinds:
         raise UserError(key, "null", f"must be a number with {kind}; only updates have a rate of the run's own")
-    if any(amount is not None and not amount_sets_rate(algorithm, kind, amount) for amount in amounts):
+    if any(amount is not None and not amount_sets_rate(agent, kind, amount) for amount in amounts):
         raise UserError(key, "[0,null]", f"0 and null are the same with {kind}, the run's own rate; give one of them")
 
 
-def amount_sets_rate(algorithm: Agent, kind: str, amount: float | None) -> bool:
+def amount_sets_rate(agent: Agent, kind: str, amount: float | None) -> bool:
     """Whether the user's number replaces the run's learning rate: always where it is one, if positive where it is a
     label; None never does."""
-    if kind not in algorithm.update_kinds or amount is None:
+    if kind not in agent.update_kinds or amount is None:
         return False
-    return algorithm.update_kinds[kind].amount == "learning_rate" or amount > 0
+    return agent.update_kinds[kind].amount == "learning_rate" or amount > 0

@@ -132,12 +132,12 @@ class Updater(NamedTuple):
     advance: Advance
 
 
-def make_updater(algorithm: Agent) -> Updater:
-    """Training of any state of `algorithm`, compiled once."""
+def make_updater(agent: Agent) -> Updater:
+    """Training of any state of `agent`, compiled once."""
 
     @jax.jit
     def step(key: Key, state: TrainState, index: jax.Array) -> TrainState:
-        return training.iteration(algorithm, key, state, index)[0]
+        return training.iteration(agent, key, state, index)[0]
 
     def advance(key: Key, state: TrainState, iteration: int, num_steps: int) -> TrainState:
         for i in range(num_steps):

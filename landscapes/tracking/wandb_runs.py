@@ -10,9 +10,9 @@ import signal
 import subprocess
 import sys
 import tempfile
-from pathlib import Path
 from typing import NamedTuple
 
+from landscapes.machine.folders import REPOSITORY
 from landscapes.tracking import why_silent
 
 ASK_SECONDS = 15.0
@@ -44,7 +44,7 @@ def wandb_runs(project: str, entity: str | None, name: str) -> list[WandbRun]:
     path = f"{entity}/{project}" if entity else project
     with tempfile.TemporaryDirectory(prefix="wandb-") as folder:
         own = dict.fromkeys(("WANDB_DIR", "WANDB_CACHE_DIR", "WANDB_DATA_DIR"), folder)
-        search = [str(Path(__file__).parent.parent), os.environ.get("PYTHONPATH")]
+        search = [str(REPOSITORY), os.environ.get("PYTHONPATH")]
         own |= {"WANDB_SILENT": "true", "PYTHONPATH": os.pathsep.join(filter(None, search))}
         inherited = {key: value for key, value in os.environ.items() if key not in _INHERITED_NEVER}
         asked = _output([sys.executable, "-m", "landscapes.tracking.wandb_runs", path, name], {**inherited, **own})

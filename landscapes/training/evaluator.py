@@ -25,12 +25,12 @@ class Evaluator(NamedTuple):
 
 
 def make_evaluator(
-    env: Environment, algorithm: Agent, num_seeds: int, num_episodes: int, max_lanes: int = 256
+    env: Environment, agent: Agent, num_seeds: int, num_episodes: int, max_lanes: int = 256
 ) -> Evaluator:
     """Evaluates the mode of each policy, from fresh starts drawn anew for every `step`, the first episode of each
     environment only."""
     num = num_seeds * num_episodes
-    engine = rollout.make_engine(env, algorithm.act, algorithm.init_memory, min(num, max_lanes), 1.0)
+    engine = rollout.make_engine(env, agent.act, agent.init_memory, min(num, max_lanes), 1.0)
 
     @jax.jit
     def run(keys: Key, policies: Policy, step: jax.Array) -> jax.Array:
@@ -45,7 +45,7 @@ def make_evaluator(
         return state.results.returns.reshape(num_seeds, num_episodes)
 
     def program(keys: Key) -> Program:
-        policies = jax.eval_shape(jax.vmap(algorithm.init), keys).learner.policy
+        policies = jax.eval_shape(jax.vmap(agent.init), keys).learner.policy
         return Program(run, (keys, policies, np.uint32(0)))
 
     def evaluate(keys: Key, policies: Policy, step: int) -> np.ndarray:

@@ -48,7 +48,7 @@ class Trainer(NamedTuple):
     """`[num_seeds]` bool: whether a member's policy is free of NaN and infinity."""
 
 
-def iteration(algorithm: Agent, key: Key, state: TrainState, index: jax.Array) -> tuple[TrainState, Metrics, Metrics]:
+def iteration(agent: Agent, key: Key, state: TrainState, index: jax.Array) -> tuple[TrainState, Metrics, Metrics]:
     """Iteration `index` (traced uint32, counted from the start of the run): the state, metrics, and their weights.
 
     It warms up or trains as `index` says and draws from `key` alone. Which phase of `update` runs depends on the index,
@@ -56,13 +56,13 @@ def iteration(algorithm: Agent, key: Key, state: TrainState, index: jax.Array) -
     compile, stands in the program once. A metric that this phase does not report has weight 0.
     """
     key_collect, key_update = jax.random.split(key)
-    warming = index < jnp.uint32(algorithm.warm_up_steps) if algorithm.warm_up_steps else False
-    state, data, collected = algorithm.collect(key_collect, state, uniform=warming)
+    warming = index < jnp.uint32(agent.warm_up_steps) if agent.warm_up_steps else False
+    state, data, collected = agent.collect(key_collect, state, uniform=warming)
 
     def updated(phase: int) -> Callable[..., tuple[Any, Metrics]]:
-        return lambda key, learner, log, data: algorithm.update(key, learner, log, data, phase)
+        return lambda key, learner, log, data: agent.update(key, learner, log, data, phase)
 
-    branches = [updated(phase) for phase in range(algorithm.period)]
+    branches = [updated(phase) for phase in range(agent.period)]
     shapes = [jax.eval_shape(branch, key_update, state.learner, state.log, data)[1] for branch in branches]
     zeros = {name: jnp.zeros(x.shape, x.dtype) for shape in shapes for name, x in sorted(shape.items())}
 
@@ -77,26 +77,26 @@ def iteration(algorithm: Agent, key: Key, state: TrainState, index: jax.Array) -
     runs = [padded(branch) for branch in branches]
     told = (state.learner, zeros, {name: jnp.float32(0.0) for name in zeros})
     read = (state.log, data)
-    if algorithm.period == 1 and not algorithm.warm_up_steps:
+    if agent.period == 1 and not agent.warm_up_steps:
         told = runs[0](key_update, told, read)
     else:
-        phase = ((index - jnp.uint32(algorithm.warm_up_steps)) % jnp.uint32(algorithm.period)).astype(jnp.int32)
+        phase = ((index - jnp.uint32(agent.warm_up_steps)) % jnp.uint32(agent.period)).astype(jnp.int32)
         told, read = devices.run_one(jnp.where(warming, -1, phase), runs, key_update, told, read)
     learner, metrics, weights = told
     weights |= {name: jnp.float32(1.0) for name in collected}
     return TrainState(learner, read[0], state.lanes), collected | metrics, weights
 
 
-def blank_tally(algorithm: Agent) -> Tally:
+def blank_tally(agent: Agent) -> Tally:
     """The tally of one member before anything was counted, as NumPy arrays."""
     key = jax.random.key(0)
-    state = jax.eval_shape(algorithm.init, key)
-    _, *told = jax.eval_shape(functools.partial(iteration, algorithm), key, state, np.uint32(0))
+    state = jax.eval_shape(agent.init, key)
+    _, *told = jax.eval_shape(functools.partial(iteration, agent), key, state, np.uint32(0))
     return Tally(*jax.tree.map(lambda x: np.zeros(x.shape, x.dtype), told))
 
 
 def iterate(
-    algorithm: Agent, key: Key, state: TrainState, tally: Tally, start: jax.Array, stop: jax.Array
+    agent: Agent, key: Key, state: TrainState, tally: Tally, start: jax.Array, stop: jax.Array
 ) -> tuple[TrainState, Tally]:
     """Iterations start..stop-1 (traced) of one member, and the tally with theirs.
 
@@ -106,20 +106,20 @@ def iterate(
 
     def body(i: jax.Array, carry: tuple[TrainState, Tally]) -> tuple[TrainState, Tally]:
         state, tally = carry
-        state, metrics, weights = iteration(algorithm, jax.random.fold_in(key, i), state, i)
+        state, metrics, weights = iteration(agent, jax.random.fold_in(key, i), state, i)
         return state, jax.tree.map(jnp.add, tally, Tally(metrics, weights))
 
     done: tuple[TrainState, Tally] = jax.lax.fori_loop(start, stop, body, (state, tally))
     return done
 
 
-def make_trainer(algorithm: Agent) -> Trainer:
+def make_trainer(agent: Agent) -> Trainer:
     """Training compiled once, whatever lies between two saves or evaluations.
 
     Members are whole runs side by side: one per core on a CPU, where one program after the other is faster than
     batched products; as many as there are, batched, on an accelerator.
     """
-    options = devices.compiler_options(algorithm.env_steps)
+    options = devices.compiler_options(agent.env_steps)
 
     def mapped(f: Callable[..., Any], width: int, in_axes: tuple[int | None, ...]) -> Callable[..., Any]:
         """`f` of one member over the `width` members of a device; without a batch where there is but one."""
@@ -136,10 +136,10 @@ def make_trainer(algorithm: Agent) -> Trainer:
     @functools.cache
     def programs(num: int, width: int) -> tuple[Any, Any]:
         def start(key: Key) -> TrainState:
-            return algorithm.init(key)
+            return agent.init(key)
 
         def loop(key: Key, state: TrainState, tally: Tally, start: jax.Array, stop: jax.Array) -> Any:
-            return iterate(algorithm, key, state, tally, start, stop)
+            return iterate(agent, key, state, tally, start, stop)
 
         axes = (0, 0, 0, None, None)
         return (
@@ -173,7 +173,7 @@ def make_trainer(algorithm: Agent) -> Trainer:
 
         return Members(tuple(devices.put_apart(together(part), num) for part in places(len(states))), len(states))
 
-    blank_of_one = functools.cache(functools.partial(blank_tally, algorithm))
+    blank_of_one = functools.cache(functools.partial(blank_tally, agent))
 
     def blank(num_seeds: int) -> Members:
         return place([blank_of_one()] * num_seeds)

@@ -46,9 +46,9 @@ def run(job: Job) -> None:
     root = s.root_policy_conf
     results = storage.results_directory(job.results_dir)
     parent = find_root(job, results, root)
-    env, algorithm = loading.rebuild(parent)
-    cloning.check_can_be_cloned(algorithm, "experiment.root_policy_conf.run_name")
-    state = loading.load_state(parent, root.seed, root.ckpt, algorithm)
+    env, agent = loading.rebuild(parent)
+    cloning.check_can_be_cloned(agent, "experiment.root_policy_conf.run_name")
+    state = loading.load_state(parent, root.seed, root.ckpt, agent)
     num_rows = _num_rows(s, state)
     record = _record(job, s, parent)
     name = job.member_name or clone_name(s, parent.name)
@@ -57,10 +57,10 @@ def run(job: Job) -> None:
         return
     with storage.hold_run(child):
         schedule = _schedule(s)
-        _print_plan(s, parent, child, env, algorithm, schedule, state, num_rows)
+        _print_plan(s, parent, child, env, agent, schedule, state, num_rows)
         tracker = job_tracker(job, child, child.name, "train_bc", parent.name, child.record.get("wandb_id"))
         child = child.write_record(**continued(record), wandb_id=tracker.run_id)
-        loop = _Cloning(job.save_interval, s, parent, child, env, algorithm, state, schedule, tracker)
+        loop = _Cloning(job.save_interval, s, parent, child, env, agent, state, schedule, tracker)
         error: BaseException | None = None
         try:
             loop.go(num_rows)
@@ -115,7 +115,7 @@ def _print_plan(
     parent: storage.Run,
     child: storage.Run,
     env: Environment,
-    algorithm: Agent,
+    agent: Agent,
     schedule: Schedule,
     state: TrainState,
     num_rows: int,
@@ -130,7 +130,7 @@ def _print_plan(
         f"Cloning of {parent.name}, seed {root.seed}, checkpoint {root.ckpt}",
         {
             "run": str(child.path),
-            "policy": f"{algorithm.name} on {env.name} ({env.backend})",
+            "policy": f"{agent.name} on {env.name} ({env.backend})",
             "data": f"{console.human_count(num_rows)}: {source}; every tenth is held out",
             "clones": f"{s.num_seeds}, in one program",
             "updates": f"{console.human_count(s.max_steps)} of {s.batch_size} rows each",
@@ -159,17 +159,17 @@ class _Cloning:
         parent: storage.Run,
         child: storage.Run,
         env: Environment,
-        algorithm: Agent,
+        agent: Agent,
         root: TrainState,
         schedule: Schedule,
         tracker: Tracker,
     ) -> None:
         self.save_interval, self.s, self.parent, self.child = save_interval, s, parent, child
-        self.env, self.algorithm, self.root, self.schedule, self.tracker = env, algorithm, root, schedule, tracker
+        self.env, self.agent, self.root, self.schedule, self.tracker = env, agent, root, schedule, tracker
         self.keys = training.member_keys(s.seed, s.num_seeds)
-        self.cloner = cloning.make_cloner(algorithm, s.lr, s.batch_size)
+        self.cloner = cloning.make_cloner(agent, s.lr, s.batch_size)
         measured, _ = loading.rebuild(parent, s.eval_episode_length)
-        self.evaluate = training.make_evaluator(measured, algorithm, s.num_seeds, s.eval_episodes).evaluate
+        self.evaluate = training.make_evaluator(measured, agent, s.num_seeds, s.eval_episodes).evaluate
         self.curves = Curves(child, s.num_seeds, steps_are="updates of one clone")
         self.diverged: dict[int, int] = {}
         self.files: list[Path] = []
@@ -181,7 +181,7 @@ class _Cloning:
 
     def go(self, num_rows: int) -> None:
         """Clones to the end of the schedule, from the latest save or from the start."""
-        pairs = cloning.relabel(self.algorithm, self.root.learner.policy, self._observations(num_rows))
+        pairs = cloning.relabel(self.agent, self.root.learner.policy, self._observations(num_rows))
         fitted, self.held_out = cloning.split(pairs)
         at = self._restore()
         total, seconds_each = self.schedule.total, 0.0
@@ -238,7 +238,7 @@ class _Cloning:
             end = int(log.count)
             return replay.rows(log, end - num_rows, end).obs
         key = jax.random.fold_in(jax.random.key(self.s.seed), self.s.num_seeds)  # the clones have those before it
-        return cloning.own_observations(key, self.env, self.algorithm, self.root.learner.policy, num_rows)
+        return cloning.own_observations(key, self.env, self.agent, self.root.learner.policy, num_rows)
 
     def _start(self) -> _Standing:
         conf = self.s.root_policy_conf

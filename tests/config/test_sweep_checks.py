@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from landscapes import storage, tracking
+from landscapes.cluster import sweep_folder
 from landscapes.config import sweep
 from landscapes.config.job import Job
 from landscapes.config.launch import run_entry_point
@@ -205,7 +206,7 @@ def test_a_sweep_that_waits_for_other_jobs_may_name_what_they_will_make(
     ]:
         assert run_entry_point(entry_point, [*slurm, *arguments]) == 2
         assert "run_name=soon: there is no such run" in capsys.readouterr().err
-        assert not storage.sweeps_folder(results).exists() or counts
+        assert not sweep_folder.sweeps_folder(results).exists() or counts
         assert run_entry_point(entry_point, [*slurm, waiting, *arguments]) == 0
     assert counts == [2, 2]
 

@@ -12,10 +12,10 @@ from pathlib import Path
 import doc_blocks
 import pytest
 from doc_blocks import PAGES, ROOT, blocks, name_of
-from tests.test_published_commands import LINES, SMALL, SMALL_PPO
 
 from landscapes.config.launch import run_entry_point
 from landscapes.envs import brax
+from tests.docs.test_published_commands import LINES, SMALL, SMALL_PPO
 
 TRAINING = "run_name=calm experiment.env_name=hopper experiment.agent_log_starts=[15,30,45,60,195]"
 """The run that pages speak of, with the checkpoints that 50000, 100000, 150000, 200000 and 650000 become."""

@@ -3,6 +3,7 @@
 Reads the pages and the code; runs no job. What a page says in prose is compared by the words around the number.
 """
 
+import math
 import re
 from pathlib import Path
 from typing import Any
@@ -13,16 +14,15 @@ from omegaconf import OmegaConf
 
 from eval_policy import interpolation
 from eval_policy.experiments.landscape_slice import RADII
-from landscapes import tracking
+from landscapes import run_names
 from landscapes.algorithms import ppo, sac, td3
 from landscapes.config.compose import CONF
 from landscapes.config.schemas import EXPERIMENTS, TrainJaxrl, TrainPpo
 from landscapes.experience import rollout
 from landscapes.figures.gallery import KINDS
-from landscapes.machine import runtime
-from landscapes.storage import runs
+from landscapes.machine import xla_flags
 from landscapes.studies import measurement, neighborhood
-from landscapes.tracking import wandb_runs
+from landscapes.tracking import trackers, wandb_runs
 from run_algorithm import train
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -74,7 +74,7 @@ def told(text: str, experiment: str) -> dict[str, str]:
 
 def same(said: str, value: Any) -> bool:
     """Whether a cell says that value: as YAML, `required` for what has no default, `a, b, …, z` for a list."""
-    said = said.strip("`")
+    said = said.strip("`").replace("√2", str(math.sqrt(2.0)))
     if said == "required":
         return bool(value == "???")
     if isinstance(value, list) and not said.startswith("["):
@@ -197,9 +197,9 @@ SAYS = [
     ("paths.md", r"the same, but never more than (\d+) policies", interpolation.MAX_POLICIES),
     ("command_line.md", r"never more than (\d+) policies together", interpolation.MAX_POLICIES),
     ("files.md", r"A segment has at most ([\d ]+) rows", train.ROWS_PER_SEGMENT),
-    ("files.md", r"at most (\d+) characters", runs._LONGEST_NAME),
-    ("command_line.md", r"does not answer within (\d+) s at the start", tracking._ANSWER_SECONDS),
-    ("command_line.md", r"at the end it waits for at most (\d+) s", tracking._FINISH_SECONDS),
+    ("files.md", r"at most (\d+) characters", run_names._LONGEST),
+    ("command_line.md", r"does not answer within (\d+) s at the start", trackers._ANSWER_SECONDS),
+    ("command_line.md", r"at the end it waits for at most (\d+) s", trackers._FINISH_SECONDS),
     ("command_line.md", r"no answer within (\d+) s is one line more", wandb_runs.ASK_SECONDS),
     ("command_line.md", r"null: `random` ([\d.]+), `update`", RADII["random"]),
     ("command_line.md", r"`update` ([\d.]+), `policies`", RADII["update"]),
@@ -225,9 +225,9 @@ def test_a_block_is_as_large_as_the_page_says() -> None:
 
 def test_flags_of_the_compiler_are_those_that_are_set() -> None:
     page = prose("command_line.md")
-    for flag, value in ((runtime._EMITTERS, "false"), (runtime._EXTRA_OPTIONS, runtime._LOOPS)):
+    for flag, value in ((xla_flags.EMITTERS, "false"), (xla_flags.EXTRA_OPTIONS, xla_flags.LOOPS)):
         assert f"`{flag}={value}`" in page
-    assert f"`{runtime._HOST_DEVICES}=`" in page
+    assert f"`{xla_flags.HOST_DEVICES}=`" in page
 
 
 def test_kinds_of_figures_are_those_that_are_drawn() -> None:

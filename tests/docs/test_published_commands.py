@@ -155,6 +155,7 @@ def check_results(results: Path, num_envs: int) -> None:
             assert (results / f"td_1_s{seed}_c{step}_0.1cvar_0" / "seed0" / "ckpt_0.h5").is_file()
 
 
+@pytest.mark.slow
 def test_every_line_runs_on_stand_ins(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

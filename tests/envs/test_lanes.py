@@ -241,7 +241,7 @@ def test_derivatives_of_many_lanes() -> None:
     assert_close(tuple(jax.jvp(jax.vmap(g), (x,), (x,)) for g in (lanes_last(f), f)))
 
 
-@pytest.mark.parametrize("backend", ["spring", "generalized"])
+@pytest.mark.parametrize("backend", ["spring", pytest.param("generalized", marks=pytest.mark.slow)])
 def test_a_simulator_in_many_lanes_is_that_in_one(backend: str) -> None:
     env = make_environment("hopper", backend, 100)
     states, _ = jax.vmap(env.reset)(jax.random.split(jax.random.key(0), 3))

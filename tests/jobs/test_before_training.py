@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pytest
-from tests.test_identity import train
 
 from landscapes.config.launch import run_entry_point
+from tests.jobs.test_identity import train
 from tests.jobs.test_jobs import snapshot
 
 EVALUATE, IMPROVE = "eval_policy", "improve_ltp"

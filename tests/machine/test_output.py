@@ -60,4 +60,4 @@ def test_a_report_is_written_where_a_folder_has_a_name_that_is_no_text(tmp_path:
     run = storage.create_run(results, "calm", record, overwrite=False)
     run.seed_directory(0).mkdir()
     run.checkpoint_path(0, 10).touch()
-    assert b"r\xe9sultats" in write_report(["calm"], str(results)).read_bytes()
+    assert b"r\xe9sultats" in write_report(["calm"], str(results)).path.read_bytes()

@@ -49,18 +49,18 @@ def test_a_packed_run_has_the_checkpoints_and_rows_of_the_log_that_they_saw(trai
         whole = landscapes.load("long", 1, step, trained).state
         packed = landscapes.load("small", seed, step, tmp_path).state
         jax.tree.map(np.testing.assert_array_equal, packed.learner, whole.learner)
-        jax.tree.map(np.testing.assert_array_equal, packed.experience.snapshot, whole.experience.snapshot)
-        few, all_of_them = packed.experience.log, whole.experience.log
+        jax.tree.map(np.testing.assert_array_equal, packed.lanes, whole.lanes)
+        few, all_of_them = packed.log, whole.log
         assert isinstance(few, Replay)
         assert isinstance(all_of_them, Replay)
         assert (int(few.count), len(few.data.reward)) == (25, 25)
         present = {row.tobytes() for row in np.asarray(all_of_them.data.obs)}
         own = [row.tobytes() for row in np.asarray(few.data.obs)]
         assert set(own) <= present
-    assert len(landscapes.load("small", 0, 40, tmp_path).state.experience.log.data.reward) == 25
+    assert len(landscapes.load("small", 0, 40, tmp_path).state.log.data.reward) == 25
     words = ["pack", "long", "1", "40", "rows=9999", "name=all", f"out={tmp_path}", f"results_dir={trained}"]
     assert paper(words) == 0
-    assert int(landscapes.load("all", 0, 40, tmp_path).state.experience.log.count) == 40, "no more than there are"
+    assert int(landscapes.load("all", 0, 40, tmp_path).state.log.count) == 40, "no more than there are"
 
 
 @pytest.mark.parametrize(
@@ -122,5 +122,5 @@ def test_what_ships_is_a_pair_of_packed_runs() -> None:
         assert run.num_seeds == len(run.record["packed"]) == 1
         env, algorithm, state = landscapes.load(name, results_dir=demo.DATA)
         assert (env.name, algorithm.name) == ("hopper", "td3")
-        assert isinstance(state.experience.log, Replay)
+        assert isinstance(state.log, Replay)
         assert sum(path.stat().st_size for path in run.path.rglob("*")) < 6e6

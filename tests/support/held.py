@@ -29,7 +29,8 @@ def _held(make_trainer: Callable[[Any], training.Trainer]) -> Callable[[Any], tr
 
         def advance(*arguments: Any) -> Any:
             if next(calls) >= FREE_CALLS:
-                while Path(os.environ[HOLD]).exists():
+                # Not in the process that only looks whether the members of a sweep can be imported.
+                while HOLD in os.environ and Path(os.environ[HOLD]).exists():
                     time.sleep(0.05)
             return trainer.advance(*arguments)
 
