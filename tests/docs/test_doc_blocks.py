@@ -57,11 +57,12 @@ PREPARED = {
 """What a page supposes to have been run beside the training: entry point, settings, and those that stay as they are."""
 
 TESTED_ELSEWHERE = {
-    "README.md": "tests/test_readme.py",
-    "docs/cluster.md": "tests/test_cluster_docs.py, on a real SLURM",
+    "README.md": "tests/docs/test_readme.py",
+    "docs/cluster.md": "tests/cluster/test_cluster_docs.py, on a real SLURM",
+    "docs/paper.md": "tests/paper/, smaller: hours as they stand",
 }
 NOT_RUN = {
-    "wandb": "needs a server: tests/test_wandb_server.py uploads to one of its own",
+    "wandb": "needs a server: tests/tracking/test_wandb_server.py uploads to one of its own",
     "make": "measures for most of an hour: tests/test_benchmarks.py runs the workloads",
 }
 """Programs whose commands are only read."""

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import doc_blocks
 import pytest
 
 from landscapes.config.launch import run_entry_point
@@ -112,6 +113,16 @@ def test_a_dry_run_says_everything_and_does_nothing(tmp_path: Path, capsys: pyte
     assert len(commands) == 4 + 3 + 2 + 1, "four stages, three examples, figures and report, the page"
     assert {"run_algorithm", "eval_policy", "improve_ltp", "landscapes.figures", "landscapes.report"} <= set(commands)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_lines_of_its_page_are_understood(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    page = doc_blocks.ROOT / "docs" / "paper.md"
+    lines = [line for block in doc_blocks.blocks(page, "sh") for line in doc_blocks.commands(block)]
+    studies = [line.settings for line in lines if any(word.startswith("size=") for word in line.settings)]
+    assert len(studies) == 2
+    for words in studies:
+        assert paper.main([*words, f"results_dir={tmp_path}", "dry_run=true"], lambda *_: pytest.fail("ran")) == 0
 
 
 def test_on_a_cluster_stages_are_sweeps_side_by_side() -> None:
