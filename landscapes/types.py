@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Protocol
 
 import jax
+import jax.numpy as jnp
 
 from landscapes.spaces import Box, Space, Spaces
 
@@ -27,6 +28,12 @@ class TimeStep(NamedTuple):
     reward: jax.Array
     terminated: jax.Array
     truncated: jax.Array
+
+
+def first_step(obs: jax.Array) -> TimeStep:
+    """The time step of a fresh start: nothing was earned, nothing has ended."""
+    false = jnp.zeros((), bool)
+    return TimeStep(obs, obs, jnp.zeros(()), false, false)
 
 
 class Transition(NamedTuple):

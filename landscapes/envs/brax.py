@@ -14,7 +14,7 @@ import jax.numpy as jnp
 
 from landscapes.envs.lanes import lanes_last
 from landscapes.spaces import Box
-from landscapes.types import Environment, Key, PyTree, TimeStep
+from landscapes.types import Environment, Key, PyTree, TimeStep, first_step
 
 SCALES_START_NOISE = ("ant", "halfcheetah", "hopper", "humanoid", "swimmer", "walker2d")
 """Tasks whose start noise is one number; the others write theirs into `reset`."""
@@ -68,9 +68,7 @@ def make(name: str, backend: str, episode_length: int) -> Environment:
         # Brax draws the inverted pendulums' and others' starts from the key alone: start_noise is ignored there.
         with jax.numpy_rank_promotion("allow"):  # Brax relies on it
             state = noisy.reset(key)
-        false = jnp.zeros((), bool)
-        timestep = TimeStep(state.obs, state.obs, jnp.zeros((), jnp.float32), false, false)
-        return BraxState(state, jnp.zeros((), jnp.int32)), timestep
+        return BraxState(state, jnp.zeros((), jnp.int32)), first_step(state.obs)
 
     def step(state: BraxState, action: jax.Array) -> tuple[BraxState, TimeStep]:
         # Brax writes into the metrics dictionary it is given: hand it a copy.

@@ -8,15 +8,10 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from landscapes.envs.tasks import GYMNAX
 from landscapes.errors import UserError
 from landscapes.spaces import Box, Discrete, Space
-from landscapes.types import Environment, Key, PyTree, TimeStep
-
-BACKEND = "gymnax"
-
-CONTROL = ("Acrobot-v1", "CartPole-v1", "MountainCar-v0", "MountainCarContinuous-v0", "Pendulum-v1")
-MINATAR = ("Asterix-MinAtar", "Breakout-MinAtar", "Freeway-MinAtar", "Seaquest-MinAtar", "SpaceInvaders-MinAtar")
-TASKS = (*CONTROL, *MINATAR)
+from landscapes.types import Environment, Key, PyTree, TimeStep, first_step
 
 
 class GymnaxState(NamedTuple):
@@ -58,8 +53,7 @@ def make(name: str, episode_length: int, key: str = "env_name") -> Environment:
         obs, simulator = task.reset_env(key_start, params)
         simulator = jax.tree.map(lambda x: jnp.asarray(x, jnp.result_type(x)), simulator)  # no weak types
         state = GymnaxState(simulator, jax.random.key_data(key_steps), jnp.zeros((), jnp.int32))
-        false = jnp.zeros((), bool)
-        return state, TimeStep(seen(obs), seen(obs), jnp.zeros(()), false, false)
+        return state, first_step(seen(obs))
 
     def step(state: GymnaxState, chosen: jax.Array) -> tuple[GymnaxState, TimeStep]:
         key_step, key_next = jax.random.split(jax.random.wrap_key_data(state.random))
@@ -77,7 +71,7 @@ def make(name: str, episode_length: int, key: str = "env_name") -> Environment:
 
     return Environment(
         name=name,
-        backend=BACKEND,
+        backend=GYMNAX,
         reset=reset,
         step=step,
         observation=observation,

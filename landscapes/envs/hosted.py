@@ -19,7 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from landscapes.spaces import Box, Space
-from landscapes.types import Environment, Key, TimeStep
+from landscapes.types import Environment, Key, TimeStep, first_step
 
 MOST_IDLE = 512
 """Simulators that a pool keeps at most; the one that has waited longest is given to the next state."""
@@ -128,13 +128,8 @@ class _Pool:
         """A simulator that stands at this state: one that waits there, else another that is led there."""
         name = self._name(saved, seed, actions, count)
         with self._lock:
-            waiting = self._idle.get(name)
-            if waiting:
-                self._num_idle -= 1
-                simulator = waiting.pop()
-                if not waiting:
-                    del self._idle[name]
-                return simulator
+            if name in self._idle:
+                return self._taken(name)
         simulator = self._any()
         if self.hosted.saved_size:
             simulator.restore(saved)
@@ -148,13 +143,17 @@ class _Pool:
         """A simulator that stands anywhere: the one that has waited longest where there are many."""
         with self._lock:
             if self._num_idle >= MOST_IDLE:
-                name, waiting = next(iter(self._idle.items()))
-                self._num_idle -= 1
-                simulator = waiting.pop()
-                if not waiting:
-                    del self._idle[name]
-                return simulator
+                return self._taken(next(iter(self._idle)))
         return self.hosted.make()
+
+    def _taken(self, name: bytes) -> Simulator:
+        """One that waits there, and waits no more; the lock is held."""
+        self._num_idle -= 1
+        waiting = self._idle[name]
+        simulator = waiting.pop()
+        if not waiting:
+            del self._idle[name]
+        return simulator
 
     def _put(self, name: bytes, simulator: Simulator) -> None:
         with self._lock:
@@ -204,8 +203,7 @@ def make_hosted(hosted: Hosted, backend: str) -> Environment:
 
     def reset(key: Key, start_noise: float | jax.Array = 1.0) -> tuple[HostedState, TimeStep]:
         state, obs = begin(key, jnp.array(True))
-        false = jnp.zeros((), bool)
-        return state, TimeStep(obs, obs, jnp.zeros(()), false, false)
+        return state, first_step(obs)
 
     def renew(key: Key, state: HostedState, ended: jax.Array) -> tuple[HostedState, jax.Array]:
         fresh, obs = begin(key, ended)

@@ -19,7 +19,7 @@ from landscapes.experience import unroll
 from landscapes.machine import devices
 from landscapes.networks.optimizers import adam, descend
 from landscapes.spaces import Discrete
-from landscapes.types import Agent, Environment, Key, Policy, PyTree, TimeStep
+from landscapes.types import Agent, Environment, Key, Policy, PyTree, first_step
 
 HELD_OUT = 10
 """Every so many-th row is kept out of the regression."""
@@ -69,18 +69,12 @@ def check_can_be_cloned(agent: Agent, key: str) -> None:
         raise UserError(key, agent.name, "has policies with a memory, which cannot be cloned row by row")
 
 
-def _seen(row: jax.Array) -> TimeStep:
-    """The time step of an agent that sees `row`."""
-    false = jnp.zeros((), bool)
-    return TimeStep(row, row, jnp.zeros(()), false, false)
-
-
 def modes(agent: Agent, policy: Policy, obs: jax.Array) -> jax.Array:
     """What `policy` does at each of `obs` `[n, ...]`: its mode, `[n, ...]`."""
     # Fixed keys: the mode is not drawn.
     key_memory, key_act = jax.random.split(jax.random.key(0))
     memory = agent.init_memory(key_memory, policy)
-    return jax.vmap(lambda row: agent.act(key_act, policy, _seen(row), memory)[0])(obs)
+    return jax.vmap(lambda row: agent.act(key_act, policy, first_step(row), memory)[0])(obs)
 
 
 def mismatch(agent: Agent, policy: Policy, pairs: Pairs) -> jax.Array:
@@ -94,7 +88,7 @@ def mismatch(agent: Agent, policy: Policy, pairs: Pairs) -> jax.Array:
         assert log_prob is not None
         key_memory, key = jax.random.split(jax.random.key(0))
         memory = agent.init_memory(key_memory, policy)
-        return -jax.vmap(lambda row, action: log_prob(key, policy, _seen(row), memory, action)[0])(*pairs)
+        return -jax.vmap(lambda row, action: log_prob(key, policy, first_step(row), memory, action)[0])(*pairs)
     return jnp.mean((modes(agent, policy, pairs.obs) - pairs.action) ** 2, axis=-1)
 
 

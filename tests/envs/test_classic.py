@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from landscapes.envs import classic, make_environment
+from landscapes.envs import make_environment, tasks
 from landscapes.spaces import Discrete
 
 STATES = {
@@ -63,7 +63,7 @@ def rolled_out(name: str, num_lanes: int, num_steps: int, episode_length: int = 
     return jax.tree.map(np.asarray, run(jax.random.key(3)))
 
 
-@pytest.mark.parametrize("name", classic.TASKS)
+@pytest.mark.parametrize("name", [name for name, backends in tasks.TASKS.items() if tasks.GYMNAX in backends])
 def test_states_keep_structure_shapes_and_dtypes(name: str) -> None:
     env = make_environment(name, episode_length=7)
     begun = jax.eval_shape(env.reset, jax.random.key(0))
