@@ -3,9 +3,10 @@
 Knows command lines and `run.json`; what makes a seed dead is decided where it trains.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from landscapes import console, storage
 from landscapes.paper import page, settings
@@ -58,7 +59,7 @@ def main(words: Sequence[str], run: Callable[[Sequence[Command], bool], int]) ->
     return 0
 
 
-def plan(told: dict[str, object], on: Sequence[str]) -> list[Count]:
+def plan(told: Mapping[str, Any], on: Sequence[str]) -> list[Count]:
     """The trainings, as command lines: without checkpoints, and evaluated at their end only."""
     max_steps, preset = told.get("max_steps", 6000), told.get("job_config", "local_default")
     shared = [
@@ -74,9 +75,9 @@ def plan(told: dict[str, object], on: Sequence[str]) -> list[Count]:
         *on,
     ]
     counts = []
-    for algorithm in told.get("algorithms", ("td3",)):  # type: ignore[attr-defined]  # as KEYS reads them
-        for task in told.get("tasks", ("inverted_pendulum",)):  # type: ignore[attr-defined]
-            for scale in told.get("scales", (2**0.5, 0.01)):  # type: ignore[attr-defined]
+    for algorithm in told.get("algorithms", ("td3",)):
+        for task in told.get("tasks", ("inverted_pendulum",)):
+            for scale in told.get("scales", (2**0.5, 0.01)):
                 name = (
                     f"{told.get('name', 'dead')}_{algorithm}_{settings.short(task)}_{f'{scale:.3g}'.replace('+', '')}"
                 )
