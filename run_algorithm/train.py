@@ -15,7 +15,7 @@ import numpy as np
 
 from landscapes import console, statistics, storage, training
 from landscapes.config.job import Job
-from landscapes.config.schemas import algorithm_settings
+from landscapes.config.training import Training
 from landscapes.envs import make_environment
 from landscapes.errors import UserError
 from landscapes.experience import replay
@@ -56,13 +56,11 @@ class Task:
     env_key: str
     """The setting that names the environment."""
     backend: str
-    reset_interval: int
+    episode_length: int
     num_seeds: int
     seed: int
     evaluation: EvaluationSettings
     make_schedule: Callable[[Agent], Schedule]
-    changed_settings: dict[str, Any]
-    """Settings of the algorithm that follow from others."""
     length_key: str | None
     """The setting that may become larger when the run goes on; None where nothing may."""
     show_progress: bool
@@ -74,10 +72,10 @@ class Task:
 
     def agent(self, job: Job) -> tuple[str, dict[str, Any], Environment, Agent]:
         """The algorithm's name and settings, the environment and the algorithm."""
-        name, settings = algorithm_settings(job.settings)  # type: ignore[arg-type]  # those of training experiments
-        settings |= {key: value for key, value in self.changed_settings.items() if key in settings}
-        env = make_environment(self.env_name, self.backend, self.reset_interval, self.env_key)
-        return name, settings, env, make_agent(name, settings, env, "experiment.algo")
+        assert isinstance(job.settings, Training)
+        name, settings = job.settings.algorithm, job.settings.algorithm_settings()
+        env = make_environment(self.env_name, self.backend, self.episode_length, self.env_key)
+        return name, settings, env, make_agent(name, settings, env, "experiment.algorithm")
 
 
 def train(job: Job, task: Task) -> storage.Run:
@@ -93,7 +91,7 @@ def train(job: Job, task: Task) -> storage.Run:
     record = {
         "experiment": job.experiment_name,
         "config": job.resolved,
-        "environment": {"name": task.env_name, "backend": task.backend, "episode_length": task.reset_interval},
+        "environment": {"name": task.env_name, "backend": task.backend, "episode_length": task.episode_length},
         "algorithm": {"name": name, "config": settings},
         "num_seeds": task.num_seeds,
         "random_seed": task.seed,

@@ -1,18 +1,17 @@
 """PPO with a clipped surrogate (Schulman et al., 2017), with the settings of Rahn, D'Oro et al. (2023).
 
-Knows its own config, state, losses and updates; knows nothing of seeds, files or command lines.
+Knows its own state, losses and updates; knows nothing of seeds, files or command lines.
 """
 
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from landscapes.algorithms.checks import check_common, require
 from landscapes.networks import losses
 from landscapes.networks.modules import StateCritic, StochasticActor
 from landscapes.networks.optimizers import adam, descend
+from landscapes.settings.algorithms.ppo import Config
 from landscapes.spaces import Box, Discrete, Spaces
 from landscapes.types import (
     Algorithm,
@@ -29,56 +28,6 @@ from landscapes.types import (
 NAME = "ppo"
 ACTIONS = (Box, Discrete)
 """The spaces that actions may be of."""
-
-
-@dataclass
-class Config:
-    """Settings of PPO; the defaults are the published ones."""
-
-    total_timesteps: int = 60_000_000  # environment steps; sets the end of `anneal_lr`
-    learning_rate: float = 2.6e-3  # Adam, eps 1e-5
-    num_envs: int = 2048
-    unroll_length: int = 16  # steps per environment and iteration
-    anneal_lr: bool = False  # learning rate falls linearly to 0 over the iterations
-    gamma: float = 0.99  # discount per environment step
-    gae_lambda: float = 0.95
-    num_minibatches: int = 2
-    num_epochs: int = 4
-    norm_adv: bool = True  # advantages normalised within each minibatch
-    clip_eps: float = 0.2
-    clip_vloss: bool = False  # value loss clipped as in the reference implementation
-    ent_coef: float = 0.0
-    vf_coef: float = 2.0  # times ½ MSE
-    max_grad_norm: float = 1.0  # global norm
-    target_kl: float | None = None  # no more epochs once the approximate KL divergence passes it
-    hidden_dims: list[int] = field(default_factory=lambda: [64, 64])
-    bootstrap_truncated: bool = True  # a time limit is no termination (the published code treats it as one)
-
-    def __post_init__(self) -> None:
-        check_common(self)
-        for name in ("total_timesteps", "num_envs", "unroll_length", "num_minibatches", "num_epochs"):
-            require(name, getattr(self, name), getattr(self, name) >= 1, "must be at least 1")
-        for name in ("learning_rate", "ent_coef", "vf_coef", "clip_eps"):
-            require(name, getattr(self, name), getattr(self, name) >= 0, "must be at least 0")
-        require("gae_lambda", self.gae_lambda, 0.0 <= self.gae_lambda <= 1.0, "must lie in [0, 1]")
-        require("max_grad_norm", self.max_grad_norm, self.max_grad_norm > 0, "must be above 0")
-        require("target_kl", self.target_kl, self.target_kl is None or self.target_kl > 0, "must be above 0 or null")
-        divides = self.batch_size % self.num_minibatches == 0
-        require("num_minibatches", self.num_minibatches, divides, f"must divide the batch of {self.batch_size} steps")
-        enough = self.total_timesteps >= self.batch_size
-        require(
-            "total_timesteps", self.total_timesteps, enough, f"must be at least one batch of {self.batch_size} steps"
-        )
-
-    @property
-    def batch_size(self) -> int:
-        """Environment steps per iteration."""
-        return self.num_envs * self.unroll_length
-
-    @property
-    def num_iterations(self) -> int:
-        """Iterations of a whole training."""
-        return self.total_timesteps // self.batch_size
 
 
 class Learner(NamedTuple):
@@ -150,7 +99,7 @@ def make(config: Config, spaces: Spaces) -> Algorithm:
 
     def minibatches(key: Key, batch: Batch) -> Batch:
         """A random partition of the batch, `[num_minibatches, B / num_minibatches, ...]`."""
-        order = jax.random.permutation(key, config.batch_size).reshape(config.num_minibatches, -1)
+        order = jax.random.permutation(key, config.steps_per_iteration).reshape(config.num_minibatches, -1)
         return jax.tree.map(lambda x: x[order], batch)
 
     def batch_of(key: Key, log: PyTree, data: Batch) -> Batch:

@@ -12,12 +12,9 @@ from typing import Any
 from landscapes.envs.registry import import_make
 from landscapes.envs.tasks import split_environment_name
 from landscapes.errors import UserError
+from landscapes.settings.algorithms import ALGORITHMS
 from landscapes.spaces import Box, Discrete, Spaces
 from landscapes.types import Algorithm
-
-ALGORITHMS = ("td3", "sac", "ppo")
-"""Each is a module of this room with a dataclass `Config` and a function `make(config, spaces)`, and `ACTIONS`, the
-spaces that its actions may be of."""
 
 
 def make_algorithm(name: str, settings: Mapping[str, Any], spaces: Spaces, key: str = "algo") -> Algorithm:

@@ -17,22 +17,27 @@ from typing import NoReturn
 
 import hydra
 from hydra._internal.utils import get_args_parser
+from hydra.core.config_loader import ConfigLoader
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from landscapes.cluster.submission import LaunchError
+from landscapes.config import help
 from landscapes.config.compose import (
     CONF,
     hydra_loader,
     job_of,
     load,
+    load_common,
     plain_values,
     read_overrides,
     refuse_sweeps,
+    spelling,
     typed_arguments,
 )
 from landscapes.config.entry import STOPPED
+from landscapes.config.experiments import experiments_of
 from landscapes.config.job import Job, make_job
 from landscapes.config.sweep import check_wait, is_remote, is_slurm, run_sweep
 from landscapes.errors import UserError
@@ -153,15 +158,21 @@ def _run(entry_point: str, arguments: list[str]) -> int:
         return _show(entry_point, arguments)
     with hydra_loader(entry_point) as loader:
         parsed = read_overrides(loader, entry_point, flags.overrides)
-        config = load(loader, entry_point, flags.overrides)
+        common = load_common(loader, entry_point, parsed)
         showing = flags.help or flags.cfg or flags.info
-        if not showing and (flags.multirun or config.hydra.mode == RunMode.MULTIRUN):
+        if not showing and (flags.multirun or common.hydra.mode == RunMode.MULTIRUN):
             outcomes = run_sweep(loader, entry_point, flags.overrides, parsed, MemberTask(entry_point))
-            return _summarise(outcomes, repeat=is_remote(config.hydra))
+            return _summarise(outcomes, repeat=is_remote(common.hydra))
         refuse_sweeps(parsed)
-        job = None if showing else job_of(entry_point, config)
+        spelled = spelling(loader, entry_point, flags.overrides)
+        config = load(loader, entry_point, spelled)
+        job = None if showing else job_of(entry_point, config, spelled)
+        told = _help(loader, entry_point, config) if flags.help else None
+    if told is not None:
+        print(told)
+        return 0
     if job is None:
-        return _show(entry_point, arguments)
+        return _show(entry_point, _respelled(arguments, flags.overrides, spelled.overrides))
     check_wait(config, job)
     _execute(job)
     return 0
@@ -183,6 +194,24 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     if flags.run and flags.multirun:
         refuse("--run and --multirun exclude each other")
     return flags
+
+
+def _help(loader: ConfigLoader, entry_point: str, config: DictConfig) -> str:
+    values = OmegaConf.to_container(OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"]))
+    assert isinstance(values, dict)
+    told = {str(name): value for name, value in values.items()}
+    return help.text(
+        config.hydra.help.header,
+        config.hydra.runtime.choices.experiment,
+        experiments_of(loader, entry_point),
+        help.experiment_rows(entry_point, told["experiment"]),
+        help.shared_rows(told),
+    )
+
+
+def _respelled(arguments: Sequence[str], typed: Sequence[str], spelled: Sequence[str]) -> list[str]:
+    """The arguments with their settings in another spelling, flags as they were."""
+    return [*(each for each in arguments if each not in typed), *spelled]
 
 
 def _show(entry_point: str, arguments: list[str]) -> int:
@@ -219,12 +248,12 @@ def _execute(job: Job) -> None:
     # Here and not before: a process that only submits must not hand its own settings of JAX on to other machines.
     set_up_runtime(results_directory(job.results_dir), job.gpu_memory_fraction)
     with stop_requests() as requests:  # an interrupt in the middle of it breaks JAX, which then reports something else
-        experiment = importlib.import_module(f"{job.entry_point}.experiments.{job.experiment_name}")
+        experiment = importlib.import_module(f"{job.entry_point}.experiments.{job.kind}")
         requests.leave()
     try:
         experiment.run(job)
     except UserError as error:
-        raise job.published_error(error) from error
+        raise job.error_as_typed(error) from error
 
 
 def _summarise(outcomes: Sequence[Outcome], repeat: bool) -> int:

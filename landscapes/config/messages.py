@@ -14,9 +14,8 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from landscapes.config.fields import closest
-from landscapes.config.schemas import EXPERIMENTS
 from landscapes.errors import UserError
+from landscapes.settings.fields import closest
 
 _PREFIXES = "+~"
 _GROUPS = ("experiment", "job_config")
@@ -76,7 +75,7 @@ def _unknown_key(loader: ConfigLoader, entry_point: str, overrides: Sequence[str
         key, value = override.key_or_group, str(override.input_line).partition("=")[2]
         if override.is_add() or override.is_force_add() or str(override.input_line) in choices or _has(config, key):
             continue
-        return UserError(key, value, f"no such key; {_suggestion(entry_point, config, key)}")
+        return UserError(key, value, f"no such key; {_suggestion(config, key)}")
     return None
 
 
@@ -90,16 +89,13 @@ def _has(config: DictConfig, key: str) -> bool:
     return True
 
 
-def _suggestion(entry_point: str, config: DictConfig, key: str) -> str:
+def _suggestion(config: DictConfig, key: str) -> str:
     parent, _, last = key.rpartition(".")
-    if parent.endswith("algo_config"):
-        return f"settings of an algorithm of your own are added: +{key}=..."
     container = OmegaConf.to_container(config, resolve=False)
     assert isinstance(container, dict)
+    if "." in str(container["experiment"].get("algorithm")):
+        return f"settings of an algorithm of your own are added: +{key}=..."
     places = [place for place in _places(container) if place.startswith("hydra") == key.startswith("hydra")]
-    renamed = [place for inner, place in _renamed(entry_point, config) if inner == last]
-    if renamed:
-        return f"published as {' or '.join(renamed)}"
     same = [place for place in places if place.rpartition(".")[2] == last]
     if same:
         return f"did you mean {' or '.join(same[:2])}?"
@@ -110,13 +106,6 @@ def _suggestion(entry_point: str, config: DictConfig, key: str) -> str:
             found = [place for place in candidates if place.rpartition(".")[2] == near[0]]
             return f"did you mean {' or '.join(found[:2])}?"
     return f"there are {', '.join(place.rpartition('.')[2] for place in siblings or places if place)}"
-
-
-def _renamed(entry_point: str, config: DictConfig) -> Iterator[tuple[str, str]]:
-    """What an algorithm's own config calls the settings of the chosen experiment, and where they are published."""
-    schema = EXPERIMENTS[entry_point].get(config.hydra.runtime.choices.get("experiment"))
-    for names in getattr(schema, "inner_names", {}).values():
-        yield from ((inner, f"experiment.{place}") for place, inner in names.items())
 
 
 def _places(values: Mapping[Any, Any], prefix: str = "") -> Iterator[str]:

@@ -25,12 +25,12 @@ from landscapes.cluster import submission
 from landscapes.cluster.squeue import seconds_between_questions
 from landscapes.cluster.submission import LaunchError
 from landscapes.config import processes
-from landscapes.config.compose import CONF, hydra_loader, load, member_arguments, member_jobs
-from landscapes.config.fields import shown
+from landscapes.config.compose import CONF, hydra_loader, load_common, member_arguments, member_jobs, read_overrides
 from landscapes.config.job import Job
 from landscapes.config.members import member_error
 from landscapes.errors import UserError
 from landscapes.machine.folders import results_directory, typed_path
+from landscapes.settings.fields import shown
 
 _FOLDER_KEY = "hydra.sweep.dir"
 
@@ -48,9 +48,9 @@ def run_sweep(
     itself the KeyboardInterrupt; with `wait=false` the list is empty. `task` must be picklable and return every failure
     as a value. Raises UserError before anything is launched or written where any member does not fit.
     """
-    config = load(loader, entry_point, overrides)
-    members = member_arguments(loader, entry_point, parsed, config)
-    jobs = list(member_jobs(loader, entry_point, parsed, members))
+    config = load_common(loader, entry_point, parsed)
+    jobs = list(member_jobs(loader, entry_point, parsed, member_arguments(loader, entry_point, parsed, config)))
+    members = [job.spelled.overrides for job in jobs]
     check_wait(config, jobs[0])
     _check_members(jobs, waits=_waits_for_jobs(config))
     if _is_processes(config):
@@ -63,7 +63,8 @@ def run_sweep(
         raise UserError("job_config", _preset(config), allowed)
     folder = _snapshot(config, jobs, overrides, members)
     with hydra_loader(entry_point, folder / "conf") as frozen:
-        located = load(frozen, entry_point, [*overrides, commands.setting(_FOLDER_KEY, str(folder))])
+        setting = commands.setting(_FOLDER_KEY, str(folder))
+        located = load_common(frozen, entry_point, [*parsed, *read_overrides(frozen, entry_point, [setting])])
         launcher = _launcher(frozen, located, task)
         return _submit(launcher, members, folder, jobs[0]) if is_slurm(config.hydra) else _launch(launcher, members)
 
@@ -75,7 +76,7 @@ def _check_members(jobs: Sequence[Job], waits: bool) -> None:
         try:
             check(job)
         except UserError as error:
-            raise member_error(job.published_error(error), index, len(jobs)) from error
+            raise member_error(job.error_as_typed(error), index, len(jobs)) from error
 
 
 def _waits_for_jobs(config: DictConfig) -> bool:

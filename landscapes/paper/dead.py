@@ -98,7 +98,7 @@ def row(run: storage.Run, count: Count) -> list[str]:
         f"{settings.short(count.task)} ({run.record['environment']['backend']})",
         f"{count.scale:.3g}",
         str(run.num_seeds),
-        str(run.record["config"]["experiment"]["max_steps"]),
+        str(run.record["config"]["experiment"]["steps"]),
         str(len(dead)),
         f"{len(dead) / run.num_seeds:.2f} ({low:.2f} .. {high:.2f})",
         ", ".join(map(str, sorted(dead.values()))),

@@ -19,6 +19,10 @@ def markdown(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
 
 
+_STEPS = ("steps", "max_steps", "total_timesteps")
+"""How long a training is; the latter two in records of earlier versions."""
+
+
 def made_with(runs: Sequence[Run]) -> tuple[tuple[str, ...], list[list[str]]]:
     """Columns and rows: of each run its task, backend, seeds, versions, source and machine."""
     rows = []
@@ -27,7 +31,7 @@ def made_with(runs: Sequence[Run]) -> tuple[tuple[str, ...], list[list[str]]]:
         environment, machine, git = (record.get(key) or {} for key in ("environment", "machine", "git"))
         config = (record.get("config") or {}).get("experiment") or {}
         lost = [f"{len(record.get(key) or {})} {key}" for key in ("diverged", "dead") if record.get(key)]
-        steps = config.get("max_steps") or config.get("total_timesteps") or ""
+        steps = next((config[key] for key in _STEPS if key in config), "")
         rows.append(
             [
                 run.name,

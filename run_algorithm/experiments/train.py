@@ -1,12 +1,12 @@
-"""`experiment=train_ppo`: on-policy training of PPO.
+"""Experiments that train an algorithm: `experiment=train_td3`, `train_sac`, `train_ppo`, and so on.
 
-Knows this experiment's settings; the job itself is in run_algorithm.train.
+Knows their common settings; the job itself is in run_algorithm.train.
 """
 
 from landscapes.config.job import Job
-from landscapes.config.schemas import TrainPpo
+from landscapes.config.training import Training
 from run_algorithm.checks import length_key
-from run_algorithm.schedule import on_policy_schedule
+from run_algorithm.schedule import make_schedule
 from run_algorithm.train import EvaluationSettings, Task, train
 
 
@@ -18,19 +18,16 @@ def run(job: Job) -> None:
 def task(job: Job) -> Task:
     """What the job wants trained."""
     s = job.settings
-    assert isinstance(s, TrainPpo)
+    assert isinstance(s, Training)
     return Task(
-        env_name=s.env_id,
-        env_key="experiment.env_id",
+        env_name=s.env,
+        env_key="experiment.env",
         backend=str(s.backend),
-        reset_interval=s.reset_interval,
+        episode_length=s.episode_length,
         num_seeds=s.num_seeds,
         seed=s.seed,
         evaluation=EvaluationSettings(s.eval_episodes, s.eval_episode_length),
-        make_schedule=lambda _: on_policy_schedule(
-            s.total_timesteps, s.num_envs * s.num_steps, s.eval_interval, s.agent_num_logs if s.checkpoint else 0
-        ),
-        changed_settings={},
+        make_schedule=lambda agent: make_schedule(agent.env_steps, s),
         length_key=length_key(s),
         show_progress=s.tqdm,
     )

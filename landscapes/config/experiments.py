@@ -1,0 +1,60 @@
+"""Which experiments there are: the files in conf/experiment/ and in folders of the user's own.
+
+Knows Hydra's groups and what an experiment's file must say; knows no experiment by name.
+"""
+
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.config_store import ConfigStore
+from hydra.core.default_element import ConfigDefault
+from hydra.errors import HydraException
+from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
+
+from landscapes.config.kinds import KINDS
+from landscapes.config.published import is_published_experiment
+from landscapes.config.training import own_keys
+from landscapes.errors import UserError
+from landscapes.settings.algorithms import ALGORITHMS
+from landscapes.settings.fields import closest, shown
+
+
+def store_settings() -> None:
+    """Puts each algorithm's settings where a file's defaults list finds them, as `/settings/NAME@_here_`."""
+    store = ConfigStore.instance()
+    if "settings" in store.repo:
+        return
+    for name in ALGORITHMS:
+        store.store(group="settings", name=name, node={each.name: each.default for each in own_keys(name)})
+
+
+def check_experiment(loader: ConfigLoader, entry_point: str, choice: str | None) -> None:
+    """Raises UserError, naming those on offer, where there is no experiment of that name."""
+    if choice in loader.get_group_options("experiment"):
+        return
+    if entry_point == "run_algorithm" and is_published_experiment(choice):
+        return
+    names = experiments_of(loader, entry_point)
+    near = closest(str(choice), names)
+    listed = f"{entry_point} has {', '.join(names)}"
+    raise UserError("experiment", shown(choice), f"no such experiment; {near if 'mean' in near else listed}")
+
+
+def experiments_of(loader: ConfigLoader, entry_point: str) -> list[str]:
+    """The experiments of an entry point."""
+    return [name for name in loader.get_group_options("experiment") if _kind(loader, name) in KINDS[entry_point]]
+
+
+def _kind(loader: ConfigLoader, name: str) -> str | None:
+    """As the file says, or the one that it is built on; read without composing it, which would take much longer."""
+    assert isinstance(loader, ConfigLoaderImpl)
+    try:
+        found = loader.repository.load_config(f"experiment/{name.removeprefix('/experiment/')}")
+    except (HydraException, OmegaConfBaseException, ValueError):
+        return None
+    if found is None or not isinstance(found.config, DictConfig):
+        return None
+    if "kind" in found.config:
+        return str(found.config.kind)
+    built_on = (each.path for each in found.defaults_list or () if isinstance(each, ConfigDefault) and each.path)
+    return next(filter(None, (_kind(loader, path) for path in built_on if path not in ("_self_", name))), None)
