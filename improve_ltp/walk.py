@@ -28,7 +28,7 @@ from landscapes.jobs.tracker import job_tracker
 from landscapes.machine import stopping
 from landscapes.machine.compilation import told_to
 from landscapes.statistics import sequential, tables
-from landscapes.studies import measurement, rejection
+from landscapes.studies import measurement, neighborhood, rejection
 from landscapes.tracking import Tracker
 from landscapes.types import Agent, Environment, TrainState
 
@@ -103,10 +103,7 @@ def _update_kind(agent: Agent, job: Job, s: RejectLtp) -> str:
             allowed = f"measures {s.update_kind}, which {agent.name} has not; experiment=reject_ltp is for all"
             raise UserError("experiment", job.experiment_name, allowed)
         return s.update_kind
-    plain = [name for name, kind in agent.update_kinds.items() if not kind.action_noise]
-    if not plain:
-        raise UserError("experiment", job.experiment_name, f"{agent.name} names no perturbation by one update")
-    return plain[0]
+    return neighborhood.own_update(agent, "experiment")
 
 
 def _check_place(job: Job, s: RejectLtp, parent: storage.Run, results: Path, name: str) -> None:

@@ -146,6 +146,9 @@ HOUSE = (
     Room("sweep folder", ("landscapes.cluster.sweep_folder",), only=frozenset({"errors", "folders", "storage"})),
     Room("config", ("landscapes.config", "landscapes.config.*"), only=CONFIG),
     Room("figures", ("landscapes.figures", "landscapes.figures.*"), only=FIGURES, without=SIMULATORS | ARRAYS),
+    # Looking at results
+    Room("runs", ("landscapes.runs", "landscapes.runs.*"), only=BROWSING, without=CORE - {"rich"} | ARRAYS),
+    Room("report", ("landscapes.report", "landscapes.report.*"), only=REPORT, without=SIMULATORS | ARRAYS),
     # What the three entry points share
     Room("job tracker", ("landscapes.jobs", "landscapes.jobs.tracker"), never=LEARNING),
     Room("job closing", ("landscapes.jobs.closing",), only=frozenset({"compilation", "console", "tracking"})),
@@ -176,8 +179,6 @@ HOUSE = (
         ("landscapes.sweeps",),
         only=frozenset({"errors", "squeue", "streams", "output", "commands", "sweep folder", "console", "storage"}),
     ),
-    Room("runs", ("landscapes.runs", "landscapes.runs.*"), only=BROWSING, without=CORE - {"rich"} | ARRAYS),
-    Room("report", ("landscapes.report", "landscapes.report.*"), only=REPORT, without=SIMULATORS | ARRAYS),
     Room("paper", ("landscapes.paper", "landscapes.paper.*"), only=PAPER, without=SIMULATORS | ARRAYS),
     Room("packing", ("landscapes.paper.pack",), only=PACKING),
     Room("paper command", ("landscapes.paper.__main__",), only=PAPER | {"paper", "packing"}),

@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 from landscapes.config.schemas import (
     LandscapeSlice,
+    Neighborhood,
     PolicyInterpolation,
     PolicyInterpolationSeed,
     PolicyVariance,
@@ -24,6 +25,7 @@ KINDS: Mapping[str, Mapping[str, type[Settings]]] = MappingProxyType(
     {
         "run_algorithm": {"train": Training, "train_bc": TrainBc},
         "eval_policy": {
+            "neighborhood": Neighborhood,
             "policy_variance": PolicyVariance,
             "policy_interpolation_seed": PolicyInterpolationSeed,
             "policy_interpolation": PolicyInterpolation,

@@ -64,9 +64,26 @@ KEYS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "clip_coef": "clip_eps",
             "update_epochs": "num_epochs",
         },
+        "policy_variance": {"run": "run_name", "checkpoints": "ckpt_indexes", "num_samples": "eval_episodes"},
+        "policy_interpolation_seed": {"run": "run_name", "checkpoints": "ckpt_indexes"},
+        "landscape_slice": {"run": "run_name"},
     }
 )
-"""Below `experiment.`, by the experiment that trains: the published key, and the one that stands for it."""
+"""Below `experiment.`, by experiment: another key, and the one that it stands for. Of trainings the other ones are the
+published ones; of studies, which keep the published keys, those that all new studies have."""
+
+ROOT = "root"
+"""The key that names a stored policy at once, as RUN/SEED/STEP."""
+
+_ROOT_KEYS: Mapping[str, tuple[str, str, str]] = MappingProxyType(
+    {
+        "neighborhood": ("run", "seeds=[{}]", "checkpoints=[{}]"),
+        "policy_variance": ("run_name", "seed", "ckpt_indexes=[{}]"),
+        "landscape_slice": ("run_name", "seed", "ckpt"),
+    }
+)
+_ROOT_GROUP = ("root_policy_conf.run_name", "root_policy_conf.seed", "root_policy_conf.ckpt")
+"""What it stands for in experiments that begin at a stored policy."""
 
 _CHOOSING = ("algo", "algorithm")
 """Keys that choose an algorithm, and with it the experiment."""
@@ -74,8 +91,10 @@ _CHOOSING = ("algo", "algorithm")
 _PUBLISHED = "train_jaxrl"
 """The published experiment that trains whichever algorithm `algo` names."""
 
-_DEFAULT = "train_td3"
-"""The experiment that stands for it where nothing names an algorithm."""
+_DEFAULTS = MappingProxyType(
+    {"run_algorithm": "train_td3", "eval_policy": "policy_variance", "improve_ltp": "td3_reject_ltp"}
+)
+"""The experiment of each entry point where none is chosen."""
 
 
 @dataclass
@@ -85,13 +104,24 @@ class Spelled:
     overrides: list[str]
     typed: dict[str, str] = field(default_factory=dict)
     """The key as typed, by the one that stands for it."""
+    whole: dict[str, str] = field(default_factory=dict)
+    """The value as typed, by keys that take only a part of it."""
+
+    def add(self, sign: str, inner: str, typed: str, value: str | None) -> None:
+        """One argument more for the key `inner` below `experiment.`; raises UserError where it has been typed as
+        another key already."""
+        key = f"{PREFIX}{inner}"
+        before = self.typed.setdefault(key, typed)
+        if before != typed:
+            raise UserError(typed, value, f"is {before} in another spelling, which is given too; give one of them")
+        self.overrides.append(f"{sign}{key}" + ("" if value is None else f"={value}"))
 
     def error(self, error: UserError) -> UserError:
         """The same error with the keys as typed."""
         allowed = error.allowed
         for key, typed in sorted(self.typed.items(), key=lambda pair: -len(pair[0])):
             allowed = _replaced(allowed, key, typed)
-        return UserError(self.typed.get(error.key, error.key), error.value, allowed)
+        return UserError(self.typed.get(error.key, error.key), self.whole.get(error.key, error.value), allowed)
 
     @contextmanager
     def errors_as_typed(self) -> Iterator[None]:
@@ -114,7 +144,7 @@ def spell(
     trains = entry_point == "run_algorithm"
     choice = _last(arguments, "experiment")
     experiment = _experiment(arguments, choice) if trains else choice
-    names = KEYS.get(experiment or _DEFAULT, {}) if trains else {}
+    names = KEYS.get(experiment or _DEFAULTS[entry_point], {})
     spelled = Spelled([])
     if experiment != choice:
         spelled.overrides.append(f"experiment={experiment}")
@@ -129,12 +159,13 @@ def spell(
             continue
         if trains and choice in (None, _PUBLISHED) and _of_another(inner, names):
             continue  # as published: settings of both algorithms stand side by side, and one of them is trained
+        if inner == ROOT:
+            for meant, part in _root(key, value, _ROOT_KEYS.get(experiment or _DEFAULTS[entry_point], _ROOT_GROUP)):
+                spelled.add("", meant, key, part)
+                spelled.whole[f"{PREFIX}{meant}"] = value
+            continue
         sign, meant = _meant(sign, inner, names, experiment)
-        full = f"{PREFIX}{meant}"
-        before = spelled.typed.setdefault(full, key)
-        if before != key:
-            raise UserError(key, value, f"is {before} in another spelling, which is given too; give one of them")
-        spelled.overrides.append(f"{sign}{full}" + (f"={value}" if "=" in text else ""))
+        spelled.add(sign, meant, key, value if "=" in text else None)
     spelled.typed = {meant: typed for meant, typed in spelled.typed.items() if meant != typed}
     return spelled
 
@@ -144,7 +175,7 @@ def _experiment(arguments: Sequence[tuple[str, str, str, str]], choice: str | No
     key = next((key for _, _, key, _ in arguments if key.removeprefix(PREFIX) in _CHOOSING), None)
     asked = None if key is None else _last(arguments, key)
     if asked is None:
-        return _DEFAULT if choice == _PUBLISHED else choice
+        return _DEFAULTS["run_algorithm"] if choice == _PUBLISHED else choice
     assert key is not None
     algorithm = ALGORITHM_ALIASES.get(asked, asked)
     if algorithm not in ALGORITHMS and "." not in algorithm:
@@ -162,6 +193,18 @@ def _meant(sign: str, inner: str, names: Mapping[str, str], experiment: str | No
     if experiment == "train" and inner.startswith("algo_config."):
         return "+", inner.removeprefix("algo_config.")
     return sign, names.get(inner, inner)
+
+
+def _root(key: str, value: str, keys: tuple[str, str, str]) -> Iterator[tuple[str, str]]:
+    """What RUN/SEED/STEP says, by key."""
+    parts = value.strip("'\"").rsplit("/", 2)
+    if len(parts) != 3 or not parts[0] or not all(part.isdecimal() for part in parts[1:]):
+        raise UserError(key, value, "must be RUN/SEED/STEP, as in hopper/0/200000: a run, a seed of it, a checkpoint")
+    run, *numbers = parts
+    quoted = f"\"'{run}'\"" if run.replace("_", "").isdecimal() else run
+    for name, part in zip(keys, (quoted, *numbers), strict=True):
+        inner, _, template = name.partition("=")
+        yield inner, template.format(part) if template else part
 
 
 def _of_another(inner: str, names: Mapping[str, str]) -> bool:

@@ -72,6 +72,26 @@ class PolicyVariance:
     tqdm: bool
 
 
+Chosen = Annotated[list[Index], NOT_EMPTY, DISTINCT] | Annotated[str, one_of("all", "last")]
+
+
+@dataclass
+class Neighborhood:
+    """Returns of the neighbours of every stored policy of a run."""
+
+    run: Text  # a run in the results folder
+    seeds: Annotated[list[Index], NOT_EMPTY, DISTINCT] | Annotated[str, one_of("all")]  # a list of them, or all
+    checkpoints: Chosen  # steps, or all, or the last of each seed
+    noise_type: Text | None  # null: the algorithm's own update
+    noise_amounts: Annotated[list[Amount], NOT_EMPTY, DISTINCT]  # null, for updates: the rate of the run's own
+    num_samples: Size  # neighbours drawn per checkpoint and amount
+    batch_size: Count  # roll-outs side by side, at most
+    episode_length: Size  # steps
+    discount: Share  # of the discounted returns that are stored beside the plain ones
+    record_trajectories: Index  # roll-outs to record of the median and of the left tail each, for the report's viewer
+    tqdm: bool  # show progress
+
+
 @dataclass
 class _Interpolation:
     """What is measured on the paths between stored policies."""
@@ -238,4 +258,4 @@ class Td3RejectLtp(RejectLtp):
 
 
 InterpolationSettings = PolicyInterpolationSeed | PolicyInterpolation
-StudySettings = TrainBc | PolicyVariance | InterpolationSettings | LandscapeSlice | RejectLtp
+StudySettings = TrainBc | PolicyVariance | Neighborhood | InterpolationSettings | LandscapeSlice | RejectLtp

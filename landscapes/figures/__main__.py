@@ -10,7 +10,7 @@ from pathlib import Path
 
 from landscapes import storage
 from landscapes.errors import UserError
-from landscapes.figures.gallery import KINDS, Drawing, Source, plan
+from landscapes.figures.gallery import KINDS, Source, draw, plan
 from landscapes.machine.output import print_any_text
 from landscapes.machine.streams import as_command
 
@@ -42,10 +42,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     elsewhere = None if chosen.results_dir is None else str(storage.results_directory(chosen.results_dir))
     drawings, missing = plan(sources, chosen.only, elsewhere)
     formats = list(dict.fromkeys(chosen.format))
-    drawn = [_draw(drawing, folder, formats) for drawing in drawings]
+    drawn = False
+    for drawing in drawings:
+        try:
+            paths = draw(drawing, folder, formats)
+        except UserError as error:
+            print(f"not drawn: {error}")
+            continue
+        print(*paths, sep="\n")
+        drawn = True
     for kind, why, remedy in missing:
         print(f"missing for {kind}: {why}; {remedy}")
-    return 0 if any(drawn) else 1
+    return 0 if drawn else 1
 
 
 def _sources(names: Sequence[str], results_dir: str | None) -> list[Source]:
@@ -58,22 +66,6 @@ def _folder(sources: Sequence[Source]) -> Path:
     if len(sources) > 1:
         raise UserError("--out", None, "figures of several runs belong to none of them: name a folder")
     return sources[0].run.path / "figures"
-
-
-def _draw(drawing: Drawing, folder: Path, formats: Sequence[str]) -> bool:
-    """Whether the figure was drawn; prints its paths, or why not."""
-    paths = [folder / f"{drawing.name}.{suffix}" for suffix in formats]
-    try:
-        drawn = drawing.draw(paths)
-    except UserError as error:
-        print(f"not drawn: {drawing.name}: {error}")
-        return False
-    if drawn is None:
-        print(f"not drawn: {drawing.name}: no two policies that were measured have the same mean")
-        return False
-    for path in paths:
-        print(path)
-    return True
 
 
 if __name__ == "__main__":

@@ -39,6 +39,14 @@ def kinds_of(env: Environment, agent: Agent) -> tuple[str, ...]:
     return (*agent.update_kinds, *generic)
 
 
+def own_update(agent: Agent, key: str) -> str:
+    """The kind that is the algorithm's own update and nothing besides; raises UserError under `key` without one."""
+    plain = [name for name, kind in agent.update_kinds.items() if not kind.action_noise]
+    if not plain:
+        raise UserError(key, agent.name, "names no perturbation by one update")
+    return plain[0]
+
+
 def perturb(key: Key, params: PyTree, scale: jax.Array) -> PyTree:
     """`params` plus Gaussian noise of standard deviation `scale`, its own for every leaf."""
     leaves, structure = jax.tree.flatten(params)
