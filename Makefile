@@ -8,7 +8,7 @@
 PYTHON ?= python3.11 python3.12 python3.13 python3
 VENV   ?= .venv
 # And the first of these the environment of test-newest.
-NEWEST_PYTHON ?= python3.13 python3.12 python3.11 python3
+NEWEST_PYTHON ?= python3.13 $(wildcard $(HOME)/.pyenv/versions/3.13.*/bin/python) python3.12
 # One test process per core, up to four: most of the time goes into compiling, which uses one core at a time.
 JOBS   ?= $(shell n=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2); [ "$$n" -gt 4 ] && n=4; echo "$$n")
 

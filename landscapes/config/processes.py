@@ -20,7 +20,7 @@ from omegaconf import DictConfig
 
 from landscapes.cluster.submission import LaunchError
 from landscapes.config.compose import hydra_loader
-from landscapes.machine.stopping import HEARD, Stopped, stop_requests
+from landscapes.machine.stopping import HEARD, Stopped, stop_once, stop_requests
 from landscapes.machine.streams import lasting
 
 _LOOK_SECONDS = 0.1
@@ -118,6 +118,8 @@ def _member(sweep: Sweep, index: int, arguments: list[str], result: connection.C
     with lasting():
         threading.Thread(target=_stop_with_parent, daemon=True).start()
         try:
+            # From the keyboard this process hears by itself, and from the command besides, perhaps when it has saved.
+            signal.signal(signal.SIGTERM, stop_once)
             signal.pthread_sigmask(signal.SIG_UNBLOCK, HEARD)
             outcome = sweep.run(index, arguments)
         except KeyboardInterrupt as stop:
