@@ -13,10 +13,15 @@ def test_who_asks_a_process_that_has_left_its_job_is_not_heard(monkeypatch: pyte
     with pytest.raises(Stopped):
         stopping.stop_once(signal.SIGTERM, None)
     before = signal.signal(signal.SIGTERM, stopping.stop_once)
-    try:
-        with pytest.raises(Stopped), stop_requests() as requests:
+
+    def job() -> None:
+        with stop_requests() as requests:
             signal.raise_signal(signal.SIGTERM)
             requests.leave()
+
+    try:
+        with pytest.raises(Stopped):
+            job()
         signal.raise_signal(signal.SIGTERM)  # would end the tests
     finally:
         signal.signal(signal.SIGTERM, before)
