@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from hydra import initialize_config_dir
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra._internal.config_repository import ConfigRepository
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -57,8 +59,9 @@ def compose_sweep(entry_point: str, overrides: Sequence[str]) -> list[Job]:
 
 
 @contextmanager
-def hydra_loader(entry_point: str, conf: Path = CONF) -> Iterator[ConfigLoader]:
-    """Hydra's loader over one tree of YAML; whatever Hydra was set up for before is set up again afterwards."""
+def hydra_loader(entry_point: str, conf: Path = CONF, own: Path | None = None) -> Iterator[ConfigLoader]:
+    """Hydra's loader over one tree of YAML, and behind it one of the user's own; whatever Hydra was set up for before
+    is set up again afterwards."""
     if not conf.is_dir():
         raise UserError("conf", conf, "there is no such folder; install the repository in place: pip install -e .")
     store_settings()
@@ -66,7 +69,12 @@ def hydra_loader(entry_point: str, conf: Path = CONF) -> Iterator[ConfigLoader]:
     GlobalHydra.instance().clear()
     try:
         with initialize_config_dir(str(conf), job_name=entry_point, version_base="1.3"):
-            yield GlobalHydra.instance().config_loader()
+            loader = GlobalHydra.instance().config_loader()
+            if own is not None:
+                assert isinstance(loader, ConfigLoaderImpl)
+                loader.config_search_path.prepend(provider="--config-dir", path=f"file://{own}", anchor="schema")
+                loader.repository = ConfigRepository(config_search_path=loader.config_search_path)
+            yield loader
     finally:
         GlobalHydra.instance().hydra = outer
 

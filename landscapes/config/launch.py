@@ -39,9 +39,10 @@ from landscapes.config.compose import (
 from landscapes.config.entry import STOPPED
 from landscapes.config.experiments import experiments_of
 from landscapes.config.job import Job, make_job
-from landscapes.config.sweep import check_wait, is_remote, is_slurm, run_sweep
+from landscapes.config.search import is_search, run_search
+from landscapes.config.sweep import Asked, check_wait, is_remote, is_slurm, run_sweep
 from landscapes.errors import UserError
-from landscapes.machine.folders import results_directory
+from landscapes.machine.folders import results_directory, typed_path
 from landscapes.machine.output import print_any_text
 from landscapes.machine.runtime import set_up_runtime
 from landscapes.machine.stopping import Stopped, stop_requests
@@ -50,7 +51,7 @@ from landscapes.machine.streams import lasting
 USER_ERROR = 2
 FAILURE = 1
 
-_REFUSED_FLAGS = ("config_path", "config_name", "config_dir", "experimental_rerun")
+_REFUSED_FLAGS = ("config_path", "config_name", "experimental_rerun")
 
 
 @dataclass
@@ -100,7 +101,7 @@ def describe_failure(error: Exception) -> Failure:
             return Failure(" ".join(str(cause).split()), USER_ERROR)
         cause = cause.__cause__
     text = " ".join(str(error).split())
-    if isinstance(error, LaunchError):
+    if isinstance(error, LaunchError | MemberFailedError):
         return Failure(text, FAILURE)
     # The compiler's own memory errors are known by name, so that JAX need not be imported to name them.
     if isinstance(error, MemoryError) or (
@@ -127,18 +128,23 @@ class MemberTask:
 
     def __call__(self, config: DictConfig) -> Failure | None:
         """Runs one member from its composed configuration; any failure is reported here and also returned."""
+        return self._run(config)[0]
+
+    def _run(self, config: DictConfig) -> tuple[Failure | None, float | None]:
+        """How it has failed, else the number that it hands back, if any."""
         print_any_text()  # in another process, whose output may be a log in another encoding
         with lasting():
-            return self._run(config)
+            return self._run_heard(config)
 
-    def _run(self, config: DictConfig) -> Failure | None:
+    def _run_heard(self, config: DictConfig) -> tuple[Failure | None, float | None]:
         own = HydraConfig.get()
         index = int(own.job.num)
         print(f"member {index}: {' '.join(typed_arguments(own))}", flush=True)
         try:
             choice = own.runtime.choices.get("experiment")
             folder = Path(own.sweep.dir).name or None  # of a sweep on this machine it is `.`
-            _execute(make_job(self.entry_point, choice, plain_values(config), index, folder, is_slurm(own)))
+            job = make_job(self.entry_point, choice, plain_values(config), index, folder, is_slurm(own))
+            return None, _execute(job)
         except Exception as error:
             interrupt = _interrupt_behind(error)
             if interrupt is not None:
@@ -148,20 +154,41 @@ class MemberTask:
             if _wants_traceback():
                 failure.details = "".join(traceback.format_exception(error))
             failure.report()
-            return failure
-        return None
+            return failure, None
+
+
+class MemberFailedError(Exception):
+    """A member of a search has failed, and has said so."""
+
+
+@dataclass
+class SearchTask(MemberTask):
+    """The same for a sweeper that wants a number of each member."""
+
+    def __call__(self, config: DictConfig) -> float:  # type: ignore[override]  # what the launcher hands on as it is
+        """Runs one member and returns what is searched for; raises MemberFailedError where it has failed."""
+        failure, found = self._run(config)
+        if failure is not None:
+            raise MemberFailedError(failure.line)
+        if found is None:
+            raise MemberFailedError(f"{self.entry_point} hands back no number to search by; trainings do")
+        return found
 
 
 def _run(entry_point: str, arguments: list[str]) -> int:
     flags = _parse(arguments)
     if flags.shell_completion or flags.hydra_help:
         return _show(entry_point, arguments)
-    with hydra_loader(entry_point) as loader:
+    own = _own_folder(flags.config_dir)
+    with hydra_loader(entry_point, own=own) as loader:
         parsed = read_overrides(loader, entry_point, flags.overrides)
         common = load_common(loader, entry_point, parsed)
         showing = flags.help or flags.cfg or flags.info
         if not showing and (flags.multirun or common.hydra.mode == RunMode.MULTIRUN):
-            outcomes = run_sweep(loader, entry_point, flags.overrides, parsed, MemberTask(entry_point))
+            if is_search(common):
+                print(f"found: {run_search(loader, entry_point, parsed, SearchTask(entry_point))}")
+                return 0
+            outcomes = run_sweep(loader, Asked(entry_point, flags.overrides, parsed, own), MemberTask(entry_point))
             return _summarise(outcomes, repeat=is_remote(common.hydra))
         refuse_sweeps(parsed)
         spelled = spelling(loader, entry_point, flags.overrides)
@@ -194,6 +221,15 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     if flags.run and flags.multirun:
         refuse("--run and --multirun exclude each other")
     return flags
+
+
+def _own_folder(typed: str | None) -> Path | None:
+    if typed is None:
+        return None
+    folder = typed_path(typed, "--config-dir").resolve()
+    if not folder.is_dir():
+        raise UserError("--config-dir", typed, "is no folder")
+    return folder
 
 
 def _help(loader: ConfigLoader, entry_point: str, config: DictConfig) -> str:
@@ -244,16 +280,18 @@ def _command_line(argv: list[str]) -> Iterator[None]:
             os.environ["HYDRA_FULL_ERROR"] = flag_before
 
 
-def _execute(job: Job) -> None:
+def _execute(job: Job) -> float | None:
+    """Runs the job; returns the number that a search may go by, where it has one."""
     # Here and not before: a process that only submits must not hand its own settings of JAX on to other machines.
     set_up_runtime(results_directory(job.results_dir), job.gpu_memory_fraction)
     with stop_requests() as requests:  # an interrupt in the middle of it breaks JAX, which then reports something else
         experiment = importlib.import_module(f"{job.entry_point}.experiments.{job.kind}")
         requests.leave()
     try:
-        experiment.run(job)
+        found: float | None = experiment.run(job)
     except UserError as error:
         raise job.error_as_typed(error) from error
+    return found
 
 
 def _summarise(outcomes: Sequence[Outcome], repeat: bool) -> int:
