@@ -23,6 +23,7 @@ from landscapes.config.job import Job
 from landscapes.config.schemas import InterpolationSettings
 from landscapes.jobs.blocks import measure_by_blocks, unfinished_purd
 from landscapes.jobs.closing import print_end
+from landscapes.jobs.pace import Pace, of_program, shape_of
 from landscapes.jobs.tracker import job_tracker
 from landscapes.machine import stopping
 from landscapes.machine.compilation import told_to
@@ -70,7 +71,10 @@ def measure_paths(job: Job, pairs: Sequence[Pair], name: str) -> None:
     s = job.settings
     assert isinstance(s, InterpolationSettings)
     work = _Paths(job, s, pairs)
-    work.print_plan()
+    pace = work.pace()
+    work.print_plan(pace)
+    if job.dry_run:
+        return
     first = pairs[0].one.run
     tracker = job_tracker(job, first, job.member_name or name, str(job.experiment_name), group=first.name)
     table: list[Sequence[object]] = []
@@ -92,6 +96,7 @@ def measure_paths(job: Job, pairs: Sequence[Pair], name: str) -> None:
                 tracker.log({**found, "valley share": valley.share}, index)
                 cells = [f"{value:.1f}" for value in found.values()]
                 table.append([str(pair.one), str(pair.two), *cells, f"{valley.share:.3f}"])
+        pace.note(progress)
         tracker.artifact(name, "paths", work.files)
     finally:
         tracker.finish(sys.exception())
@@ -144,7 +149,16 @@ class _Paths:
         self.done += returns.size
         return returns
 
-    def print_plan(self) -> None:
+    def pace(self) -> Pace:
+        """Of roll-outs along such paths."""
+        s, study = self._settings, next(iter(self._studies.values()))
+        shape = next(iter(study.measures.values())).program_shape
+        told = {"kind": s.noise_type, "noise": bool(s.num_purd_samples), "episode_length": s.episode_length}
+        return Pace(
+            {"job": "paths", **shape_of(self._pairs[0].one.run), **told, "program": of_program(shape)}, "roll-outs"
+        )
+
+    def print_plan(self, pace: Pace) -> None:
         """Says what the job is about to do."""
         s, num = self._settings, len(self._pairs)
         runs = dict.fromkeys(end.run.name for pair in self._pairs for end in pair)
@@ -155,7 +169,7 @@ class _Paths:
             "roll-outs": f"{console.human_count(self.total)} in all",
             "environment steps": f"at most {console.human_count(self.total * s.episode_length)}",
             "side by side": measurement.side_by_side(next(iter(study.measures.values())).program_shape),
-            "time": "shown as soon as it is compiled and has run a little",
+            "time": pace.told(self.total - self.done),
         }
         if self._is_update:
             plan["updates"] = f"with critics, optimizer and data of policy {s.learner_from}"

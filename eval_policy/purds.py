@@ -19,6 +19,7 @@ from landscapes.config.job import Job
 from landscapes.figures import purd_histograms
 from landscapes.jobs.blocks import measure_by_blocks, unfinished_purd
 from landscapes.jobs.closing import print_end
+from landscapes.jobs.pace import Pace, of_program, shape_of
 from landscapes.jobs.tracker import job_tracker
 from landscapes.machine import stopping
 from landscapes.machine.compilation import told_to
@@ -89,10 +90,13 @@ class Purds:
     def run(self, name: str) -> None:
         """Measures all, policy by policy, shows and logs it under this name, and prints the files."""
         wanted, stored = self._wanted, self._stored
-        self._print_plan()
+        pace = self._pace()
+        self._print_plan(pace)
+        if self._job.dry_run:
+            return
         tracker = job_tracker(self._job, stored, name, self._job.kind, group=stored.name)
         try:
-            table, files = self._measure(tracker)
+            table, files = self._measure(tracker, pace)
             figures = [self._figure(seed) for seed in wanted.seeds]
             files = [*dict.fromkeys(files), *figures]
             of_seed = f"-s{wanted.seeds[0]}" if len(wanted.seeds) == 1 else ""
@@ -110,7 +114,7 @@ class Purds:
         )
         print_end(files, tracker)
 
-    def _measure(self, tracker: Tracker) -> tuple[list[Sequence[object]], list[Path]]:
+    def _measure(self, tracker: Tracker, pace: Pace) -> tuple[list[Sequence[object]], list[Path]]:
         wanted = self._wanted
         table: list[Sequence[object]] = []
         files: list[Path] = []
@@ -143,7 +147,13 @@ class Purds:
                     with progress.meanwhile("recording roll-outs"):
                         rate = neighborhood.amount_sets_rate(self._agent, wanted.kind, amount)
                         files += self._recorder.record(seed, step, amount, rate, purd.returns, state_of)
+        pace.note(progress)
         return table, files
+
+    def _pace(self) -> Pace:
+        wanted, shape = self._wanted, next(iter(self._measures.values())).program_shape
+        told = {"kind": wanted.kind, "episode_length": wanted.episode_length, "program": of_program(shape)}
+        return Pace({"job": "purd", **shape_of(self._stored), **told}, "samples")
 
     def _one(
         self, seed: int, step: int, amount: float | None, state: TrainState, show: measurement.Progress
@@ -200,7 +210,7 @@ class Purds:
             print(f"{len(found)} of {total} were measured before and are not measured again (overwrite=true would)")
         return found
 
-    def _print_plan(self) -> None:
+    def _print_plan(self, pace: Pace) -> None:
         wanted = self._wanted
         samples = len(wanted.policies) * len(wanted.amounts) * wanted.num_samples
         seeds = ", ".join(map(str, wanted.seeds))
@@ -213,7 +223,7 @@ class Purds:
                 "samples": f"{wanted.num_samples} each, {console.human_count(samples)} in all",
                 "environment steps": f"at most {console.human_count(samples * wanted.episode_length)} in roll-outs",
                 "side by side": measurement.side_by_side(shape),
-                "time": "shown as soon as it is compiled and has run a little",
+                "time": pace.told(samples - len(self._measured) * wanted.num_samples),
             },
         )
 

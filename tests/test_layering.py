@@ -152,6 +152,7 @@ HOUSE = (
     # What the three entry points share
     Room("job tracker", ("landscapes.jobs", "landscapes.jobs.tracker"), never=LEARNING),
     Room("job closing", ("landscapes.jobs.closing",), only=frozenset({"compilation", "console", "tracking"})),
+    Room("pace", ("landscapes.jobs.pace",), only=frozenset({"errors", "console", "storage"})),
     Room(
         "find run",
         ("landscapes.jobs.find_run",),

@@ -41,6 +41,8 @@ def run(job: Job) -> None:
         amounts_key="experiment.noise_amounts",
     )
     Purds(job, stored, wanted).run(job.member_name or f"{stored.name}-{kind}")
+    if job.dry_run:
+        return
     for path in [*draw_all(stored, ["png"]), write_report([stored.name], str(stored.path.parent)).target]:
         print(f"  {path}")
 

@@ -41,6 +41,7 @@ class SharedSettings:
     results_dir: Annotated[str, NOT_EMPTY] | None  # null: $LANDSCAPES_RESULTS or results/
     overwrite: bool  # true: a run of the same name is removed first; false: it goes on
     save_interval: Positive  # seconds between two saves that an interrupted job goes on from
+    dry_run: bool  # true: says what the job would take, and ends; of a sweep, of all members and together
     wait: bool  # false: a sweep is handed to SLURM, and the command does not wait for its end
     gpu_memory_fraction: PositiveShare | None  # of a GPU's memory; null: JAX's own, three quarters
 
@@ -62,6 +63,8 @@ class Job:
     overwrite: bool
     save_interval: float
     """Seconds; a job that is killed loses at most the work since its last save."""
+    dry_run: bool
+    """Whether only the plan is shown."""
     wait: bool
     """Whether the command that submits it to SLURM ends after it, or at once."""
     gpu_memory_fraction: float | None
@@ -140,6 +143,7 @@ def make_job(
         results_dir=shared.results_dir,
         overwrite=shared.overwrite,
         save_interval=shared.save_interval,
+        dry_run=shared.dry_run,
         wait=shared.wait,
         gpu_memory_fraction=shared.gpu_memory_fraction,
         run_host=shared.run_host,

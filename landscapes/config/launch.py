@@ -19,6 +19,7 @@ import hydra
 from hydra._internal.utils import get_args_parser
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.types import Override
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
@@ -40,7 +41,7 @@ from landscapes.config.entry import STOPPED
 from landscapes.config.experiments import experiments_of
 from landscapes.config.job import Job, make_job
 from landscapes.config.search import is_search, run_search
-from landscapes.config.sweep import Asked, check_wait, is_remote, is_slurm, run_sweep
+from landscapes.config.sweep import Asked, check_wait, is_remote, is_slurm, run_sweep, sweep_jobs
 from landscapes.errors import UserError
 from landscapes.machine.folders import results_directory, typed_path
 from landscapes.machine.output import print_any_text
@@ -188,6 +189,9 @@ def _run(entry_point: str, arguments: list[str]) -> int:
             if is_search(common):
                 print(f"found: {run_search(loader, entry_point, parsed, SearchTask(entry_point))}")
                 return 0
+            if _is_dry(parsed):
+                _show_plans(entry_point, list(sweep_jobs(loader, entry_point, parsed)))
+                return 0
             outcomes = run_sweep(loader, Asked(entry_point, flags.overrides, parsed, own), MemberTask(entry_point))
             return _summarise(outcomes, repeat=is_remote(common.hydra))
         refuse_sweeps(parsed)
@@ -202,6 +206,8 @@ def _run(entry_point: str, arguments: list[str]) -> int:
         return _show(entry_point, _respelled(arguments, flags.overrides, spelled.overrides))
     check_wait(config, job)
     _execute(job)
+    if job.dry_run:
+        print("dry run: nothing was written")
     return 0
 
 
@@ -221,6 +227,21 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     if flags.run and flags.multirun:
         refuse("--run and --multirun exclude each other")
     return flags
+
+
+def _is_dry(parsed: Sequence[Override]) -> bool:
+    return any(each.key_or_group == "dry_run" and each.value() is True for each in parsed)
+
+
+def _show_plans(entry_point: str, jobs: Sequence[Job]) -> None:
+    """What each member of a sweep would take, and all of them."""
+    for index, job in enumerate(jobs):
+        print(f"member {index}: {' '.join(job.spelled.overrides)}", flush=True)
+        _execute(job)
+    pace = importlib.import_module("landscapes.jobs.pace")  # imports JAX
+    planned = pace.take_planned()
+    counted = "1 member" if len(planned) == 1 else f"{len(planned)} members"
+    print(f"in all {counted}: {pace.told_in_all(planned)}")
 
 
 def _own_folder(typed: str | None) -> Path | None:

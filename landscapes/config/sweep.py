@@ -55,7 +55,7 @@ def run_sweep(loader: ConfigLoader, asked: Asked, task: Callable[[DictConfig], A
     """
     entry_point, _, parsed, own = asked
     config = load_common(loader, entry_point, parsed)
-    jobs = list(member_jobs(loader, entry_point, parsed, member_arguments(loader, entry_point, parsed, config)))
+    jobs = sweep_jobs(loader, entry_point, parsed)
     members = [job.spelled.overrides for job in jobs]
     check_wait(config, jobs[0])
     _check_members(jobs, waits=_waits_for_jobs(config))
@@ -73,6 +73,12 @@ def run_sweep(loader: ConfigLoader, asked: Asked, task: Callable[[DictConfig], A
         located = load_common(frozen, entry_point, [*parsed, *read_overrides(frozen, entry_point, [setting])])
         launcher = _launcher(frozen, located, task)
         return _submit(launcher, members, folder, jobs[0]) if is_slurm(config.hydra) else _launch(launcher, members)
+
+
+def sweep_jobs(loader: ConfigLoader, entry_point: str, parsed: Sequence[Override]) -> list[Job]:
+    """The validated jobs of all members."""
+    common = load_common(loader, entry_point, parsed)
+    return list(member_jobs(loader, entry_point, parsed, member_arguments(loader, entry_point, parsed, common)))
 
 
 def _check_members(jobs: Sequence[Job], waits: bool) -> None:

@@ -70,6 +70,11 @@ class Training:
             own["replay_capacity"] = min(own["replay_capacity"], self.steps)
         return own
 
+    def unlimited_settings(self) -> dict[str, Any]:
+        """The algorithm's settings but those that follow from how long it trains."""
+        hidden = {*_of_training(self.algorithm), "replay_capacity"}
+        return {name: value for name, value in self.settings.items() if name not in hidden}
+
     def flat(self) -> dict[str, Any]:
         """All values as they are typed below `experiment.`"""
         values = {each.name: getattr(self, each.name) for each in dataclasses.fields(self) if each.name != "settings"}

@@ -13,7 +13,8 @@ from run_algorithm.train import EvaluationSettings, Task, train
 
 def run(job: Job) -> float | None:
     """Trains as the job says; returns the mean return of the last evaluation, of all seeds that have not diverged."""
-    return last_return(train(job, task(job)))
+    run = train(job, task(job))
+    return None if run is None else last_return(run)
 
 
 def task(job: Job) -> Task:

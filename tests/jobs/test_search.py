@@ -86,7 +86,10 @@ def test_ours_go_before_those_of_the_user(folder: Path) -> None:
     "arguments, told",
     [
         (["hydra/sweeper=optuma", "seed=1,2"], "hydra/sweeper=optuma: no such choice; did you mean optuna"),
-        (["hydra/sweeper=optuna", "actor_rl=interval(0,1)"], "actor_rl=0: no such key; did you mean experiment.actor_lr"),
+        (
+            ["hydra/sweeper=optuna", "actor_rl=interval(0,1)"],
+            "actor_rl=0: no such key; did you mean experiment.actor_lr",
+        ),
         (["hydra/sweeper=optuna", "steps=none", "actor_lr=interval(0,1)"], "steps=none: must be an integer"),
         (["hydra/sweeper=optuna", "hydra.sweeper.n_trails=2", "seed=1,2"], "hydra.sweeper.n_trails=2: no such key"),
         (["actor_lr=interval(0,1)"], "actor_lr=interval(0,1): only single values can be swept over"),
