@@ -82,15 +82,20 @@ class Job:
 
     @property
     def member_name(self) -> str | None:
-        """The name asked for, in a sweep made different for each member: NAME_0, NAME_1, ...; None if none was."""
-        if self.run_name is None or self.sweep_index is None:
+        """The name asked for, in a sweep made different for each member: NAME_0, NAME_1, ..., unless it is made of
+        settings (`walk_${env}`); None if none was asked for."""
+        if self.run_name is None or self.sweep_index is None or self.spelled.name_template:
             return self.run_name
         return member_name(self.run_name, self.sweep_index)
 
     @property
     def sweep_name(self) -> str | None:
         """What the members of a sweep have in common: the name asked for, else that of its folder; None for neither."""
-        return None if self.sweep_index is None else self.run_name or self.sweep_folder
+        if self.sweep_index is None:
+            return None
+        template = self.spelled.name_template
+        stem = self.run_name if template is None else template.partition("${")[0].rstrip("_-.")
+        return stem or self.sweep_folder
 
     def error_as_typed(self, error: UserError) -> UserError:
         """The same error under the key that the user typed, where an algorithm's own config raised it too."""
@@ -126,7 +131,7 @@ def make_job(
     results_directory(shared.results_dir)  # raises where it names no folder
     if shared.run_name is not None:
         check_new_name(shared.run_name)
-        if sweep_index is not None:
+        if sweep_index is not None and not (spelled and spelled.name_template):
             check_run_name(member_name(shared.run_name, sweep_index))
     schema = KINDS[entry_point][str(kind)]
     settings: Settings = build_training(own) if schema is Training else build(schema, own, "experiment.")

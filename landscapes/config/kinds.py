@@ -9,6 +9,7 @@ from types import MappingProxyType
 from landscapes.config.schemas import (
     LandscapeSlice,
     Neighborhood,
+    Paths,
     PolicyInterpolation,
     PolicyInterpolationSeed,
     PolicyVariance,
@@ -27,6 +28,7 @@ KINDS: Mapping[str, Mapping[str, type[Settings]]] = MappingProxyType(
         "eval_policy": {
             "neighborhood": Neighborhood,
             "policy_variance": PolicyVariance,
+            "paths": Paths,
             "policy_interpolation_seed": PolicyInterpolationSeed,
             "policy_interpolation": PolicyInterpolation,
             "landscape_slice": LandscapeSlice,

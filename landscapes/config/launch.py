@@ -40,6 +40,7 @@ from landscapes.config.compose import (
 from landscapes.config.entry import STOPPED
 from landscapes.config.experiments import experiments_of
 from landscapes.config.job import Job, make_job
+from landscapes.config.published import Spelled
 from landscapes.config.search import is_search, run_search
 from landscapes.config.sweep import Asked, check_wait, is_remote, is_slurm, run_sweep, sweep_jobs
 from landscapes.errors import UserError
@@ -144,7 +145,15 @@ class MemberTask:
         try:
             choice = own.runtime.choices.get("experiment")
             folder = Path(own.sweep.dir).name or None  # of a sweep on this machine it is `.`
-            job = make_job(self.entry_point, choice, plain_values(config), index, folder, is_slurm(own))
+            job = make_job(
+                self.entry_point,
+                choice,
+                plain_values(config),
+                index,
+                folder,
+                is_slurm(own),
+                Spelled(typed_arguments(own)),
+            )
             return None, _execute(job)
         except Exception as error:
             interrupt = _interrupt_behind(error)

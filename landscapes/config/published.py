@@ -3,6 +3,7 @@
 Knows which key is meant by which; this is the only place that knows the published names. Composes nothing.
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -107,6 +108,12 @@ class Spelled:
     whole: dict[str, str] = field(default_factory=dict)
     """The value as typed, by keys that take only a part of it."""
 
+    @property
+    def name_template(self) -> str | None:
+        """The name that was asked for, where it is made of settings; None where it is not."""
+        asked = [text.partition("=")[2] for text in self.overrides if text.startswith("run_name=")]
+        return asked[-1] if asked and "${" in asked[-1] else None
+
     def add(self, sign: str, inner: str, typed: str, value: str | None) -> None:
         """One argument more for the key `inner` below `experiment.`; raises UserError where it has been typed as
         another key already."""
@@ -151,6 +158,9 @@ def spell(
     for text, sign, key, value in arguments:
         if key == "experiment" and experiment != choice:
             continue
+        if key == "run_name":
+            spelled.overrides.append(_named_by(text, names, shared))
+            continue
         if key in ("experiment", *shared) or key.split(".")[0] in ("hydra", *shared) or "@" in key or is_group(key):
             spelled.overrides.append(text)
             continue
@@ -193,6 +203,19 @@ def _meant(sign: str, inner: str, names: Mapping[str, str], experiment: str | No
     if experiment == "train" and inner.startswith("algo_config."):
         return "+", inner.removeprefix("algo_config.")
     return sign, names.get(inner, inner)
+
+
+def _named_by(text: str, names: Mapping[str, str], shared: Sequence[str]) -> str:
+    """`run_name=walk_${env}` with the settings in it as they are composed."""
+
+    def meant(found: re.Match[str]) -> str:
+        inner = found[1].removeprefix(PREFIX)
+        if inner.partition(".")[0] in shared:
+            return f"${{{inner}}}"
+        key = "algorithm" if inner in _CHOOSING else names.get(inner, inner)
+        return f"${{{PREFIX}{key}}}"
+
+    return re.sub(r"\$\\?\{([\w.]+)\\?\}", meant, text)  # Hydra escapes braces where it takes a sweep apart
 
 
 def _root(key: str, value: str, keys: tuple[str, str, str]) -> Iterator[tuple[str, str]]:

@@ -129,6 +129,20 @@ class PolicyInterpolationSeed(_Interpolation):
 
 
 @dataclass
+class Paths(_Interpolation):
+    """The paths between all policies of a run that are chosen, each pair once."""
+
+    run: Text  # a run in the results folder
+    seeds: Annotated[list[Index], NOT_EMPTY, DISTINCT] | Annotated[str, one_of("all")]  # a list of them, or all
+    checkpoints: Chosen  # steps, or all, or the last of each seed
+
+    @property
+    def learner_ckpts(self) -> str:
+        """The key that names the checkpoints at which updates are made."""
+        return "experiment.checkpoints"
+
+
+@dataclass
 class PolicyInterpolation(_Interpolation):
     """The paths between given pairs of checkpoints: entry i of each list belongs to pair i."""
 
@@ -257,5 +271,5 @@ class Td3RejectLtp(RejectLtp):
         return "td3_optimization"
 
 
-InterpolationSettings = PolicyInterpolationSeed | PolicyInterpolation
+InterpolationSettings = Paths | PolicyInterpolationSeed | PolicyInterpolation
 StudySettings = TrainBc | PolicyVariance | Neighborhood | InterpolationSettings | LandscapeSlice | RejectLtp
