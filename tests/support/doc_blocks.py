@@ -114,6 +114,8 @@ SMALLEST = {
         "sac_config.hidden_dims=[8,8]",
     ],
     "eval_policy": ["eval_episodes=4", "episode_length=10"],
+    "neighborhood": ["num_samples=4", "episode_length=10"],
+    "paths": ["num_points=3", "num_purd_samples=2", "episode_length=10"],
     "landscape_slice": ["num_x=3", "num_samples=2", "episode_length=10"],
     "policy_interpolation_seed": ["num_points=3", "num_purd_samples=2", "episode_length=10"],
     "policy_interpolation": ["num_points=3", "num_purd_samples=2", "episode_length=10"],
