@@ -21,7 +21,7 @@ from eval_policy.stored import Pair, StoredPolicy
 from landscapes import console, loading, statistics, storage
 from landscapes.config.job import Job
 from landscapes.config.schemas import InterpolationSettings
-from landscapes.jobs.blocks import measure_by_blocks, unfinished_purd
+from landscapes.jobs.blocks import Samples, measure_by_blocks, unfinished_purd
 from landscapes.jobs.closing import print_end
 from landscapes.jobs.pace import Pace, of_program, shape_of
 from landscapes.jobs.tracker import job_tracker
@@ -196,17 +196,19 @@ class _Paths:
         s, before = self._settings, self.done
         key = jax.random.key(self._job.random_seed)
         measure = self._studies[_kin(self._learner_end(pair).run)].measures[item.kind]
-        purd = measure_by_blocks(
-            measure,
+        samples = Samples(
             key,
             self._state(self._learner_end(pair).key),
             item.amount,
-            lambda samples, mean: show(before + samples, mean),
+            item.num_samples * s.num_points,
+            points=self._between(self._policy(pair.one.key), self._policy(pair.two.key)),
+        )
+        purd = measure_by_blocks(
+            measure,
+            samples,
+            lambda done, mean: show(before + done, mean),
             unfinished,
             self._job.save_interval,
-            first=0,
-            count=item.num_samples * s.num_points,
-            points=self._between(self._policy(pair.one.key), self._policy(pair.two.key)),
         )
         returns = purd.returns.astype(np.float32).reshape(item.num_samples, s.num_points)
         return returns[0] if item.kind is None else returns

@@ -17,7 +17,7 @@ from eval_policy.trajectories import Recorder, Recording
 from landscapes import console, loading, statistics, storage
 from landscapes.config.job import Job
 from landscapes.figures import purd_histograms
-from landscapes.jobs.blocks import measure_by_blocks, unfinished_purd
+from landscapes.jobs.blocks import Samples, measure_by_blocks, unfinished_purd
 from landscapes.jobs.closing import print_end
 from landscapes.jobs.pace import Pace, of_program, shape_of
 from landscapes.jobs.tracker import job_tracker
@@ -171,7 +171,7 @@ class Purds:
         folder = self._stored.seed_directory(seed)
         unfinished = unfinished_purd(job.overwrite, folder, about, measure, key, amount)
         count = wanted.num_samples
-        purd = measure_by_blocks(measure, key, state, amount, show, unfinished, job.save_interval, first=0, count=count)
+        purd = measure_by_blocks(measure, Samples(key, state, amount, count), show, unfinished, job.save_interval)
         path = self._write(seed, step, amount, purd, measure)
         unfinished.discard()
         return purd, path

@@ -20,7 +20,7 @@ from landscapes.config.schemas import RejectLtp
 from landscapes.errors import UserError
 from landscapes.experience import replay
 from landscapes.figures import rejection_figure
-from landscapes.jobs.blocks import measure_by_blocks, unfinished_purd
+from landscapes.jobs.blocks import Samples, measure_by_blocks, unfinished_purd
 from landscapes.jobs.closing import print_end
 from landscapes.jobs.find_run import find_root
 from landscapes.jobs.pace import Pace, of_program, shape_of
@@ -294,18 +294,8 @@ class _Walk:
         self.measure.compile(key, state, self.s.lr, beside=[self.updater.program(key, state)])
         about = {"measurement": len(self.measured), storage.STANDS_ON: self.footing}
         unfinished = unfinished_purd(self.job.overwrite, self.child.path, about, self.measure, key, self.s.lr)
-        purd = measure_by_blocks(
-            self.measure,
-            key,
-            state,
-            self.s.lr,
-            progress,
-            unfinished,
-            self.job.save_interval,
-            first=0,
-            count=self.s.eval_episodes,
-            looks=looks,
-        )
+        samples = Samples(key, state, self.s.lr, self.s.eval_episodes, looks=looks)
+        purd = measure_by_blocks(self.measure, samples, progress, unfinished, self.job.save_interval)
         unfinished.discard()  # it is in the next save, or comes again
         return purd.returns
 

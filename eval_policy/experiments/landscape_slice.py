@@ -20,7 +20,7 @@ from eval_policy.stored import StoredPolicy, slice_policies
 from landscapes import console, loading, statistics, storage
 from landscapes.config.job import Job
 from landscapes.config.schemas import LandscapeSlice
-from landscapes.jobs.blocks import measure_by_blocks, unfinished_purd
+from landscapes.jobs.blocks import Samples, measure_by_blocks, unfinished_purd
 from landscapes.jobs.closing import print_end
 from landscapes.jobs.find_run import find_run
 from landscapes.jobs.pace import Pace, of_program, shape_of
@@ -205,18 +205,8 @@ def _measure(
         state = loading.load_state(asked.centre.run, s.seed, s.ckpt, agent, with_log=_makes_updates(s))
         others = [_load_policy(other) for other in asked.others]
         points = jax.jit(partial(_points, asked, agent))(state, others)
-        purd = measure_by_blocks(
-            measure,
-            jax.random.key(job.random_seed),
-            state,
-            s.noise_amount,
-            show,
-            unfinished,
-            job.save_interval,
-            first=0,
-            count=total,
-            points=points,
-        )
+        samples = Samples(jax.random.key(job.random_seed), state, s.noise_amount, total, points=points)
+        purd = measure_by_blocks(measure, samples, show, unfinished, job.save_interval)
     pace.note(progress)
     returns = purd.returns.astype(np.float32).reshape(s.num_samples, s.num_x, s.num_y)
     return np.ascontiguousarray(np.moveaxis(returns, 0, -1))
