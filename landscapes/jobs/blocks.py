@@ -44,12 +44,12 @@ def unfinished_purd(
 
 
 class Samples(NamedTuple):
-    """Which samples of which PURD: `count` of them from `first` on, as `measurement.Measure` takes them."""
+    """Which samples of which PURD: `num_samples` of them from `first` on, as `measurement.Measure` takes them."""
 
     key: Key
     state: TrainState
     amount: float | None
-    count: int
+    num_samples: int
     first: int = 0
     points: paths.Points | None = None
     looks: Looks | None = None
