@@ -30,6 +30,7 @@ from landscapes.config.compose import (
     job_of,
     load,
     load_common,
+    member_spelling,
     plain_values,
     read_overrides,
     refuse_sweeps,
@@ -37,8 +38,8 @@ from landscapes.config.compose import (
     typed_arguments,
 )
 from landscapes.config.entry import STOPPED
-from landscapes.config.experiments import experiments_of
-from landscapes.config.job import Job, make_job
+from landscapes.config.experiments import experiments_of, store_settings
+from landscapes.config.job import Job, find_kind, make_job
 from landscapes.config.sweep import check_wait, is_remote, is_slurm, run_sweep
 from landscapes.errors import UserError
 from landscapes.machine.folders import results_directory
@@ -124,6 +125,8 @@ class MemberTask:
     """What Hydra's launchers call for each member of a sweep, perhaps in another process or on another machine."""
 
     entry_point: str
+    keys: Sequence[str] = ()
+    """Those given values on the command line, as they were typed there."""
 
     def __call__(self, config: DictConfig) -> Failure | None:
         """Runs one member from its composed configuration; any failure is reported here and also returned."""
@@ -133,12 +136,12 @@ class MemberTask:
 
     def _run(self, config: DictConfig) -> Failure | None:
         own = HydraConfig.get()
-        index = int(own.job.num)
-        print(f"member {index}: {' '.join(typed_arguments(own))}", flush=True)
+        index, choice = int(own.job.num), own.runtime.choices.get("experiment")
+        spelled = member_spelling(self.entry_point, choice, self.keys)
+        print(f"member {index}: {' '.join(map(spelled.as_typed, typed_arguments(own)))}", flush=True)
         try:
-            choice = own.runtime.choices.get("experiment")
             folder = Path(own.sweep.dir).name or None  # of a sweep on this machine it is `.`
-            _execute(make_job(self.entry_point, choice, plain_values(config), index, folder, is_slurm(own)))
+            _execute(make_job(self.entry_point, choice, plain_values(config), index, folder, is_slurm(own), spelled))
         except Exception as error:
             interrupt = _interrupt_behind(error)
             if interrupt is not None:
@@ -161,7 +164,8 @@ def _run(entry_point: str, arguments: list[str]) -> int:
         common = load_common(loader, entry_point, parsed)
         showing = flags.help or flags.cfg or flags.info
         if not showing and (flags.multirun or common.hydra.mode == RunMode.MULTIRUN):
-            outcomes = run_sweep(loader, entry_point, flags.overrides, parsed, MemberTask(entry_point))
+            keys = [each.key_or_group for each in parsed] + [str(key) for key in common.hydra.sweeper.params or {}]
+            outcomes = run_sweep(loader, entry_point, flags.overrides, parsed, MemberTask(entry_point, keys))
             return _summarise(outcomes, repeat=is_remote(common.hydra))
         refuse_sweeps(parsed)
         spelled = spelling(loader, entry_point, flags.overrides)
@@ -200,9 +204,11 @@ def _help(loader: ConfigLoader, entry_point: str, config: DictConfig) -> str:
     values = OmegaConf.to_container(OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"]))
     assert isinstance(values, dict)
     told = {str(name): value for name, value in values.items()}
+    choice = config.hydra.runtime.choices.get("experiment")
+    find_kind(entry_point, choice, told)
     return help.text(
         config.hydra.help.header,
-        config.hydra.runtime.choices.experiment,
+        choice,
         experiments_of(loader, entry_point),
         help.experiment_rows(entry_point, told["experiment"]),
         help.shared_rows(told),
@@ -215,7 +221,8 @@ def _respelled(arguments: Sequence[str], typed: Sequence[str], spelled: Sequence
 
 
 def _show(entry_point: str, arguments: list[str]) -> int:
-    """Whatever Hydra shows by itself: help, the composed configuration, its plugins, shell completion."""
+    """Whatever Hydra shows by itself: the composed configuration, its plugins and flags, shell completion."""
+    store_settings()
     application = hydra.main(version_base="1.3", config_path=str(CONF), config_name=entry_point)(_never_called)
     with _command_line([sys.argv[0], *arguments]):
         try:

@@ -3,7 +3,7 @@
 Knows which key is meant by which; this is the only place that knows the published names. Composes nothing.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -77,6 +77,13 @@ _PUBLISHED = "train_jaxrl"
 _DEFAULT = "train_td3"
 """The experiment that stands for it where nothing names an algorithm."""
 
+_OF_OWN = "algo_config."
+"""What keys begin with that are handed to an algorithm of the user's own."""
+
+_GROUPS = frozenset(name.partition(".")[0] for names in KEYS.values() for name in names if "." in name) | {_OF_OWN[:-1]}
+
+_OURS = frozenset(f"train_{algorithm}" for algorithm in ALGORITHMS)
+
 
 @dataclass
 class Spelled:
@@ -86,12 +93,15 @@ class Spelled:
     typed: dict[str, str] = field(default_factory=dict)
     """The key as typed, by the one that stands for it."""
 
+    def as_typed(self, text: str) -> str:
+        """`text` with keys as typed."""
+        for key, typed in sorted(self.typed.items(), key=lambda pair: -len(pair[0])):
+            text = _replaced(text, key, typed)
+        return text
+
     def error(self, error: UserError) -> UserError:
         """The same error with the keys as typed."""
-        allowed = error.allowed
-        for key, typed in sorted(self.typed.items(), key=lambda pair: -len(pair[0])):
-            allowed = _replaced(allowed, key, typed)
-        return UserError(self.typed.get(error.key, error.key), error.value, allowed)
+        return UserError(self.as_typed(error.key), error.value, self.as_typed(error.allowed))
 
     @contextmanager
     def errors_as_typed(self) -> Iterator[None]:
@@ -121,27 +131,51 @@ def spell(
     for text, sign, key, value in arguments:
         if key == "experiment" and experiment != choice:
             continue
-        if key in ("experiment", *shared) or key.split(".")[0] in ("hydra", *shared) or "@" in key or is_group(key):
+        if _is_beside(key, shared) or is_group(key):
             spelled.overrides.append(text)
             continue
         inner = key.removeprefix(PREFIX)
-        if trains and inner in _CHOOSING and experiment != "train":
-            continue
+        if trains and inner in _GROUPS:
+            raise UserError(key, value, f"is a group of keys; set them one by one, as {key}.KEY=VALUE")
+        if trains and inner.startswith(_OF_OWN) and (experiment or _DEFAULT) in _OURS:
+            raise UserError(key, value, "is read by an algorithm of your own only, given as a dotted path")
         if trains and choice in (None, _PUBLISHED) and _of_another(inner, names):
             continue  # as published: settings of both algorithms stand side by side, and one of them is trained
-        sign, meant = _meant(sign, inner, names, experiment)
-        full = f"{PREFIX}{meant}"
-        before = spelled.typed.setdefault(full, key)
+        meant = _meant(inner, names, trains)
+        before = spelled.typed.setdefault(f"{PREFIX}{meant}", key)
         if before != key:
             raise UserError(key, value, f"is {before} in another spelling, which is given too; give one of them")
-        spelled.overrides.append(f"{sign}{full}" + (f"={value}" if "=" in text else ""))
+        if trains and inner in _CHOOSING and experiment in _OURS and sign != "~":
+            continue  # the experiment says so already
+        sign = "+" if trains and inner.startswith(_OF_OWN) else sign
+        spelled.overrides.append(f"{sign}{PREFIX}{meant}" + (f"={value}" if "=" in text else ""))
     spelled.typed = {meant: typed for meant, typed in spelled.typed.items() if meant != typed}
     return spelled
 
 
+def spelling_of(entry_point: str, experiment: str | None, keys: Iterable[str], shared: Sequence[str]) -> Spelled:
+    """How those keys were typed, where nothing else is known of the arguments than the experiment they led to."""
+    trains = entry_point == "run_algorithm"
+    names = KEYS.get(experiment or _DEFAULT, {}) if trains else {}
+    own = [key for key in keys if key != "experiment" and not _is_beside(key, shared)]
+    typed = {f"{PREFIX}{_meant(key.removeprefix(PREFIX), names, trains)}": key for key in own}
+    return Spelled([], {meant: key for meant, key in typed.items() if meant != key})
+
+
+def published_keys(entry_point: str, experiment: str | None) -> list[str]:
+    """The published keys that may be typed for an experiment, in full."""
+    return [f"{PREFIX}{name}" for name in KEYS.get(experiment or _DEFAULT, {})] if entry_point == "run_algorithm" else []
+
+
+def _is_beside(key: str, shared: Sequence[str]) -> bool:
+    """Whether it is no key of an experiment's own."""
+    return "@" in key or key.startswith("hydra/") or key.split(".")[0] in ("hydra", *shared) or key == "experiment"
+
+
 def _experiment(arguments: Sequence[tuple[str, str, str, str]], choice: str | None) -> str | None:
     """The experiment that trains what is asked for."""
-    key = next((key for _, _, key, _ in arguments if key.removeprefix(PREFIX) in _CHOOSING), None)
+    chosen = [key for _, sign, key, _ in arguments if key.removeprefix(PREFIX) in _CHOOSING and sign != "~"]
+    key = chosen[0] if chosen else None
     asked = None if key is None else _last(arguments, key)
     if asked is None:
         return _DEFAULT if choice == _PUBLISHED else choice
@@ -152,16 +186,14 @@ def _experiment(arguments: Sequence[tuple[str, str, str, str]], choice: str | No
         raise UserError(key, asked, f"no such algorithm; {closest(asked, names)} A make of your own has a dotted path")
     experiment = f"train_{algorithm}" if algorithm in ALGORITHMS else "train"
     if choice not in (None, _PUBLISHED, experiment):
-        raise UserError(key, asked, f"experiment={choice} is given too, which chooses the algorithm; give one of them")
+        raise UserError(key, asked, f"means experiment={experiment}, and experiment={choice} is given; give one of them")
     return experiment
 
 
-def _meant(sign: str, inner: str, names: Mapping[str, str], experiment: str | None) -> tuple[str, str]:
-    if experiment == "train" and inner in _CHOOSING:
-        return sign, "algorithm"
-    if experiment == "train" and inner.startswith("algo_config."):
-        return "+", inner.removeprefix("algo_config.")
-    return sign, names.get(inner, inner)
+def _meant(inner: str, names: Mapping[str, str], trains: bool) -> str:
+    if trains and inner in _CHOOSING:
+        return "algorithm"
+    return names.get(inner, inner.removeprefix(_OF_OWN) if trains else inner)
 
 
 def _of_another(inner: str, names: Mapping[str, str]) -> bool:
