@@ -7,10 +7,10 @@ launched. Every function raises UserError for what is not stored.
 from typing import NamedTuple
 
 from landscapes import storage
-from landscapes.settings.fields import shown
 from landscapes.config.schemas import LandscapeSlice, PolicyInterpolation, PolicyInterpolationSeed, PolicyVariance
 from landscapes.errors import UserError
 from landscapes.jobs.find_run import Find
+from landscapes.settings.fields import shown
 
 
 class StoredPolicy(NamedTuple):

@@ -19,11 +19,12 @@ from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
 from landscapes.config.experiments import check_experiment, store_settings
 from landscapes.config.job import Job, SharedSettings, make_job
 from landscapes.config.members import listed_values, member_error, sweep_members
-from landscapes.config.messages import as_typed, explain, unreadable, unresolvable
+from landscapes.config.messages import as_typed, broken_file, explain, unreadable, unresolvable
 from landscapes.config.published import Spelled, spell, spelling_of
 from landscapes.errors import UserError
 from landscapes.settings.fields import MISSING, closest, shown
@@ -112,6 +113,8 @@ def load(loader: ConfigLoader, entry_point: str, spelled: Spelled) -> DictConfig
         config = loader.load_configuration(entry_point, overrides, RunMode.MULTIRUN, validate_sweep_overrides=False)
     except (HydraException, OmegaConfBaseException, ValueError) as error:
         raise spelled.error(explain(error, loader, entry_point, overrides)) from error
+    except (YAMLError, RecursionError) as error:  # in a file of the user's own
+        raise broken_file(error, overrides) from error
     for name in ("launcher", "sweeper"):
         own = config.hydra[name]
         if not OmegaConf.is_dict(own) or not isinstance(own.get("_target_"), str):

@@ -10,6 +10,7 @@ from hydra.core.default_element import ConfigDefault
 from hydra.errors import HydraException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
 from landscapes.config.kinds import KINDS, entry_point_of
 from landscapes.config.published import is_published_experiment
@@ -50,16 +51,17 @@ def _refused(loader: ConfigLoader, entry_point: str, choice: str | None, reason:
     return UserError("experiment", shown(choice), f"{reason}; {entry_point} has {listed}")
 
 
-def _kind(loader: ConfigLoader, name: str) -> str | None:
+def _kind(loader: ConfigLoader, name: str, built_before: tuple[str, ...] = ()) -> str | None:
     """As the file says, or the one that it is built on; read without composing it, which would take much longer."""
     assert isinstance(loader, ConfigLoaderImpl)
     try:
         found = loader.repository.load_config(f"experiment/{name.removeprefix('/experiment/')}")
-    except (HydraException, OmegaConfBaseException, ValueError):
-        return None
+    except (HydraException, OmegaConfBaseException, YAMLError, ValueError):
+        return None  # said in full to whoever chooses it
     if found is None or not isinstance(found.config, DictConfig):
         return None
     if "kind" in found.config:
         return str(found.config.kind)
+    before = (*built_before, "_self_", name)
     built_on = (each.path for each in found.defaults_list or () if isinstance(each, ConfigDefault) and each.path)
-    return next(filter(None, (_kind(loader, path) for path in built_on if path not in ("_self_", name))), None)
+    return next(filter(None, (_kind(loader, path, before) for path in built_on if path not in before)), None)

@@ -23,7 +23,7 @@ from landscapes.settings.ranges import Positive, PositiveShare, Seed, Text
 class WandbSettings:
     """Where and how wandb logs."""
 
-    project_name: Text
+    project_name: Text  # the project that runs are logged to
     entity_name: Text | None  # null: the account's own
     mode: Annotated[str, one_of("online", "offline", "disabled")] | None  # null: online where there is a key
 

@@ -4,28 +4,23 @@ Knows processes, exit codes and Hydra's flags; finds experiments by name only, a
 """
 
 import argparse
-import contextlib
 import errno
 import importlib
 import os
 import sys
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-import hydra
 from hydra._internal.utils import get_args_parser
-from hydra.core.config_loader import ConfigLoader
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from landscapes.cluster.submission import LaunchError
-from landscapes.config import help
 from landscapes.config.compose import (
-    CONF,
     hydra_loader,
     job_of,
     load,
@@ -38,8 +33,8 @@ from landscapes.config.compose import (
     typed_arguments,
 )
 from landscapes.config.entry import STOPPED
-from landscapes.config.experiments import experiments_of, store_settings
-from landscapes.config.job import Job, find_kind, make_job
+from landscapes.config.job import Job, make_job
+from landscapes.config.showing import help_text, respelled, show_by_hydra
 from landscapes.config.sweep import check_wait, is_remote, is_slurm, run_sweep
 from landscapes.errors import UserError
 from landscapes.machine.folders import results_directory
@@ -158,7 +153,7 @@ class MemberTask:
 def _run(entry_point: str, arguments: list[str]) -> int:
     flags = _parse(arguments)
     if flags.shell_completion or flags.hydra_help:
-        return _show(entry_point, arguments)
+        return 0 if show_by_hydra(entry_point, arguments) else USER_ERROR
     with hydra_loader(entry_point) as loader:
         parsed = read_overrides(loader, entry_point, flags.overrides)
         common = load_common(loader, entry_point, parsed)
@@ -171,12 +166,13 @@ def _run(entry_point: str, arguments: list[str]) -> int:
         spelled = spelling(loader, entry_point, flags.overrides)
         config = load(loader, entry_point, spelled)
         job = None if showing else job_of(entry_point, config, spelled)
-        told = _help(loader, entry_point, config) if flags.help else None
+        told = help_text(loader, entry_point, config) if flags.help else None
     if told is not None:
         print(told)
         return 0
     if job is None:
-        return _show(entry_point, _respelled(arguments, flags.overrides, spelled.overrides))
+        ours = respelled(arguments, flags.overrides, spelled.overrides)
+        return 0 if show_by_hydra(entry_point, ours) else USER_ERROR
     check_wait(config, job)
     _execute(job)
     return 0
@@ -198,57 +194,6 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     if flags.run and flags.multirun:
         refuse("--run and --multirun exclude each other")
     return flags
-
-
-def _help(loader: ConfigLoader, entry_point: str, config: DictConfig) -> str:
-    values = OmegaConf.to_container(OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"]))
-    assert isinstance(values, dict)
-    told = {str(name): value for name, value in values.items()}
-    choice = config.hydra.runtime.choices.get("experiment")
-    find_kind(entry_point, choice, told)
-    return help.text(
-        config.hydra.help.header,
-        choice,
-        experiments_of(loader, entry_point),
-        help.experiment_rows(entry_point, told["experiment"]),
-        help.shared_rows(told),
-    )
-
-
-def _respelled(arguments: Sequence[str], typed: Sequence[str], spelled: Sequence[str]) -> list[str]:
-    """The arguments with their settings in another spelling, flags as they were."""
-    return [*(each for each in arguments if each not in typed), *spelled]
-
-
-def _show(entry_point: str, arguments: list[str]) -> int:
-    """Whatever Hydra shows by itself: the composed configuration, its plugins and flags, shell completion."""
-    store_settings()
-    application = hydra.main(version_base="1.3", config_path=str(CONF), config_name=entry_point)(_never_called)
-    with _command_line([sys.argv[0], *arguments]):
-        try:
-            application()
-        except SystemExit as end:  # not 0 where `--package` names nothing; Hydra has said so
-            return USER_ERROR if end.code else 0
-    return 0
-
-
-def _never_called(config: DictConfig) -> None:
-    raise AssertionError("Hydra was asked to show something, and wanted to run a job")
-
-
-@contextlib.contextmanager
-def _command_line(argv: list[str]) -> Iterator[None]:
-    """The process's arguments replaced, and Hydra told to raise its errors instead of printing them."""
-    argv_before, flag_before = sys.argv, os.environ.get("HYDRA_FULL_ERROR")
-    sys.argv, os.environ["HYDRA_FULL_ERROR"] = argv, "1"
-    try:
-        yield
-    finally:
-        sys.argv = argv_before
-        if flag_before is None:
-            del os.environ["HYDRA_FULL_ERROR"]
-        else:
-            os.environ["HYDRA_FULL_ERROR"] = flag_before
 
 
 def _execute(job: Job) -> None:

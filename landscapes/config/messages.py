@@ -47,6 +47,15 @@ def explain(error: Exception, loader: ConfigLoader, entry_point: str, overrides:
     return _unknown_key(loader, entry_point, overrides) or _other(error, overrides)
 
 
+def broken_file(error: Exception, overrides: Sequence[str]) -> UserError:
+    """A file in conf/ that is no YAML, or whose defaults list leads back to itself."""
+    if isinstance(error, RecursionError):
+        reason = "a defaults list leads back to the file that it is in"
+    else:
+        reason = f"a file is no YAML: {' '.join(str(error).split())}"
+    return UserError("conf", " ".join(overrides), reason)
+
+
 def unresolvable(error: OmegaConfBaseException, config: DictConfig, name: str) -> UserError:
     """An interpolation such as `${random_sed}` below the key `name` that leads nowhere."""
     key = error.full_key or name
@@ -82,7 +91,9 @@ def _unknown_key(loader: ConfigLoader, entry_point: str, overrides: Sequence[str
             continue
         hint = _suggestion(config, key, entry_point)
         if key.startswith("experiment.") and any(_is_of_own(each) for each in parsed):
-            hint = f"{hint if 'mean' in hint else ''} settings of an algorithm of your own are added: +{key}=...".strip()
+            hint = (
+                f"{hint if 'mean' in hint else ''} settings of an algorithm of your own are added: +{key}=...".strip()
+            )
         return UserError(key, value, f"no such key; {hint}")
     return None
 

@@ -164,7 +164,9 @@ def spelling_of(entry_point: str, experiment: str | None, keys: Iterable[str], s
 
 def published_keys(entry_point: str, experiment: str | None) -> list[str]:
     """The published keys that may be typed for an experiment, in full."""
-    return [f"{PREFIX}{name}" for name in KEYS.get(experiment or _DEFAULT, {})] if entry_point == "run_algorithm" else []
+    return (
+        [f"{PREFIX}{name}" for name in KEYS.get(experiment or _DEFAULT, {})] if entry_point == "run_algorithm" else []
+    )
 
 
 def _is_beside(key: str, shared: Sequence[str]) -> bool:
@@ -186,7 +188,9 @@ def _experiment(arguments: Sequence[tuple[str, str, str, str]], choice: str | No
         raise UserError(key, asked, f"no such algorithm; {closest(asked, names)} A make of your own has a dotted path")
     experiment = f"train_{algorithm}" if algorithm in ALGORITHMS else "train"
     if choice not in (None, _PUBLISHED, experiment):
-        raise UserError(key, asked, f"means experiment={experiment}, and experiment={choice} is given; give one of them")
+        raise UserError(
+            key, asked, f"means experiment={experiment}, and experiment={choice} is given; give one of them"
+        )
     return experiment
 
 

@@ -10,8 +10,8 @@ import pytest
 from omegaconf import OmegaConf
 
 from landscapes.config.compose import CONF, compose_job, compose_sweep, hydra_loader, load
-from landscapes.config.job import Job
 from landscapes.config.experiments import experiments_of
+from landscapes.config.job import Job
 from landscapes.config.kinds import KINDS, Settings
 from landscapes.config.launch import run_entry_point
 from landscapes.config.published import KEYS, Spelled
