@@ -1,6 +1,6 @@
 """Other ways to type a setting: the published spelling of Rahn, D'Oro et al. (2023), and keys without `experiment.`
 
-Knows which key is meant by which; this is the only place that knows the published names. Composes nothing.
+Knows which key is meant by which, and Hydra's grammar; no other place knows the published names. Composes nothing.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -8,9 +8,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from hydra.core.override_parser.overrides_parser import OverridesParser
+
+from landscapes.commands import setting
 from landscapes.errors import UserError
 from landscapes.settings.algorithms import ALGORITHMS
-from landscapes.settings.fields import closest
+from landscapes.settings.fields import closest, shown
 
 PREFIX = "experiment."
 
@@ -120,8 +123,8 @@ def spell(
     Args: shared: keys beside `experiment`; is_group: whether Hydra knows a key as a group of files. Raises UserError
     where one setting is typed in two ways, and for an algorithm that does not fit the experiment.
     """
-    arguments = [_split(text) for text in overrides]
     trains = entry_point == "run_algorithm"
+    arguments = [each for text in overrides for each in (_spread(_split(text)) if trains else [_split(text)])]
     choice = _last(arguments, "experiment")
     experiment = _experiment(arguments, choice) if trains else choice
     names = KEYS.get(experiment or _DEFAULT, {}) if trains else {}
@@ -135,12 +138,10 @@ def spell(
             spelled.overrides.append(text)
             continue
         inner = key.removeprefix(PREFIX)
-        if trains and inner in _GROUPS:
-            raise UserError(key, value, f"is a group of keys; set them one by one, as {key}.KEY=VALUE")
         if trains and inner.startswith(_OF_OWN) and (experiment or _DEFAULT) in _OURS:
             raise UserError(key, value, "is read by an algorithm of your own only, given as a dotted path")
-        if trains and choice in (None, _PUBLISHED) and _of_another(inner, names):
-            continue  # as published: settings of both algorithms stand side by side, and one of them is trained
+        if trains and choice in (None, _PUBLISHED) and _is_idle(inner, experiment):
+            continue
         meant = _meant(inner, names, trains)
         before = spelled.typed.setdefault(f"{PREFIX}{meant}", key)
         if before != key:
@@ -200,8 +201,25 @@ def _meant(inner: str, names: Mapping[str, str], trains: bool) -> str:
     return names.get(inner, inner.removeprefix(_OF_OWN) if trains else inner)
 
 
-def _of_another(inner: str, names: Mapping[str, str]) -> bool:
-    return inner not in names and "." in inner and any(inner in others for others in KEYS.values())
+def _is_idle(inner: str, experiment: str | None) -> bool:
+    """Whether it is a published key that does nothing here: as published, the settings of all off-policy algorithms stand
+    side by side, and one of them is trained, or one of the user's own, which has others."""
+    if inner in KEYS.get(experiment or _DEFAULT, {}):
+        return False
+    others = {name for names in KEYS.values() for name in names if "." in name}
+    return inner in others or (experiment == "train" and inner in _OFF_POLICY)
+
+
+def _spread(argument: tuple[str, str, str, str]) -> list[tuple[str, str, str, str]]:
+    """The argument; of one that gives a whole published group as `{KEY: VALUE, ...}`, one for each key."""
+    _, sign, key, value = argument
+    if key.removeprefix(PREFIX) not in _GROUPS:
+        return [argument]
+    given = OverridesParser.create().parse_override(f"group={value}").value()
+    if not isinstance(given, dict):
+        raise UserError(key, value, f"is a group of keys; set them one by one, as {key}.KEY=VALUE")
+    words = {f"{key}.{name}": setting("", x) if isinstance(x, str) else f"={shown(x)}" for name, x in given.items()}
+    return [(f"{sign}{name}{word}", sign, name, word[1:]) for name, word in words.items()]
 
 
 def _split(text: str) -> tuple[str, str, str, str]:

@@ -137,6 +137,30 @@ def test_how_a_sweep_was_typed_is_known_from_its_keys() -> None:
     }
 
 
+def test_a_published_group_may_be_given_whole() -> None:
+    whole = trained("ddpg_config={hidden_dims: [8, 4], discount: 0.9, tau: 1e-2}", "experiment.sac_config={tau: 1}")
+    assert whole == trained("hidden_dims=[8,4]", "gamma=0.9", "tau=0.01")
+    own = compose_job(
+        TRAIN,
+        ["algo=my.own.make", "+experiment.algo_config={rate: 1e-3, way: 'a b', on: true, off: null, dims: [1,2]}"],
+    ).settings
+    assert isinstance(own, Training)
+    assert own.settings == {"rate": 1e-3, "way": "a b", "on": True, "off": None, "dims": [1, 2]}
+    assert trained("ddpg_config={}") == trained()
+    with pytest.raises(UserError, match=r"^ddpg_config.tau=0.2: is tau in another spelling"):
+        trained("tau=0.1", "ddpg_config={tau: 0.2}")
+
+
+def test_published_keys_that_an_algorithm_of_ones_own_does_not_read_are_let_pass() -> None:
+    plain = ["experiment.algo=my.own.make", "experiment.env_name=hopper"]
+    idle = ["experiment.start_training=1", "experiment.replay_buffer_size=10", "experiment.sac_config.tau=0.5"]
+    assert trained(*plain, *idle) == trained(*plain)
+    with pytest.raises(UserError, match=r"^learning_starts=1: no such key; .*settings of an algorithm of your own"):
+        trained(*plain, "learning_starts=1")
+    with pytest.raises(UserError, match=r"^start_training=1: no such key"):
+        trained("experiment=train", "algorithm=my.own.make", "start_training=1")
+
+
 # Experiments of the user's own
 
 MINE = """
