@@ -17,7 +17,7 @@ from landscapes.spaces import Box, Discrete, Spaces
 from landscapes.types import Algorithm
 
 
-def make_algorithm(name: str, settings: Mapping[str, Any], spaces: Spaces, key: str = "algo") -> Algorithm:
+def make_algorithm(name: str, settings: Mapping[str, Any], spaces: Spaces, key: str = "algorithm") -> Algorithm:
     """The algorithm `name` with its `settings` (fields of its `Config`), bound to these spaces.
 
     `name` may be the dotted path to a function `make(config, spaces) -> Algorithm`; if a dataclass `Config` lies beside
@@ -35,7 +35,7 @@ def make_algorithm(name: str, settings: Mapping[str, Any], spaces: Spaces, key: 
     return algorithm
 
 
-def find_algorithm(name: str, key: str = "algo") -> tuple[Callable[..., Any], Any, tuple[Any, ...]]:
+def find_algorithm(name: str, key: str = "algorithm") -> tuple[Callable[..., Any], Any, tuple[Any, ...]]:
     """The `make` of an algorithm, its `Config` (None if it has none), and the spaces that its actions may be of.
 
     Raises UserError for what does not exist.

@@ -23,7 +23,7 @@ from landscapes.settings.ranges import Positive, PositiveShare, Seed, Text
 class WandbSettings:
     """Where and how wandb logs."""
 
-    project_name: Text
+    project_name: Text  # the project that runs are logged to
     entity_name: Text | None  # null: the account's own
     mode: Annotated[str, one_of("online", "offline", "disabled")] | None  # null: online where there is a key
 
@@ -117,13 +117,8 @@ def make_job(
     Args: experiment_name: the choice made for `experiment`; values: the resolved configuration without Hydra's own
     part, as plain values. Raises UserError for the first value that does not fit.
     """
-    own = values.get("experiment")
-    if not isinstance(own, Mapping):
-        raise UserError("experiment", shown(own), "is a group of keys; set them one by one, as experiment.KEY=VALUE")
-    kind = own.get("kind")
-    if kind not in KINDS[entry_point]:
-        raise foreign(entry_point, experiment_name, kind)
-    own = {name: value for name, value in own.items() if name != "kind"}
+    kind = find_kind(entry_point, experiment_name, values)
+    own = {name: value for name, value in values["experiment"].items() if name != "kind"}
     given = values.get("run_name")
     if isinstance(given, (int, float)) and not isinstance(given, bool) and math.isfinite(float(str(given))):
         check_new_name(shown(given))
@@ -133,13 +128,13 @@ def make_job(
         check_new_name(shared.run_name)
         if sweep_index is not None and not (spelled and spelled.name_template):
             check_run_name(member_name(shared.run_name, sweep_index))
-    schema = KINDS[entry_point][str(kind)]
+    schema = KINDS[entry_point][kind]
     settings: Settings = build_training(own) if schema is Training else build(schema, own, "experiment.")
     flat = settings.flat() if isinstance(settings, Training) else dataclasses.asdict(settings)
     return Job(
         entry_point=entry_point,
         experiment_name=str(experiment_name),
-        kind=str(kind),
+        kind=kind,
         settings=settings,
         random_seed=shared.random_seed,
         use_wandb=shared.use_wandb,
@@ -160,10 +155,16 @@ def make_job(
     )
 
 
-def foreign(entry_point: str, experiment_name: str | None, kind: object) -> UserError:
-    """Why an experiment of that kind is none of the entry point's."""
+def find_kind(entry_point: str, experiment_name: str | None, values: Mapping[str, Any]) -> str:
+    """Which of the entry point's kinds a composed experiment is of; raises UserError where it is of none."""
+    own, kinds = values.get("experiment"), KINDS[entry_point]
+    if not isinstance(own, Mapping):
+        raise UserError("experiment", shown(own), "is a group of keys; set them one by one, as experiment.KEY=VALUE")
+    kind = own.get("kind")
+    if isinstance(kind, str) and kind in kinds:
+        return kind
     other = entry_point_of(kind)
     if other is None:
-        allowed = f"must be one of {', '.join(KINDS[entry_point])}, as an experiment that yours is built on says"
-        return UserError("experiment.kind", shown(kind), allowed)
-    return UserError("experiment", shown(experiment_name), f"belongs to {other}")
+        allowed = f"must be one of {', '.join(kinds)}, as an experiment that yours is built on says"
+        raise UserError("experiment.kind", shown(kind), allowed)
+    raise UserError("experiment", shown(experiment_name), f"belongs to {other}")

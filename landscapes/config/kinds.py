@@ -41,4 +41,4 @@ KINDS: Mapping[str, Mapping[str, type[Settings]]] = MappingProxyType(
 
 def entry_point_of(kind: object) -> str | None:
     """The entry point that runs experiments of that kind; None where there is no such kind."""
-    return next((entry_point for entry_point, kinds in KINDS.items() if kind in kinds), None)
+    return next((name for name, kinds in KINDS.items() if isinstance(kind, str) and kind in kinds), None)

@@ -97,10 +97,14 @@ class Training:
             raise UserError(f"{PREFIX}steps", shown(self.steps), "must be less than 2^32 iterations of the algorithm")
 
     def key_of(self, name: str) -> str:
-        """What the command line calls the algorithm's setting of that name; the name itself where it is none."""
-        if name in _of_training(self.algorithm):
-            return f"{PREFIX}{_of_training(self.algorithm)[name]}"
-        return f"{PREFIX}{name}" if name in self.settings else name
+        """What the command line calls the algorithm's setting of that name; the name itself where it is none.
+
+        Of a list it may name an entry, as `hidden_dims[1]`.
+        """
+        whole = name.partition("[")[0]
+        if whole in _of_training(self.algorithm):
+            return f"{PREFIX}{_of_training(self.algorithm)[whole]}"
+        return f"{PREFIX}{name}" if whole in self.settings else name
 
 
 COMMON = tuple(each.name for each in dataclasses.fields(Training) if each.name != "settings")

@@ -22,19 +22,19 @@ class Config(AlgorithmConfig):
 
     total_timesteps: Count = 60_000_000  # environment steps of a training: at their end `anneal_lr` has come to 0
     learning_rate: NonNegative = 2.6e-3  # Adam, eps 1e-5
-    num_envs: Size = 2048
+    num_envs: Size = 2048  # environments side by side
     unroll_length: Size = 16  # steps of each environment per iteration
     anneal_lr: bool = False  # learning rate falls linearly to 0 over the iterations
     gamma: Share = 0.99  # discount per environment step
-    gae_lambda: Share = 0.95
-    num_minibatches: Size = 2
-    num_epochs: Count = 4
+    gae_lambda: Share = 0.95  # of generalised advantage estimation
+    num_minibatches: Size = 2  # of an epoch; must divide num_envs * unroll_length
+    num_epochs: Count = 4  # passes over the data of an iteration
     norm_adv: bool = True  # advantages normalised within each minibatch
-    clip_eps: NonNegative = 0.2
+    clip_eps: NonNegative = 0.2  # the probability ratio is clipped to 1 +- this
     clip_vloss: bool = False  # value loss clipped as in the reference implementation
-    ent_coef: NonNegative = 0.0
-    vf_coef: NonNegative = 2.0  # times half the mean squared error
-    max_grad_norm: Positive = 1.0  # global norm
+    ent_coef: NonNegative = 0.0  # weight of the entropy
+    vf_coef: NonNegative = 2.0  # weight of half the mean squared value error
+    max_grad_norm: Positive = 1.0  # of the gradient of actor and critic, global norm
     target_kl: Positive | None = None  # no more epochs once the approximate KL divergence passes it
     hidden_dims: Widths = field(default_factory=lambda: [64, 64])  # of actor and critic
     bootstrap_truncated: bool = True  # a time limit is no termination (the published code treats it as one)
