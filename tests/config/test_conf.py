@@ -26,6 +26,8 @@ ENDS = [
     for name, value in ((f"run_names{i}", "[calm]"), (f"seeds{i}", "[0]"), (f"ckpts{i}", f"[{i}]"))
 ]
 RUN = {
+    "neighborhood": ["experiment.run=calm"],
+    "paths": ["experiment.run=calm"],
     "policy_variance": ["experiment.run_name=calm"],
     "policy_interpolation_seed": ["experiment.run_name=calm"],
     "policy_interpolation": ENDS,
@@ -314,6 +316,32 @@ SET: dict[str, dict[str, tuple[str, Any]]] = {
         "store_every": ("1", 1),
         "tqdm": ("false", False),
     },
+}
+SET["neighborhood"] = {
+    "run": ("calm", "calm"),
+    "seeds": ("[0,2]", [0, 2]),
+    "checkpoints": ("last", "last"),
+    "noise_type": ("action", "action"),
+    "noise_amounts": ("[0,null]", [0, None]),
+    "num_samples": ("7", 7),
+    "batch_size": ("6", 6),
+    "episode_length": ("9", 9),
+    "discount": ("1", 1.0),
+    "record_trajectories": ("2", 2),
+    "tqdm": ("false", False),
+}
+SET["paths"] = {
+    "run": ("calm", "calm"),
+    "seeds": ("all", "all"),
+    "checkpoints": ("[3,5]", [3, 5]),
+    "num_points": ("5", 5),
+    "num_purd_samples": ("0", 0),
+    "batch_size": ("6", 6),
+    "noise_type": ("action", "action"),
+    "noise_amount": ("null", None),
+    "learner_from": ("2", 2),
+    "episode_length": ("9", 9),
+    "tqdm": ("false", False),
 }
 SET["reject_ltp"] = {**SET["td3_reject_ltp"], "lr": ("null", None)}
 
