@@ -51,7 +51,7 @@ def run(job: Job) -> None:
                 env, agent, s.noise_type, s.eval_episodes, s.batch_size, s.discount, rate
             )
     neighborhood.check_amounts(agent, s.noise_type, s.noise_amounts, "experiment.noise_amounts")
-    if s.noise_type in agent.update_kinds:
+    if neighborhood.is_update(agent, s.noise_type):
         for step in s.ckpt_indexes:
             loading.check_has_data(stored, s.seed, step, "experiment.ckpt_indexes")
     pairs = [(step, amount) for step in s.ckpt_indexes for amount in s.noise_amounts]

@@ -3,6 +3,7 @@
 Knows what a setting may be; knows neither what it does nor how it is spelled on a command line.
 """
 
+from collections.abc import Collection
 from typing import Any
 
 from landscapes.errors import UserError
@@ -15,6 +16,24 @@ def require(key: str, value: object, holds: bool, allowed: str) -> None:
         raise UserError(key, value, allowed)
 
 
+def require_one_of(key: str, value: object, names: Collection[str]) -> None:
+    """Raises UserError unless `value` is one of the names."""
+    require(key, value, value in names, f"must be one of {', '.join(names)}")
+
+
+def require_at_least(config: Any, minimum: float, *names: str) -> None:
+    """Raises UserError unless these settings are `minimum` or more."""
+    for name in names:
+        require(name, getattr(config, name), getattr(config, name) >= minimum, f"must be at least {minimum}")
+
+
+def require_positive_or_null(config: Any, *names: str) -> None:
+    """Raises UserError unless these settings are above 0 or None."""
+    for name in names:
+        value = getattr(config, name)
+        require(name, value, value is None or value > 0, "must be above 0 or null")
+
+
 def check_common(config: Any) -> None:
     """Discount and layer widths, which every algorithm here has."""
     require("gamma", config.gamma, 0.0 <= config.gamma <= 1.0, "must lie in [0, 1]")
@@ -25,12 +44,25 @@ def check_common(config: Any) -> None:
 def check_off_policy(config: Any) -> None:
     """Settings of the algorithms that learn from a replay log."""
     check_common(config)
-    for name in ("actor_lr", "critic_lr", "final_fc_init_scale"):
-        require(name, getattr(config, name), getattr(config, name) >= 0, "must be at least 0")
+    require_at_least(config, 0, "actor_lr", "critic_lr", "final_fc_init_scale")
     require("tau", config.tau, 0.0 < config.tau <= 1.0, "must lie in (0, 1]")
-    for name in ("actor_batch_size", "critic_batch_size", "updates_per_step", "replay_capacity"):
-        require(name, getattr(config, name), getattr(config, name) >= 1, "must be at least 1")
-    require("learning_starts", config.learning_starts, config.learning_starts >= 1, "must be at least 1")
+    require_at_least(config, 1, "actor_batch_size", "critic_batch_size", "updates_per_step", "replay_capacity")
+    require_at_least(config, 1, "learning_starts")
+
+
+def check_on_policy(config: Any) -> None:
+    """Settings of the algorithms that learn from unrolls of stochastic policies."""
+    check_common(config)
+    require_at_least(config, 1, "num_envs", "unroll_length")
+    require_at_least(config, 0, "clip_eps", "actor_final_scale", "critic_final_scale")
+    require("gae_lambda", config.gae_lambda, 0.0 <= config.gae_lambda <= 1.0, "must lie in [0, 1]")
+
+
+def require_vectors(key: str, value: object, spaces: Spaces) -> None:
+    """Raises UserError(key, value) where observations are no vectors of numbers."""
+    seen = spaces.observation
+    allowed = f"needs observations that are vectors, and these are {seen}"
+    require(key, value, len(seen.shape) == 1 and seen.dtype == "float32", allowed)
 
 
 def action_size(spaces: Spaces) -> int:

@@ -8,7 +8,7 @@ import math
 import jax
 import jax.numpy as jnp
 
-from landscapes.types import PyTree
+from landscapes.types import Metrics, PyTree
 
 LOG_2PI = math.log(2.0 * math.pi)
 
@@ -80,10 +80,26 @@ def generalized_advantages(
     return jax.lax.scan(step, jnp.zeros_like(deltas[0]), (deltas, carries_on), reverse=True)[1]
 
 
+def policy_gradient_loss(log_prob: jax.Array, weights: jax.Array) -> jax.Array:
+    """−mean(ψ log π(a|s)), `[]`, from log π and ψ `[B]`; its gradient is that of Schulman et al. (2016), eq. 1."""
+    _same_shape(log_prob=log_prob, weights=weights)
+    return -jnp.mean(log_prob * weights)
+
+
 def clipped_surrogate_loss(ratio: jax.Array, advantages: jax.Array, clip_eps: float) -> jax.Array:
     """mean(max(−A ρ, −A clip(ρ, 1 ± ε))), `[]` (Schulman et al., 2017, eq. 7), from ρ and A `[B]`."""
     _same_shape(ratio=ratio, advantages=advantages)
     return jnp.mean(jnp.maximum(-advantages * ratio, -advantages * jnp.clip(ratio, 1.0 - clip_eps, 1.0 + clip_eps)))
+
+
+def ratio_metrics(log_ratio: jax.Array, clip_eps: float) -> Metrics:
+    """Of log ρ `[B]`: how far the policy is from the one that acted, mean(ρ − 1 − log ρ) (Schulman, 2020, Approximating
+    KL Divergence), and the share of rows whose ρ is outside 1 ± ε."""
+    ratio = jnp.exp(log_ratio)
+    return {
+        "approx_kl": jnp.mean(ratio - 1.0 - log_ratio),
+        "clip_fraction": jnp.mean(jnp.abs(ratio - 1.0) > clip_eps),
+    }
 
 
 def value_loss(values: jax.Array, targets: jax.Array) -> jax.Array:

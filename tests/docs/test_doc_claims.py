@@ -15,7 +15,7 @@ from omegaconf import OmegaConf
 from eval_policy import interpolation
 from eval_policy.experiments.landscape_slice import RADII
 from landscapes import run_names
-from landscapes.algorithms import ppo, sac, td3
+from landscapes.algorithms import ppo, sac, td3, vpg
 from landscapes.config.compose import CONF
 from landscapes.config.schemas import EXPERIMENTS, TrainJaxrl, TrainPpo
 from landscapes.experience import rollout
@@ -162,8 +162,8 @@ def test_the_table_of_spellings_is_that_of_the_schemas() -> None:
 
 def test_the_table_of_kinds_has_every_kind() -> None:
     kinds = {cells[0].strip("`") for cells in rows((DOCS / "neighborhoods.md").read_text()) if len(cells) == 4}
-    updates = {name for module in (td3, sac, ppo) for name in re.findall(r'"(\w+)": UpdateKind', source(module))}
-    assert updates and kinds - {"noise_type"} == {*neighborhood.GENERIC_KINDS, *updates}
+    updates = {name for module in (td3, sac, ppo, vpg) for name in re.findall(r'"(\w+)": UpdateKind', source(module))}
+    assert updates and kinds - {"noise_type"} == {*neighborhood.GENERIC_KINDS, neighborhood.STEPS_KIND, *updates}
 
 
 def source(module: Any) -> str:
