@@ -31,6 +31,8 @@ def rewards_to_go(steps: Steps, gamma: float) -> jax.Array:
     """R_t = Σ γ^l r_{t+l} to the end of the trajectory, `[T]`; plus γ^n V(s'), n the number of those rewards, where it
     was not a termination: at a time limit and where the steps end."""
 
+    losses.same_shape(**steps._asdict())
+
     def step(following: jax.Array, x: Steps) -> tuple[jax.Array, jax.Array]:
         following = jnp.where(x.truncated, x.next_values, following)
         returned = x.rewards + gamma * (1.0 - x.terminated) * following
