@@ -60,7 +60,7 @@ def test_what_is_no_function_or_makes_something_else_is_one_line():
 def test_a_misspelt_name_is_told_its_neighbour():
     with pytest.raises(UserError, match=r"env_name=hoper: must be one of ant, .*did you mean hopper\?"):
         make_environment("hoper")
-    with pytest.raises(UserError, match=r"algo=td4: must be one of td3, sac, ppo, .*did you mean td3\?"):
+    with pytest.raises(UserError, match=r"algo=td4: must be one of td3, sac, ppo, vpg, .*did you mean td3\?"):
         make_algorithm("td4", {}, SPACES)
     with pytest.raises(UserError, match=r"experiment\.env_name=qqq: must be one of") as error:
         make_environment("qqq", key="experiment.env_name")
@@ -90,6 +90,10 @@ def test_settings_out_of_range_are_one_line(name, setting, value, allowed):
         ("ppo", "target_kl", 0.0),
         ("ppo", "total_timesteps", 100),
         ("ppo", "max_grad_norm", 0.0),
+        ("vpg", "policy_iterations", 0),
+        ("vpg", "psi", "advantage"),
+        ("vpg", "loss_mode", "trpo"),
+        ("vpg", "value_target", "returns"),
     ],
 )
 def test_settings_that_make_no_sense_are_one_line(name, setting, value):
