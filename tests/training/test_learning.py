@@ -54,6 +54,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "num_envs": 16,
         "unroll_length": 8,
         "fresh_starts": False,
+        "policy_iterations": 1,  # at this rate more are too many
         "value_iterations": 10,
     },
 }
