@@ -59,10 +59,10 @@ def check_on_policy(config: Any) -> None:
 
 
 def require_vectors(key: str, value: object, spaces: Spaces) -> None:
-    """Raises UserError(key, value) where observations are no vectors of numbers."""
+    """Raises UserError(key, value) where that is switched on and observations are no vectors of numbers."""
     seen = spaces.observation
-    allowed = f"needs observations that are vectors, and these are {seen}"
-    require(key, value, len(seen.shape) == 1 and seen.dtype == "float32", allowed)
+    fits = not value or (len(seen.shape) == 1 and seen.dtype == "float32")
+    require(key, value, fits, f"needs observations that are vectors, and these are {seen}")
 
 
 def action_size(spaces: Spaces) -> int:

@@ -148,11 +148,10 @@ class Data(NamedTuple):
 
 def make(config: Config, spaces: Spaces) -> Algorithm:
     """PPO in these spaces as pure functions."""
-    if config.squash and isinstance(spaces.action, Discrete):
-        require("squash", config.squash, False, f"needs actions that are numbers, not {spaces.action}")
-    for name in ("normalize_observations", "clip_observations"):
-        if getattr(config, name):
-            require_vectors(name, getattr(config, name), spaces)
+    fits = isinstance(spaces.action, Box) or not config.squash
+    require("squash", config.squash, fits, f"needs actions that are numbers, not {spaces.action}")
+    require_vectors("normalize_observations", config.normalize_observations, spaces)
+    require_vectors("clip_observations", config.clip_observations, spaces)
     actor, critic = actor_and_critic(config, spaces, log_std_max=config.log_std_max, squash=config.squash)
     optimizer = adam(eps=1e-5, max_grad_norm=config.max_grad_norm)
     critic_optimizer = adam(eps=1e-5, max_grad_norm=config.critic_max_grad_norm or config.max_grad_norm)
@@ -267,24 +266,18 @@ def make(config: Config, spaces: Spaces) -> Algorithm:
     def minibatch_step(key: Key, learner: Learner, batch: Batch) -> tuple[Learner, Metrics]:
         learner, metrics = policy_update(key, learner, batch)
         if config.separate_optimizers:
-            learner, more = critic_update(learner, batch)
-            metrics |= more
+            learner, of_critic = critic_update(learner, batch)
+            metrics |= of_critic
         if config.lr_schedule == "kl":
             rate = schedules.by_kl(learner.learning_rate, metrics["approx_kl"], config.lr_kl)
             learner = learner._replace(learning_rate=rate)
         return learner, metrics
 
-    def is_near(metrics: Metrics) -> jax.Array:
-        return metrics["approx_kl"] <= jnp.float32(config.target_kl)
-
     def update(key: Key, learner: Learner, log: PyTree, data: Data, phase: int) -> tuple[Learner, Metrics]:
         """`num_epochs` passes over the unroll in `num_minibatches` steps each; then what normalises moves."""
-        so_far = (config.learning_rate, learner.num_iterations, config.num_iterations)
-        if config.lr_schedule == "linear":
-            learner = learner._replace(learning_rate=schedules.linear(*so_far))
-        if config.lr_schedule == "steps":
-            learner = learner._replace(learning_rate=schedules.steps(*so_far, config.lr_steps, config.lr_factor))
-        goes_on = None if config.target_kl is None else is_near
+        rate = schedules.of_iteration(config, learner.learning_rate, learner.num_iterations)
+        learner = learner._replace(learning_rate=rate)
+        goes_on = None if config.target_kl is None else lambda metrics: metrics["approx_kl"] <= config.target_kl
         passes = minibatches.epochs(
             key, learner, data.batch, minibatch_step, config.num_epochs, config.num_minibatches, goes_on
         )

@@ -4,6 +4,7 @@ Knows numbers; knows no optimizer and no algorithm.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -24,6 +25,15 @@ def steps(rate: float, done: jax.Array, total: int, at: Sequence[float], factor:
     """`rate` times `factor` once for each share `at` of the `total` iterations that has been done."""
     passed = jnp.sum(done.astype(jnp.float32) >= jnp.asarray(at, jnp.float32) * total)
     return rate * factor ** passed.astype(jnp.float32)
+
+
+def of_iteration(config: Any, rate: jax.Array, done: jax.Array) -> jax.Array:
+    """The rate of the next iteration, by the schedule that `config` names, from the `rate` of the last one."""
+    if config.lr_schedule == "linear":
+        return linear(config.learning_rate, done, config.num_iterations)
+    if config.lr_schedule == "steps":
+        return steps(config.learning_rate, done, config.num_iterations, config.lr_steps, config.lr_factor)
+    return rate
 
 
 def by_kl(rate: jax.Array, kl: jax.Array, wanted: float) -> jax.Array:
