@@ -34,6 +34,22 @@ def require_positive_or_null(config: Any, *names: str) -> None:
         require(name, value, value is None or value > 0, "must be above 0 or null")
 
 
+def require_switch(config: Any, switch: str, *names: str) -> None:
+    """Raises UserError where one of these settings is given although `switch`, which it needs, is off."""
+    for name in names:
+        value = getattr(config, name)
+        require(name, value, value in (None, False) or getattr(config, switch), f"needs {switch}")
+
+
+def check_minibatches(config: Any) -> None:
+    """Numbers of steps, batches and passes that must go together."""
+    require_at_least(config, 1, "total_timesteps", "num_minibatches", "num_epochs")
+    num, size = config.num_minibatches, config.batch_size
+    require("num_minibatches", num, size % num == 0, f"must divide the batch of {size} steps")
+    steps = config.total_timesteps
+    require("total_timesteps", steps, steps >= size, f"must be at least one batch of {size} steps")
+
+
 def check_common(config: Any) -> None:
     """Discount and layer widths, which every algorithm here has."""
     require("gamma", config.gamma, 0.0 <= config.gamma <= 1.0, "must lie in [0, 1]")

@@ -11,11 +11,13 @@ import jax
 import jax.numpy as jnp
 
 from landscapes.algorithms.checks import (
+    check_minibatches,
     check_on_policy,
     require,
     require_at_least,
     require_one_of,
     require_positive_or_null,
+    require_switch,
     require_vectors,
 )
 from landscapes.experience import minibatches
@@ -81,7 +83,7 @@ class Config:
 
     def __post_init__(self) -> None:
         check_on_policy(self)
-        require_at_least(self, 1, "total_timesteps", "num_minibatches", "num_epochs")
+        check_minibatches(self)
         require_at_least(self, 0, "learning_rate", "ent_coef", "vf_coef", "lr_factor")
         require_positive_or_null(self, "max_grad_norm", "target_kl", "clip_observations", "clip_rewards")
         require_positive_or_null(self, "critic_learning_rate", "critic_max_grad_norm")
@@ -91,14 +93,8 @@ class Config:
         require_one_of("lr_schedule", self.lr_schedule, schedules.SCHEDULES)
         require_one_of("activation", self.activation, tuple(ACTIVATIONS))
         require_one_of("initialization", self.initialization, INITIALIZATIONS)
-        require("squashed_entropy", self.squashed_entropy, self.squash or not self.squashed_entropy, "needs squash")
-        for name in ("critic_learning_rate", "critic_max_grad_norm"):
-            needless = getattr(self, name) is None or self.separate_optimizers
-            require(name, getattr(self, name), needless, "needs separate_optimizers")
-        divides = self.batch_size % self.num_minibatches == 0
-        require("num_minibatches", self.num_minibatches, divides, f"must divide the batch of {self.batch_size} steps")
-        allowed = f"must be at least one batch of {self.batch_size} steps"
-        require("total_timesteps", self.total_timesteps, self.total_timesteps >= self.batch_size, allowed)
+        require_switch(self, "squash", "squashed_entropy")
+        require_switch(self, "separate_optimizers", "critic_learning_rate", "critic_max_grad_norm")
 
     @property
     def batch_size(self) -> int:
