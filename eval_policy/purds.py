@@ -79,7 +79,7 @@ class Purds:
             storage.check_results_writable(stored.seed_directory(seed))
         self._measures = self._make_measures(env, self._agent)
         neighborhood.check_amounts(self._agent, wanted.kind, wanted.amounts, wanted.amounts_key)
-        if wanted.kind in self._agent.update_kinds:
+        if neighborhood.is_update(self._agent, wanted.kind):
             for seed, step in wanted.policies:
                 loading.check_has_data(stored, seed, step, wanted.ckpt_key)
         self._measured = {} if storage.starts_over(job.overwrite) else self._measured_before()

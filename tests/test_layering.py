@@ -19,7 +19,20 @@ SIMULATORS = frozenset({"brax", "mujoco", "jaxopt", "gymnax"})
 SHELL = frozenset({"hydra", "omegaconf", "submitit", "wandb", "h5py", "matplotlib", "rich"})
 ARRAYS = frozenset({"jax", "flax", "optax"})
 
-MATHS = frozenset({"networks", "distributions", "losses", "optimizers", "algorithms", "algorithm parts"})
+MATHS = frozenset(
+    {
+        "losses",
+        "advantages",
+        "running moments",
+        "distributions",
+        "networks",
+        "policies",
+        "optimizers",
+        "schedules",
+        "algorithms",
+        "algorithm parts",
+    }
+)
 LEARNING = MATHS | {"algorithm registry"}
 CONFIG = frozenset(
     {
@@ -115,14 +128,24 @@ HOUSE = (
         only=frozenset({"types", "losses"}),
         without=CORE,
     ),
+    Room("advantages", ("landscapes.networks.advantages",), only=frozenset({"losses"}), without=CORE),
+    Room("running moments", ("landscapes.networks.running",), only=frozenset({"types"}), without=CORE),
+    Room("schedules", ("landscapes.networks.schedules",), only=frozenset(), without=CORE),
     Room("networks", ("landscapes.networks.modules",), never=frozenset({"envs"}), without=CORE),
-    Room("optimizers", ("landscapes.networks.optimizers",), never=frozenset({"envs", "networks"}), without=CORE),
+    Room(
+        "policies",
+        ("landscapes.networks.policies",),
+        only=frozenset({"types", "spaces", "distributions"}),
+        without=CORE,
+    ),
+    Room("optimizers", ("landscapes.networks.optimizers",), only=frozenset({"types"}), without=CORE),
     Room(
         "replay",
         ("landscapes.experience", "landscapes.experience.replay"),
         never=MATHS | {"envs"},
         without=CORE,
     ),
+    Room("minibatches", ("landscapes.experience.minibatches",), only=frozenset({"types"}), without=CORE),
     Room("unroll", ("landscapes.experience.unroll",), never=MATHS | {"envs", "replay"}, without=CORE),
     Room("rollout", ("landscapes.experience.rollout",), never=MATHS | {"envs", "replay", "unroll"}, without=CORE),
     # Algorithms, and what is built on them

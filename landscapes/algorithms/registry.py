@@ -53,9 +53,19 @@ def find_algorithm(name: str, key: str = "algorithm") -> tuple[Callable[..., Any
 
 
 def make_config(config_class: Any, settings: Mapping[str, Any]) -> Any:
-    """`config_class(**settings)`; a name that is not one of its fields is a UserError naming those that are."""
+    """`config_class(**settings)`; a name that is not one of its fields is a UserError naming those that are.
+
+    What a setting was called before stands in `config_class.FORMER`, where there is one: by that name, a function from
+    its value to the settings of today.
+    """
     names = [f.name for f in fields(config_class)]
+    former = getattr(config_class, "FORMER", {})
+    today: dict[str, Any] = {}
     for name, value in settings.items():
-        if name not in names:
+        if name not in names and name not in former:
             raise UserError(name, value, f"is not a setting here; there are {', '.join(names)}")
-    return config_class(**settings)
+        for said, meant in former[name](value).items() if name in former else [(name, value)]:
+            if said in today or (said in settings and said != name):
+                raise UserError(name, value, f"says the same as {said}; give one of them")
+            today[said] = meant
+    return config_class(**today)

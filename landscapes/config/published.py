@@ -89,6 +89,16 @@ _ROOT_KEYS: Mapping[str, tuple[str, str, str]] = MappingProxyType(
 _ROOT_GROUP = ("root_policy_conf.run_name", "root_policy_conf.seed", "root_policy_conf.ckpt")
 """What it stands for in experiments that begin at a stored policy."""
 
+VALUES: Mapping[str, Mapping[str, tuple[str, Mapping[str, str]]]] = MappingProxyType(
+    {
+        "train_ppo": {
+            "norm_adv": ("advantage_normalization", {"true": "minibatch", "false": "none"}),
+            "anneal_lr": ("lr_schedule", {"true": "linear", "false": "constant"}),
+        }
+    }
+)
+"""Likewise, published switches: the key that stands for each, and the values."""
+
 _CHOOSING = ("algo", "algorithm")
 """Keys that choose an algorithm, and with it the experiment."""
 
@@ -181,6 +191,11 @@ def spell(
             raise UserError(key, value, "is read by an algorithm of your own only, given as a dotted path")
         if trains and choice in (None, _PUBLISHED) and _is_idle(inner, experiment):
             continue
+        if inner in VALUES.get(experiment or "", {}):
+            meant, value = _switched(key, value, VALUES[experiment or ""][inner])
+            spelled.note(meant, key, value)
+            spelled.overrides.append(f"{sign}{PREFIX}{meant}={value}")
+            continue
         if inner == ROOT:
             for meant, part in _root(key, value, _ROOT_KEYS.get(experiment or _DEFAULTS[entry_point], _ROOT_GROUP)):
                 spelled.note(meant, key, value)
@@ -240,6 +255,14 @@ def _meant(inner: str, names: Mapping[str, str], trains: bool) -> str:
     if trains and inner in _CHOOSING:
         return "algorithm"
     return names.get(inner, inner.removeprefix(_OF_OWN) if trains else inner)
+
+
+def _switched(key: str, value: str, stands_for: tuple[str, Mapping[str, str]]) -> tuple[str, str]:
+    """The key and the value that a published switch stands for."""
+    meant, values = stands_for
+    if value.lower() not in values:
+        raise UserError(key, value, f"must be {' or '.join(values)}")
+    return meant, values[value.lower()]
 
 
 def _named_by(text: str, names: Mapping[str, str], shared: Sequence[str]) -> str:

@@ -61,7 +61,7 @@ def test_what_is_no_function_or_makes_something_else_is_one_line():
 def test_a_misspelt_name_is_told_its_neighbour():
     with pytest.raises(UserError, match=r"env=hoper: must be one of ant, .*did you mean hopper\?"):
         make_environment("hoper")
-    with pytest.raises(UserError, match=r"algorithm=td4: must be one of ppo, sac, td3, .*did you mean td3\?"):
+    with pytest.raises(UserError, match=r"algorithm=td4: must be one of ppo, sac, td3, vpg, .*did you mean td3\?"):
         make_algorithm("td4", {}, SPACES)
     with pytest.raises(UserError, match=r"experiment\.env=qqq: must be one of") as error:
         make_environment("qqq", key="experiment.env")
@@ -97,6 +97,10 @@ def test_settings_out_of_range_are_one_line(name, setting, value, allowed):
         ("ppo", "target_kl", 0.0),
         ("ppo", "total_timesteps", 100),
         ("ppo", "max_grad_norm", 0.0),
+        ("vpg", "policy_iterations", 0),
+        ("vpg", "psi", "advantage"),
+        ("vpg", "loss_mode", "trpo"),
+        ("vpg", "value_target", "returns"),
     ],
 )
 def test_settings_that_make_no_sense_are_one_line(name, setting, value):

@@ -14,7 +14,7 @@ from landscapes.config.experiments import experiments_of
 from landscapes.config.job import Job
 from landscapes.config.kinds import KINDS, Settings
 from landscapes.config.launch import run_entry_point
-from landscapes.config.published import KEYS, Spelled
+from landscapes.config.published import KEYS, VALUES, Spelled
 from landscapes.config.schemas import PolicyInterpolationSeed, RejectLtp, StoredPolicy
 from landscapes.config.training import Training
 from landscapes.errors import UserError
@@ -349,7 +349,12 @@ SET["reject_ltp"] = {**SET["td3_reject_ltp"], "lr": ("null", None)}
 def in_our_spelling(experiment: str, published: dict[str, Any]) -> dict[str, Any]:
     """By our keys, without those of another algorithm."""
     others = {key for names in KEYS.values() for key in names if "." in key} - KEYS[experiment].keys()
-    return {KEYS[experiment].get(key, key): value for key, value in published.items() if key not in others}
+    found = {KEYS[experiment].get(key, key): value for key, value in published.items() if key not in others}
+    for key, (meant, values) in VALUES.get(experiment, {}).items():
+        value = found.pop(key)
+        said = values[str(value[1] if isinstance(value, tuple) else value).lower()]
+        found[meant] = (said, said) if isinstance(value, tuple) else said
+    return found
 
 
 SET["train_td3"] = in_our_spelling("train_td3", SET["train_jaxrl"])
@@ -366,6 +371,51 @@ BURSTS: dict[str, tuple[str, Any]] = {
     "checkpoint_spacing": ("7", 7),
 }
 SET["train_ppo"] |= BURSTS
+SWITCHES: dict[str, tuple[str, Any]] = {
+    "lr_steps": ("[0.25]", [0.25]),
+    "lr_factor": ("0.5", 0.5),
+    "lr_kl": ("0.02", 0.02),
+    "separate_optimizers": ("true", True),
+    "critic_learning_rate": ("1e-3", 1e-3),
+    "critic_max_grad_norm": ("2", 2.0),
+    "squash": ("true", True),
+    "squashed_entropy": ("true", True),
+    "log_std_init": ("-1", -1.0),
+    "log_std_max": ("0.5", 0.5),
+    "activation": ("relu", "relu"),
+    "initialization": ("xavier", "xavier"),
+    "actor_final_scale": ("1", 1.0),
+    "critic_final_scale": ("0.1", 0.1),
+    "normalize_observations": ("true", True),
+    "clip_observations": ("10", 10.0),
+    "normalize_rewards": ("true", True),
+    "clip_rewards": ("5", 5.0),
+}
+"""Of PPO, beside what was published."""
+SET["train_ppo"] |= SWITCHES
+SET["train_vpg"] = {
+    **{key: value for key, value in SET["train_td3"].items() if key in (each.name for each in fields(Training))},
+    "actor_lr": ("1e-4", 1e-4),
+    "critic_lr": ("1e-4", 1e-4),
+    "num_envs": ("2", 2),
+    "unroll_length": ("9", 9),
+    "fresh_starts": ("false", False),
+    "policy_iterations": ("20", 20),
+    "value_iterations": ("1", 1),
+    "psi": ("q_value", "q_value"),
+    "normalize_psi": ("false", False),
+    "value_target": ("lambda_return", "lambda_return"),
+    "loss_mode": ("ppo", "ppo"),
+    "clip_eps": ("0.2", 0.2),
+    "gamma": ("0.9", 0.9),
+    "gae_lambda": ("1", 1.0),
+    "hidden_dims": ("[8]", [8]),
+    "activation": ("tanh", "tanh"),
+    "initialization": ("orthogonal", "orthogonal"),
+    "actor_final_scale": ("0.01", 0.01),
+    "critic_final_scale": ("1", 1.0),
+    "log_std_init": ("0", 0.0),
+}
 SET["train"] = {
     key: value for key, value in SET["train_td3"].items() if key in (each.name for each in fields(Training))
 }
@@ -460,8 +510,9 @@ def test_every_key_acts(entry_point: str, name: str, prefix: str) -> None:
         f"{'experiment.' if key in NOT_SHORT else prefix}{key}={typed}" for key, (typed, _) in SET[name].items()
     ]
     job = compose_job(entry_point, [f"experiment={name}", *arguments])
-    check_values(job.settings, {KEYS.get(name, {}).get(key, key): value for key, (_, value) in SET[name].items()})
-    keys = {KEYS.get(name, {}).get(key, key).partition(".")[0] for key in SET[name]}
+    expected = in_our_spelling(name, SET[name]) if name in KEYS else SET[name]
+    check_values(job.settings, {key: value for key, (_, value) in expected.items()})
+    keys = {key.partition(".")[0] for key in expected}
     assert keys == job.resolved["experiment"].keys() - {"algorithm"} | (keys & {"algorithm"}), "a key is not tried here"
 
 
@@ -469,7 +520,7 @@ def test_every_key_acts(entry_point: str, name: str, prefix: str) -> None:
 @pytest.mark.parametrize("prefix", ["experiment.", ""])
 def test_every_published_key_arrives(algorithm: str, arguments: list[str], prefix: str) -> None:
     name = "train_ppo" if algorithm == "ppo" else "train_jaxrl"
-    published = {key: value for key, value in SET[name].items() if key not in BURSTS}
+    published = {key: value for key, value in SET[name].items() if key not in {**BURSTS, **SWITCHES}}
     words = [f"{prefix}{key}={typed}" for key, (typed, _) in published.items()]
     job = compose_job("run_algorithm", [*arguments, *words])
     expected = in_our_spelling(f"train_{algorithm}", published)

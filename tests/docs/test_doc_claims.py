@@ -15,14 +15,16 @@ from omegaconf import OmegaConf
 from eval_policy import interpolation
 from eval_policy.experiments.landscape_slice import RADII
 from landscapes import run_names
-from landscapes.algorithms import ppo, sac, td3
+from landscapes.algorithms import ppo, sac, td3, vpg
 from landscapes.config.compose import CONF, compose_job, compose_sweep, hydra_loader, load
 from landscapes.config.kinds import KINDS as EXPERIMENTS
 from landscapes.config.launch import run_entry_point
 from landscapes.config.published import KEYS, Spelled
+from landscapes.config.tables import rewritten
 from landscapes.experience import rollout
 from landscapes.figures.gallery import KINDS
 from landscapes.machine import xla_flags
+from landscapes.settings.algorithms import ALGORITHMS
 from landscapes.studies import measurement, neighborhood
 from landscapes.tracking import trackers, wandb_runs
 from run_algorithm import train
@@ -96,13 +98,16 @@ def flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     return found
 
 
-TRAININGS = "Training: experiment=train_td3, train_sac, train_ppo and train"
+TRAININGS = "Training: experiment=train_td3, train_sac, train_ppo, train_vpg and train"
 SECTIONS = {
     "train": [TRAININGS],
     "train_td3": [TRAININGS, "experiment=train_td3"],
     "train_sac": [TRAININGS, "experiment=train_sac"],
     "train_ppo": [TRAININGS, "experiment=train_ppo"],
+    "train_vpg": [TRAININGS, "experiment=train_vpg"],
     "train_bc": ["experiment=train_bc"],
+    "neighborhood": ["experiment=neighborhood"],
+    "paths": ["experiment=paths"],
     "policy_variance": ["experiment=policy_variance"],
     "policy_interpolation_seed": ["experiment=policy_interpolation_seed and experiment=policy_interpolation"],
     "policy_interpolation": ["experiment=policy_interpolation_seed and experiment=policy_interpolation"],
@@ -115,6 +120,13 @@ SECTIONS = {
 
 def test_every_experiment_has_a_table() -> None:
     assert set(SECTIONS) == {path.stem for path in (CONF / "experiment").iterdir()}
+
+
+def test_the_tables_of_keys_are_written_from_the_settings() -> None:
+    page = (DOCS / "command_line.md").read_text(encoding="utf-8")
+    written = {"neighborhood", "paths", *(f"train_{algorithm}" for algorithm in ALGORITHMS)}
+    assert set(re.findall("<!-- keys of (.*) -->", page)) == written
+    assert rewritten(page) == page, "run python -m landscapes.config.tables docs/command_line.md"
 
 
 def defaults(experiment: str) -> dict[str, Any]:
@@ -198,8 +210,8 @@ def test_errors_are_as_the_page_says(capsys: pytest.CaptureFixture[str]) -> None
 
 def test_the_table_of_kinds_has_every_kind() -> None:
     kinds = {cells[0].strip("`") for cells in rows((DOCS / "neighborhoods.md").read_text()) if len(cells) == 4}
-    updates = {name for module in (td3, sac, ppo) for name in re.findall(r'"(\w+)": UpdateKind', source(module))}
-    assert updates and kinds - {"noise_type"} == {*neighborhood.GENERIC_KINDS, *updates}
+    updates = {name for module in (td3, sac, ppo, vpg) for name in re.findall(r'"(\w+)": UpdateKind', source(module))}
+    assert updates and kinds - {"noise_type"} == {*neighborhood.GENERIC_KINDS, neighborhood.STEPS_KIND, *updates}
 
 
 def source(module: Any) -> str:
