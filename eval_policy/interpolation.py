@@ -9,7 +9,7 @@ import functools
 import json
 import sys
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,7 +23,7 @@ from landscapes.config.job import Job
 from landscapes.config.schemas import InterpolationSettings
 from landscapes.jobs.blocks import measure_by_blocks, unfinished_purd
 from landscapes.jobs.closing import print_end
-from landscapes.jobs.tracker import job_tracker
+from landscapes.jobs.tracker import Tracked, job_tracker, tracking_row
 from landscapes.machine import stopping
 from landscapes.machine.compilation import told_to
 from landscapes.studies import measurement, neighborhood, paths
@@ -70,9 +70,10 @@ def measure_paths(job: Job, pairs: Sequence[Pair], name: str) -> None:
     s = job.settings
     assert isinstance(s, InterpolationSettings)
     work = _Paths(job, s, pairs)
-    work.print_plan()
     first = pairs[0].one.run
-    tracker = job_tracker(job, first, job.member_name or name, str(job.experiment_name), group=first.name)
+    tracked = Tracked(job.member_name or name, str(job.experiment_name), first.name)
+    work.print_plan(tracking_row(job, first, tracked))
+    tracker = job_tracker(job, first, tracked)
     table: list[Sequence[object]] = []
     try:
         with (
@@ -144,7 +145,7 @@ class _Paths:
         self.done += returns.size
         return returns
 
-    def print_plan(self) -> None:
+    def print_plan(self, tracking: Mapping[str, str]) -> None:
         """Says what the job is about to do."""
         s, num = self._settings, len(self._pairs)
         runs = dict.fromkeys(end.run.name for pair in self._pairs for end in pair)
@@ -155,6 +156,7 @@ class _Paths:
             "roll-outs": f"{console.human_count(self.total)} in all",
             "environment steps": f"at most {console.human_count(self.total * s.episode_length)}",
             "side by side": measurement.side_by_side(next(iter(study.measures.values())).program_shape),
+            **tracking,
             "time": "shown as soon as it is compiled and has run a little",
         }
         if self._is_update:

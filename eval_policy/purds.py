@@ -5,7 +5,7 @@ measured is on disk at once, and is not measured again.
 """
 
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from landscapes.config.job import Job
 from landscapes.figures import purd_histograms
 from landscapes.jobs.blocks import measure_by_blocks, unfinished_purd
 from landscapes.jobs.closing import print_end
-from landscapes.jobs.tracker import job_tracker
+from landscapes.jobs.tracker import Tracked, job_tracker, tracking_row
 from landscapes.machine import stopping
 from landscapes.machine.compilation import told_to
 from landscapes.statistics import tables
@@ -89,8 +89,17 @@ class Purds:
     def run(self, name: str) -> None:
         """Measures all, policy by policy, shows and logs it under this name, and prints the files."""
         wanted, stored = self._wanted, self._stored
-        self._print_plan()
-        tracker = job_tracker(self._job, stored, name, self._job.kind, group=stored.name)
+        several = len(wanted.seeds) > 1
+        tracked = Tracked(
+            name,
+            self._job.kind,
+            group=stored.name,
+            seeds=tuple(wanted.seeds) if several else (),
+            seed=None if several else wanted.seeds[0],
+            in_order=False,  # only what is newly measured is told
+        )
+        self._print_plan(tracking_row(self._job, stored, tracked))
+        tracker = job_tracker(self._job, stored, tracked)
         try:
             table, files = self._measure(tracker)
             figures = [self._figure(seed) for seed in wanted.seeds]
@@ -200,7 +209,7 @@ class Purds:
             print(f"{len(found)} of {total} were measured before and are not measured again (overwrite=true would)")
         return found
 
-    def _print_plan(self) -> None:
+    def _print_plan(self, tracking: Mapping[str, str]) -> None:
         wanted = self._wanted
         samples = len(wanted.policies) * len(wanted.amounts) * wanted.num_samples
         seeds = ", ".join(map(str, wanted.seeds))
@@ -213,6 +222,7 @@ class Purds:
                 "samples": f"{wanted.num_samples} each, {console.human_count(samples)} in all",
                 "environment steps": f"at most {console.human_count(samples * wanted.episode_length)} in roll-outs",
                 "side by side": measurement.side_by_side(shape),
+                **tracking,
                 "time": "shown as soon as it is compiled and has run a little",
             },
         )

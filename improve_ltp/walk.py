@@ -5,7 +5,7 @@ Knows run folders, trackers and the rejection loop; knows no algorithm and no ma
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,13 +24,13 @@ from landscapes.jobs.blocks import measure_by_blocks, unfinished_purd
 from landscapes.jobs.closing import print_end
 from landscapes.jobs.find_run import find_root
 from landscapes.jobs.run_folder import continued, is_finished, open_or_create
-from landscapes.jobs.tracker import job_tracker
+from landscapes.jobs.tracker import Tracked, job_tracker, tracking_row
 from landscapes.machine import stopping
 from landscapes.machine.compilation import told_to
 from landscapes.statistics import sequential, tables
 from landscapes.studies import measurement, neighborhood, rejection
 from landscapes.tracking import Tracker
-from landscapes.types import Agent, Environment, TrainState
+from landscapes.types import Agent, TrainState
 
 SCHEMA_VERSION = 1
 
@@ -75,10 +75,10 @@ def walk(job: Job) -> None:
     if is_finished(child):
         return
     with storage.hold_run(child):
-        _print_plan(s, parent, child, env, agent, kind, samples.program_shape)
-        tracker = job_tracker(
-            job, child, child.name, "reject_ltp", group=parent.name, run_id=child.record.get("wandb_id")
-        )
+        tracked = Tracked(child.name, "reject_ltp", parent.name, makes_run=True)
+        policy = f"{agent.name} on {env.name} ({env.backend})"
+        _print_plan(s, parent, child, policy, kind, samples.program_shape, tracking_row(job, child, tracked))
+        tracker = job_tracker(job, child, tracked)
         child = child.write_record(**continued(record), wandb_id=tracker.run_id)
 
         job_of_walk = _Walk(job, s, parent, child, agent, tracker, samples, state)
@@ -154,10 +154,10 @@ def _print_plan(
     s: RejectLtp,
     parent: storage.Run,
     child: storage.Run,
-    env: Environment,
-    agent: Agent,
+    policy: str,
     kind: str,
     shape: dict[str, Any],
+    tracking: Mapping[str, str],
 ) -> None:
     root = s.root_policy_conf
     proposals = -(-s.max_steps // s.check_interval)
@@ -172,12 +172,13 @@ def _print_plan(
         f"Rejection ({heuristic_id(s)}) from {parent.name}, seed {root.seed}, checkpoint {root.ckpt}",
         {
             "run": str(child.path),
-            "policy": f"{agent.name} on {env.name} ({env.backend})",
+            "policy": policy,
             "proposals": f"{proposals}, each of {s.check_interval} update(s)",
             "measurements": f"{measurements} PURDs of {s.eval_episodes} samples ({kind})",
             **early,
             "environment steps": f"at most {console.human_count(steps)} in roll-outs",
             "side by side": measurement.side_by_side(shape),
+            **tracking,
             "time": "shown as soon as it is compiled and has run a little",
         },
     )

@@ -3,6 +3,7 @@
 Knows sizes of states and the schedule; allocates nothing.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -49,8 +50,9 @@ def print_plan(
     num_seeds: int,
     schedule: Schedule,
     needed: Estimate,
+    tracking: Mapping[str, str],
 ) -> None:
-    """Prints the plan, and a warning where the state will not fit the memory that is free."""
+    """Prints the plan, `tracking` as it is, and a warning where the state will not fit the memory that is free."""
     steps = schedule.total * schedule.env_steps
     num, _ = training.layout(num_seeds)
     free = _free_memory()
@@ -69,6 +71,7 @@ def print_plan(
             "saves": f"about {human_bytes(needed.saves)} on disk",
             "memory": f"{human_bytes(needed.memory)}, of which replay logs {human_bytes(needed.logs)}{tight}",
             "device": f"{device.device_kind} ({device.platform})",
+            **tracking,
             "time": "shown as soon as it is compiled and has run a little",
         },
     )

@@ -21,7 +21,7 @@ from landscapes.errors import UserError
 from landscapes.experience import replay
 from landscapes.jobs.closing import print_end
 from landscapes.jobs.run_folder import continued, is_finished, new_run_name, open_or_create
-from landscapes.jobs.tracker import job_tracker
+from landscapes.jobs.tracker import Tracked, job_tracker, tracking_row
 from landscapes.loading import make_agent
 from landscapes.machine import stopping
 from landscapes.machine.compilation import compile_together, told_to
@@ -114,10 +114,11 @@ def _train(
 ) -> storage.Run:
     """The rest of `train`, on a run that no other process works on; `longer` if it was shorter when it began."""
     needed = estimate(agent, task.num_seeds, schedule, ROWS_PER_SEGMENT)
-    print_plan(run, env, agent, task.num_seeds, schedule, needed)
+    tracked = Tracked(run.name, "train", job.sweep_name, seeds=tuple(range(task.num_seeds)), makes_run=True)
+    print_plan(run, env, agent, task.num_seeds, schedule, needed, tracking_row(job, run, tracked))
     loop = _TrainingLoop(run, env, agent, schedule, task, job.save_interval)
     at = loop.restore(rescheduled=longer)
-    tracker = job_tracker(job, run, run.name, "train", job.sweep_name, run.record.get("wandb_id"))
+    tracker = job_tracker(job, run, tracked)
     status = "stopped"
     try:
         loop.go(at, tracker)

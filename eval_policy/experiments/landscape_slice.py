@@ -5,7 +5,7 @@ has been measured is not measured again, nor what was done of one that was not c
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -23,7 +23,7 @@ from landscapes.config.schemas import LandscapeSlice
 from landscapes.jobs.blocks import measure_by_blocks, unfinished_purd
 from landscapes.jobs.closing import print_end
 from landscapes.jobs.find_run import find_run
-from landscapes.jobs.tracker import job_tracker
+from landscapes.jobs.tracker import Tracked, job_tracker, tracking_row
 from landscapes.machine import stopping
 from landscapes.machine.compilation import told_to
 from landscapes.statistics import tables
@@ -103,9 +103,10 @@ def run(job: Job) -> None:
     if _makes_updates(s):
         loading.check_has_data(*asked.centre, "experiment.ckpt")
     found = {} if storage.starts_over(job.overwrite) else _found_before(job, asked)
-    _print_plan(asked, measure)
-    name = f"{asked.centre.run.name}-s{s.seed}-slice"
-    tracker = job_tracker(job, asked.centre.run, job.member_name or name, "landscape_slice", asked.centre.run.name)
+    run, name = asked.centre.run, job.member_name or f"{asked.centre.run.name}-s{s.seed}-slice"
+    tracked = Tracked(name, "landscape_slice", run.name, seed=s.seed)
+    _print_plan(asked, measure, tracking_row(job, run, tracked))
+    tracker = job_tracker(job, run, tracked)
     try:
         returns = found.get(f"{asked.group}/returns")
         if returns is None:
@@ -146,7 +147,7 @@ def _found_before(job: Job, asked: _Slice) -> dict[str, np.ndarray]:
     return found
 
 
-def _print_plan(asked: _Slice, measure: measurement.Measure) -> None:
+def _print_plan(asked: _Slice, measure: measurement.Measure, tracking: Mapping[str, str]) -> None:
     s = asked.settings
     roll_outs = s.num_x * s.num_y * s.num_samples
     axes = zip("xy", asked.axis_labels, (s.num_x, s.num_y), strict=True)
@@ -158,6 +159,7 @@ def _print_plan(asked: _Slice, measure: measurement.Measure) -> None:
             "roll-outs": f"{console.human_count(roll_outs)} in all",
             "environment steps": f"at most {console.human_count(roll_outs * s.episode_length)}",
             "side by side": measurement.side_by_side(measure.program_shape),
+            **tracking,
             "time": "shown as soon as it is compiled and has run a little",
         },
     )

@@ -6,6 +6,7 @@ the root's, with the clone's policy in the place of its own.
 
 import contextlib
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,7 +22,7 @@ from landscapes.experience import replay
 from landscapes.jobs.closing import print_end
 from landscapes.jobs.find_run import find_root
 from landscapes.jobs.run_folder import continued, is_finished, open_or_create
-from landscapes.jobs.tracker import job_tracker
+from landscapes.jobs.tracker import Tracked, job_tracker, tracking_row
 from landscapes.machine import stopping
 from landscapes.machine.compilation import compiling, told_to
 from landscapes.studies import cloning
@@ -57,8 +58,10 @@ def run(job: Job) -> None:
         return
     with storage.hold_run(child):
         schedule = _schedule(s)
-        _print_plan(s, parent, child, env, agent, schedule, state, num_rows)
-        tracker = job_tracker(job, child, child.name, "train_bc", parent.name, child.record.get("wandb_id"))
+        tracked = Tracked(child.name, "train_bc", parent.name, seeds=tuple(range(s.num_seeds)), makes_run=True)
+        policy = f"{agent.name} on {env.name} ({env.backend})"
+        _print_plan(s, parent, child, policy, state, num_rows, tracking_row(job, child, tracked))
+        tracker = job_tracker(job, child, tracked)
         child = child.write_record(**continued(record), wandb_id=tracker.run_id)
         loop = _Cloning(job.save_interval, s, parent, child, env, agent, state, schedule, tracker)
         error: BaseException | None = None
@@ -114,13 +117,12 @@ def _print_plan(
     s: TrainBc,
     parent: storage.Run,
     child: storage.Run,
-    env: Environment,
-    agent: Agent,
-    schedule: Schedule,
+    policy: str,
     state: TrainState,
     num_rows: int,
+    tracking: Mapping[str, str],
 ) -> None:
-    root = s.root_policy_conf
+    root, schedule = s.root_policy_conf, _schedule(s)
     has_log = isinstance(state.log, replay.Replay)
     source = "the newest rows of its replay log" if has_log else "steps of its own, exploring as in training"
     device = jax.devices()[0]
@@ -130,13 +132,14 @@ def _print_plan(
         f"Cloning of {parent.name}, seed {root.seed}, checkpoint {root.ckpt}",
         {
             "run": str(child.path),
-            "policy": f"{agent.name} on {env.name} ({env.backend})",
+            "policy": policy,
             "data": f"{console.human_count(num_rows)}: {source}; every tenth is held out",
             "clones": f"{s.num_seeds}, in one program",
             "updates": f"{console.human_count(s.max_steps)} of {s.batch_size} rows each",
             "evaluations": str(len(schedule.evaluations)),
             "checkpoints": f"{len(schedule.checkpoints)} per clone, about {on_disk} on disk",
             "device": f"{device.device_kind} ({device.platform})",
+            **tracking,
             "time": "shown as soon as it is compiled and has run a little",
         },
     )
