@@ -260,7 +260,9 @@ def test_each_seed_may_have_a_run_in_a_group_with_plain_names(tmp_path, capfd):
     assert logged[ids[1]][0] == {"return": 2.0, "env_step": 10}
     assert logged[ids[1]][1]["PURD._type"] == "histogram"
     assert logged[ids[1]][2] == {"return": 6.0, "env_step": 20}
-    with_artifact = [id for id in ids if any(r.request.HasField("log_artifact") for r in everything[id])]
+    with_artifact = [
+        id for id in ids if any(r.HasField("artifact") or r.request.HasField("log_artifact") for r in everything[id])
+    ]
     assert with_artifact == ids[:1]
 
 
