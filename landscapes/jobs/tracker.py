@@ -41,7 +41,7 @@ def tracking_row(job: Job, run: storage.Run, tracked: Tracked) -> dict[str, str]
     told, places = _told(job, run, tracked), []
     mode = resolve_mode(job.use_wandb, job.wandb.mode)
     if mode != "disabled":
-        each = f", a run for each of {len(tracked.seeds)} seeds" * (job.wandb.per_seed and bool(tracked.seeds))
+        each = ", a run for each seed" if job.wandb.per_seed and tracked.seeds else ""
         places.append(f"wandb ({mode}{each})")
     if job.tensorboard:
         places.append(f"TensorBoard ({event_folder(told)})")
