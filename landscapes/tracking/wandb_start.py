@@ -62,7 +62,7 @@ def start_wandb(wanted: WandbWanted, told: Told) -> Tracker:
         return starter.start(told.name, told.group, told.config, told.run_id) or SilentTracker()
     shared_id = told.run_id or secrets.token_hex(4)
     seeds: dict[int, WandbTracker] = {}
-    complaint = Complaint(of_several=True)
+    complaint = Complaint()
     for seed in told.seeds:
         about = {**told.config, "seed": seed}
         tracker = starter.start(f"{told.name}-seed{seed}", told.name, about, f"{shared_id}-seed{seed}", complaint)

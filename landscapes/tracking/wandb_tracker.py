@@ -32,8 +32,9 @@ _FINISH_SECONDS = 30.0
 class Complaint:
     """One line at most, whoever of several has something to complain of."""
 
-    def __init__(self, of_several: bool = False) -> None:
-        self.of_several = of_several
+    def __init__(self) -> None:
+        self.online: list[Path] = []
+        """The folders of those that record online, of which all that was not uploaded is uploaded by one command."""
         self._said = threading.Event()
 
     def say(self, what: str) -> None:
@@ -66,6 +67,7 @@ class WandbTracker:
             where = commands.line(["wandb", "sync", self._folder.parent]) if self._offline else str(run.url)
         self.where: Mapping[str, str] = {"wandb": where}
         self._complaint = complaint or Complaint()
+        self._complaint.online += [] if self._offline else [self._folder]
         self._messages: queue.SimpleQueue[_Message | None] = queue.SimpleQueue()
         self._teller = threading.Thread(target=self._tell_all, name="wandb", daemon=True)
         self._teller.start()
@@ -151,8 +153,7 @@ class WandbTracker:
 
     @property
     def _upload_later(self) -> str:
-        whole = self._folder.parent if self._complaint.of_several else self._folder
-        command = commands.line(["wandb", "sync", "--include-online", whole])
+        command = commands.line(["wandb", "sync", "--include-online", *self._complaint.online])
         return "" if self._offline else f"; `{command}` uploads the rest"
 
     def _add(self, artifact: Any, path: Path) -> None:

@@ -292,10 +292,15 @@ def test_runs_of_seeds_that_fail_say_so_once_and_wait_side_by_side(tmp_path, mon
         def log(self, row):
             over.wait()
 
-    monkeypatch.setattr("landscapes.tracking.wandb_start._start_run", lambda **arguments: Stuck(tmp_path))
+    def start(**arguments):
+        run = Stuck(tmp_path)
+        run.id = arguments["id"]
+        return run
+
+    monkeypatch.setattr("landscapes.tracking.wandb_start._start_run", start)
     tracker = make(tmp_path, name="calm", per_seed=True, seeds=(0, 1, 2))
-    # The stand-ins have one id; of real ones each has its own, and the line is the address of the group.
-    assert set(tracker.where) == {"wandb"}
+    folder = tmp_path / "wandb" / "offline-run"
+    assert tracker.where == {"wandb": "https://wandb.ai/someone/return-landscapes/groups/calm"}
     tracker.log({f"seed{seed}/return": 1.0 for seed in range(3)}, step=1)
     began = time.monotonic()
     tracker.finish()
@@ -303,7 +308,7 @@ def test_runs_of_seeds_that_fail_say_so_once_and_wait_side_by_side(tmp_path, mon
     over.set()
     assert 1.0 <= took < 2.5
     (said,) = capsys.readouterr().err.splitlines()
-    assert f"wandb sync --include-online {tmp_path / 'wandb'}" in said
+    assert "wandb sync --include-online" + 3 * f" {folder}" in said
 
 
 class FakeRun:
