@@ -13,7 +13,8 @@ from landscapes.machine.folders import results_directory
 from landscapes.storage.measurements import find_measurements
 from landscapes.storage.records import Measurements
 from landscapes.storage.runs import Run, open_run
-from landscapes.storage.tables import KINDS, Table, read_table, read_tables
+from landscapes.storage.tables import KINDS, read_table, read_tables
+from landscapes.storage.tabulation import Table
 
 if TYPE_CHECKING:
     import pandas
