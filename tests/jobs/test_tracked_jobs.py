@@ -154,3 +154,43 @@ def test_what_is_exported_of_real_runs_reads_back(results: Path, tmp_path: Path)
         frame = landscapes.to_dataframe(["broken", "whole"], kind, results)
         back = pd.read_csv(tmp_path / "out" / f"{kind}.csv", dtype={"amount": str} if kind == "purds" else None)
         pd.testing.assert_frame_equal(back, frame, check_exact=True, check_dtype=False)
+
+
+def test_walks_paths_slices_and_clones_are_tracked_and_exported(results: Path, tmp_path: Path) -> None:
+    small = ["eval_episodes=4", "experiment.episode_length=5", "tqdm=false"]
+    root = ["root=whole/0/60", *LOCAL]
+    assert run(results, "improve_ltp", "experiment=reject_ltp", *root, *small, "max_steps=2", "run_name=walk") == 0
+    pair = ["run=whole", "checkpoints=[40,60]", "same_seed=true", "first_half=true", "num_points=3"]
+    paths = ["experiment=policy_interpolation_seed", *pair, "num_purd_samples=2", "experiment.episode_length=5"]
+    assert run(results, "eval_policy", *paths, *LOCAL, "tqdm=false") == 0
+    grid = ["num_x=3", "num_samples=2", "experiment.episode_length=5", "tqdm=false"]
+    assert run(results, "eval_policy", "experiment=landscape_slice", *root, *grid) == 0
+    cloning = ["max_steps=20", "ckpt_steps=[20]", "eval_interval=20", "eval_episodes=2", "num_seeds=2", "batch_size=4"]
+    clone = ["experiment=train_bc", *root, *cloning, "eval_episode_length=5", "log_interval=10", "run_name=clone"]
+    assert run(results, "run_algorithm", *clone, "tqdm=false") == 0
+
+    walk = landscapes.to_dataframe("walk", "walks", results)
+    metrics = pd.read_csv(results / "walk" / "metrics.csv").pivot(index="step", columns="name", values="value")
+    assert metrics.index.tolist() == walk["proposal"].tolist() == [0, 1, 2]
+    np.testing.assert_allclose(metrics["PURD mean"], walk["mean"])
+    assert metrics["accepted"].astype(bool).tolist() == walk["accepted"].tolist()
+    returns = landscapes.to_dataframe("walk", "walk_purds", results)
+    np.testing.assert_allclose(returns.groupby("proposal")["return"].mean(), walk["mean"], rtol=1e-6)
+    shown = events(results / "walk" / "tensorboard")
+    assert [each.step for each in shown.Histograms("PURD")] == [0, 1, 2]
+
+    on_path = landscapes.to_dataframe("whole", "paths", results)
+    noisy = on_path[on_path["num_samples"] == 2]
+    ends = noisy.groupby("point")["return"].mean()
+    metrics = pd.read_csv(results / "whole" / "metrics_whole-s0-paths.csv").set_index("name")["value"]
+    np.testing.assert_allclose([metrics["return 2"], metrics["return 1"]], ends.iloc[[0, -1]], rtol=1e-6)
+    assert len(landscapes.to_dataframe("whole", "slices", results)) == 3 * 2 * len(
+        landscapes.to_dataframe("whole", "slices", results)["y"].unique()
+    )
+    assert pd.read_csv(results / "whole" / "metrics_whole-s0-slice.csv")["name"].tolist() == ["share in the left tail"]
+    metrics = pd.read_csv(results / "clone" / "metrics.csv")
+    assert set(metrics["name"]) == {"return", "return/mean", "return/iqm", "loss", "held_out_loss"}
+    assert set(metrics["seed"].dropna()) == {0, 1}
+    out = tmp_path / "out"
+    assert export(["whole", "walk", "clone", "--out", str(out), "--results-dir", str(results)]) == 0
+    assert {"walks", "walk_purds", "walk_fresh", "paths", "slices", "purds"} <= {path.stem for path in out.iterdir()}
