@@ -23,7 +23,7 @@ from landscapes.experience import replay
 from landscapes.jobs.closing import print_end
 from landscapes.jobs.pace import Pace
 from landscapes.jobs.run_folder import continued, is_finished, new_run_name, open_or_create
-from landscapes.jobs.tracker import job_tracker
+from landscapes.jobs.tracker import Tracked, job_tracker, tracking_row
 from landscapes.loading import make_agent
 from landscapes.machine import stopping
 from landscapes.machine.compilation import compile_together, told_to
@@ -107,8 +107,8 @@ def train(job: Job, task: Task) -> storage.Run | None:
     pace = _pace(job, task, record)
     if job.dry_run:
         needed = estimate(agent, task.num_seeds, schedule, ROWS_PER_SEGMENT)
-        duration = pace.told(schedule.total * schedule.env_steps)
-        print_plan(results / run_name, env, agent, task.num_seeds, schedule, needed, duration)
+        more = {"time": pace.told(schedule.total * schedule.env_steps)}
+        print_plan(results / run_name, env, agent, task.num_seeds, schedule, needed, more)
         return None
     run, changed = open_or_create(job, results, run_name, record, MAY_CHANGE, task.length_key)
     longer = task.length_key in changed
@@ -131,11 +131,12 @@ def _train(
     """The rest of `train`, on a run that no other process works on; `longer` if it was shorter when it began."""
     env, agent, schedule = made
     needed = estimate(agent, task.num_seeds, schedule, ROWS_PER_SEGMENT)
-    duration = pace.told(schedule.total * schedule.env_steps)
-    print_plan(run.path, env, agent, task.num_seeds, schedule, needed, duration)
+    tracked = Tracked(run.name, "train", job.sweep_name, seeds=tuple(range(task.num_seeds)), makes_run=True)
+    more = {**tracking_row(job, run, tracked), "time": pace.told(schedule.total * schedule.env_steps)}
+    print_plan(run.path, env, agent, task.num_seeds, schedule, needed, more)
     loop = _TrainingLoop(run, env, agent, schedule, task, job.save_interval)
     at = loop.restore(rescheduled=longer)
-    tracker = job_tracker(job, run, run.name, "train", job.sweep_name, run.record.get("wandb_id"))
+    tracker = job_tracker(job, run, tracked)
     status = "stopped"
     try:
         loop.go(at, tracker)

@@ -185,6 +185,12 @@ HOUSE = (
     # Looking at results
     Room("runs", ("landscapes.runs", "landscapes.runs.*"), only=BROWSING, without=CORE - {"rich"} | ARRAYS),
     Room("report", ("landscapes.report", "landscapes.report.*"), only=REPORT, without=SIMULATORS | ARRAYS),
+    Room(
+        "export",
+        ("landscapes.export", "landscapes.export.*"),
+        only=frozenset({"errors", "streams", "output", "storage", "console"}),
+        without=CORE - {"rich"} | ARRAYS,
+    ),
     # What the three entry points share
     Room("job tracker", ("landscapes.jobs", "landscapes.jobs.tracker"), never=LEARNING),
     Room("job closing", ("landscapes.jobs.closing",), only=frozenset({"compilation", "console", "tracking"})),

@@ -26,6 +26,7 @@ class WandbSettings:
     project_name: Text  # the project that runs are logged to
     entity_name: Text | None  # null: the account's own
     mode: Annotated[str, one_of("online", "offline", "disabled")] | None  # null: online where there is a key
+    per_seed: bool  # true: one run for each seed, in a group
 
 
 @dataclass
@@ -36,6 +37,8 @@ class SharedSettings:
     use_wandb: bool  # false: wandb is never imported
     project_name: Text  # of wandb
     wandb: WandbSettings
+    tensorboard: bool  # true: event files for TensorBoard in the run folder
+    csv: bool  # true: metrics as CSV in the run folder
     run_host: Text  # recorded only; the presets of job_config set it
     run_name: Annotated[str, NOT_EMPTY] | None  # of the new run (of a sweep's: NAME_0, NAME_1, ...); null: made up
     results_dir: Annotated[str, NOT_EMPTY] | None  # null: $LANDSCAPES_RESULTS or results/
@@ -58,6 +61,8 @@ class Job:
     random_seed: int
     use_wandb: bool
     wandb: WandbSettings
+    tensorboard: bool
+    csv: bool
     run_name: str | None
     results_dir: str | None
     overwrite: bool
@@ -139,6 +144,8 @@ def make_job(
         random_seed=shared.random_seed,
         use_wandb=shared.use_wandb,
         wandb=shared.wandb,
+        tensorboard=shared.tensorboard,
+        csv=shared.csv,
         run_name=shared.run_name,
         results_dir=shared.results_dir,
         overwrite=shared.overwrite,

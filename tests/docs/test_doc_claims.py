@@ -26,7 +26,7 @@ from landscapes.figures.gallery import KINDS
 from landscapes.machine import xla_flags
 from landscapes.settings.algorithms import ALGORITHMS
 from landscapes.studies import measurement, neighborhood
-from landscapes.tracking import trackers, wandb_runs
+from landscapes.tracking import wandb_login, wandb_runs, wandb_tracker
 from run_algorithm import train
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -246,8 +246,8 @@ SAYS = [
     ("command_line.md", r"never more than (\d+) policies together", interpolation.MAX_POLICIES),
     ("files.md", r"A segment has at most ([\d ]+) rows", train.ROWS_PER_SEGMENT),
     ("files.md", r"at most (\d+) characters", run_names._LONGEST),
-    ("command_line.md", r"does not answer within (\d+) s at the start", trackers._ANSWER_SECONDS),
-    ("command_line.md", r"at the end it waits for at most (\d+) s", trackers._FINISH_SECONDS),
+    ("command_line.md", r"does not answer within (\d+) s at the start", wandb_login._ANSWER_SECONDS),
+    ("command_line.md", r"at the end it waits for at most (\d+) s", wandb_tracker._FINISH_SECONDS),
     ("command_line.md", r"no answer within (\d+) s is one line more", wandb_runs.ASK_SECONDS),
     ("command_line.md", r"null: `random` ([\d.]+), `update`", RADII["random"]),
     ("command_line.md", r"`update` ([\d.]+), `policies`", RADII["update"]),

@@ -66,7 +66,7 @@ _STAND_INS = "\n".join(
         "cd() { here=$1; }",
         *(
             f"{name}() {{ printf '%s\\0' \"$here\" {name} \"$@\" '--end--'; }}"
-            for name in ("python", "pip", "make", "source", "wandb", "scancel")
+            for name in ("python", "pip", "make", "source", "wandb", "tensorboard", "scancel")
         ),
         "",
     ]
