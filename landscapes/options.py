@@ -20,7 +20,7 @@ def parse(
 ) -> argparse.Namespace:
     """What the parser makes of the arguments (default: this process's), after `key=value` has become `--key value`.
 
-    An option that only switches is `wait=true`, several values are `only=purds,paths`, and null is the default. With
+    An option that only switches is `wait=true`, several values are `only=purds,spread`, and null is the default. With
     `with_settings` other keys are left as they are, for jobs. Ends the process with 2, as the parser itself does, after
     one line for a key that there is not, or a value that cannot be.
     """

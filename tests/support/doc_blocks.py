@@ -12,7 +12,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from landscapes.cli import table
 from landscapes.config.launch import run_entry_point
+from landscapes.config.published import KEYS
 from landscapes.types import Environment
 from tests.support import shown
 
@@ -45,7 +47,10 @@ class Command(NamedTuple):
 
     @property
     def module(self) -> str | None:
-        """What Python runs: `-m MODULE`, or the `main.py` of the folder; None for another program."""
+        """What Python runs: that of `landscapes COMMAND`, `-m MODULE`, or the `main.py` of the folder; None for another
+        program."""
+        if self.program == "landscapes":
+            return self._ours.module
         if self.program != "python":
             return None
         return self.arguments[1] if self.arguments[0] == "-m" else self.folder
@@ -53,7 +58,15 @@ class Command(NamedTuple):
     @property
     def settings(self) -> list[str]:
         """What Python hands to it."""
+        if self.program == "landscapes":
+            return self._ours.arguments(self.arguments[1:])
         return self.arguments[2 if self.arguments[0] == "-m" else 1 :]
+
+    @property
+    def _ours(self) -> table.Command:
+        found = table.find(self.arguments[0])
+        assert found is not None, f"no such command: {self}"
+        return found
 
     def __str__(self) -> str:
         return shlex.join([self.program, *self.arguments])
@@ -65,7 +78,7 @@ _STAND_INS = "\n".join(
         "cd() { here=$1; }",
         *(
             f"{name}() {{ printf '%s\\0' \"$here\" {name} \"$@\" '--end--'; }}"
-            for name in ("python", "make", "source", "wandb", "scancel")
+            for name in ("python", "landscapes", "make", "source", "wandb", "scancel")
         ),
         "",
     ]
@@ -114,6 +127,7 @@ SMALLEST = {
         "sac_config.hidden_dims=[8,8]",
     ],
     "eval_policy": ["eval_episodes=4", "episode_length=10"],
+    "neighborhood": ["num_samples=4", "episode_length=10"],
     "landscape_slice": ["num_x=3", "num_samples=2", "episode_length=10"],
     "policy_interpolation_seed": ["num_points=3", "num_purd_samples=2", "episode_length=10"],
     "policy_interpolation": ["num_points=3", "num_purd_samples=2", "episode_length=10"],
@@ -138,8 +152,19 @@ def small_settings(entry_point: str, settings: Sequence[str]) -> list[str]:
     return [f"experiment.{change}" for change in SMALLEST[next(asked, entry_point)]] + ["use_wandb=false"]
 
 
+def made_small(entry_point: str, settings: Sequence[str]) -> list[str]:
+    """A command in short keys with what makes it small, in short keys, too, in the place of what is typed."""
+    changes = [each.removeprefix("experiment.") for each in small_settings(entry_point, settings)]
+    names = KEYS["train_td3"] if entry_point == "run_algorithm" and "experiment=train_bc" not in settings else {}
+    short = {names.get(key, key): value for key, _, value in (each.partition("=") for each in changes)}
+    kept = [word for word in settings if word.partition("=")[0] not in short]
+    return [*kept, *(f"{key}={value}" for key, value in short.items() if "." not in key)]
+
+
 def run(module: str, settings: Sequence[str]) -> int:
     """The exit code of a command of ours, in this process; jobs with what makes them small."""
+    if module in ENTRY_POINTS and not any(word.startswith("experiment.") for word in settings):
+        return run_entry_point(module, made_small(module, settings))
     if module in ENTRY_POINTS:
         return run_entry_point(module, [*settings, *small_settings(module, settings)])
     return int(importlib.import_module(f"{module}.__main__" if is_package(module) else module).main(settings))
