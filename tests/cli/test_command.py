@@ -6,6 +6,7 @@ Processes of their own where the program itself runs: only there is seen what is
 import argparse
 import importlib
 import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -173,3 +174,20 @@ def test_code_of_ones_own_is_found_where_one_stands(tmp_path: Path, monkeypatch:
     monkeypatch.chdir(gone)
     gone.rmdir()
     assert landscapes_main.main(["runs"]) == 0
+
+
+def test_the_documentation_has_them_all() -> None:
+    page = (ROOT / "docs" / "command_line.md").read_text(encoding="utf-8")
+    section = page.partition("## The landscapes command\n")[2].partition("\n## ")[0]
+    rows = [re.findall(r"`([^`]+)`", line) for line in section.splitlines() if line.startswith("| `")][1:]
+    chosen = {row[0]: tuple(row[1:]) for row in rows if row[1].startswith("python -m ") and "landscapes" not in row[1]}
+    assert chosen == {
+        command.name: (
+            f"python -m {command.module}",
+            *([f"experiment={command.experiment}"] * bool(command.experiment)),
+        )
+        for command in table.COMMANDS
+        if command.takes_settings
+    }
+    others = {command.name for command in table.present() if not command.takes_settings}
+    assert others == {*rows[-1][:-1], "completion"}
