@@ -99,14 +99,16 @@ def empty(tmp_path: Path) -> Path:
 
 def test_it_does_without_the_tree(installed: Path, empty: Path) -> None:
     program = (
-        "import importlib; from landscapes.machine.folders import CONF\n"
+        "import importlib; from landscapes.machine.folders import CONF, results_directory\n"
         f"for name in {PACKAGES}: print(importlib.import_module(name).__file__)\n"
-        "print(CONF)"
+        "print(CONF, results_directory(None), sep='\\n')"
     )
     done = run([installed / "python", "-c", program], empty)
     assert done.returncode == 0, done.stderr
     inside = installed.parent.resolve()
-    assert all(Path(line).resolve().is_relative_to(inside) for line in done.stdout.splitlines()), done.stdout
+    *read, results = map(Path, done.stdout.splitlines())
+    assert all(path.resolve().is_relative_to(inside) for path in read), done.stdout
+    assert results.resolve() == empty.resolve() / "results"
     done = run([installed / "landscapes", "--version"], empty)
     assert (done.returncode, done.stdout) == (0, f"landscapes {__version__}\n"), done.stderr
     done = run([installed / "landscapes", "paper", "job_config=slrm"], empty)
