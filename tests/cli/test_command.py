@@ -49,7 +49,7 @@ def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) 
 @pytest.mark.parametrize(
     "word, hint",
     [
-        ("trian", "did you mean train?"),
+        ("trainn", "did you mean train?"),
         ("figure", "did you mean figures?"),
         ("run_algorithm", "it is called train or clone here"),
         ("landscapes.runs", "it is called runs here"),
@@ -149,9 +149,9 @@ def test_what_only_tells_of_commands_is_light() -> None:
 def test_the_programs_run(tmp_path: Path) -> None:
     done = landscapes("runs", "results_dir=here", cwd=tmp_path)
     assert (done.returncode, done.stdout, done.stderr) == (0, f"no runs in {tmp_path / 'here'}\n", "")
-    done = landscapes("measure", "run=nobody", "checkpoints=frist", f"results_dir={tmp_path}", cwd=tmp_path)
+    done = landscapes("measure", "run=nobody", "checkpoints=fst", f"results_dir={tmp_path}", cwd=tmp_path)
     assert done.returncode == 2
-    assert done.stderr.startswith("checkpoints=frist: must be ")
+    assert done.stderr.startswith("checkpoints=fst: must be ")
     assert done.stderr.count("\n") == 1
     done = landscapes("help", "improve", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
