@@ -84,7 +84,7 @@ $(PY):
 	exit 1
 
 # The order-only $(PY) keeps the interpreter's own timestamp out of it.
-$(CPU_STAMP): requirements.txt constraints.txt pyproject.toml | $(PY)
+$(CPU_STAMP): requirements.txt constraints.txt pyproject.toml setup.py | $(PY)
 	@echo "Installing requirements.txt into $(VENV) (a few minutes the first time)"
 	@$(PIP) -r requirements.txt
 	@touch $@
@@ -108,7 +108,7 @@ $(PEER_STAMP): benchmarks/peer_requirements.txt constraints.txt | $(PY)
 	@touch $@
 
 # The newest of everything, beyond the ranges of pyproject.toml too, but for mujoco: requirements.txt says why.
-$(NEWEST_STAMP): requirements.txt test_requirements.txt pyproject.toml
+$(NEWEST_STAMP): requirements.txt test_requirements.txt pyproject.toml setup.py
 	@$(MAKE) -s --no-print-directory VENV=$(NEWEST_VENV) PYTHON="$(NEWEST_PYTHON)" $(NEWEST_VENV)/bin/python
 	@echo "Installing the newest packages into $(NEWEST_VENV)"
 	@sed -E '/^-/d; /^gymnax/s/.*/gymnasium\nseaborn/; /^mujoco/!s/==.*//' requirements.txt test_requirements.txt \

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 from filelock import FileLock, Timeout
 
-from landscapes import console, storage
+from landscapes import commands, console, options, storage
 from landscapes.config.compose import compose_job
 from landscapes.config.job import Job
 from landscapes.config.kinds import KINDS
@@ -46,10 +46,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m landscapes.doctor", description=__doc__.splitlines()[0])
     parser.add_argument("entry_point", nargs="?", choices=sorted(KINDS), metavar="ENTRY_POINT")
     parser.add_argument("settings", nargs="*", metavar="KEY=VALUE", help="as that entry point takes them")
-    chosen = parser.parse_args(arguments)
+    parser.add_argument("--results-dir", help="as the key results_dir")
+    chosen = options.parse(parser, arguments, with_settings=True)
+    elsewhere = [] if chosen.results_dir is None else [commands.setting("results_dir", chosen.results_dir)]
     try:
-        job = None if chosen.entry_point is None else compose_job(chosen.entry_point, chosen.settings)
-        results = storage.results_directory(None if job is None else job.results_dir)
+        job = None if chosen.entry_point is None else compose_job(chosen.entry_point, [*chosen.settings, *elsewhere])
+        results = storage.results_directory(chosen.results_dir if job is None else job.results_dir)
         compilation_cache(results)
     except UserError as error:
         console.one_line_error(error)

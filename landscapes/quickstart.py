@@ -13,9 +13,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from landscapes import commands, console, statistics, storage
+from landscapes import commands, console, options, statistics, storage
 from landscapes.figures import purd_histograms
-from landscapes.machine.folders import REPOSITORY
+from landscapes.machine.folders import process_environment
 from landscapes.machine.output import print_any_text
 from landscapes.machine.streams import as_command
 from landscapes.statistics import tables
@@ -126,7 +126,7 @@ def noisiest(purds: Sequence[Measured]) -> Measured:
 
 def in_process_of_its_own(command: Sequence[str]) -> int:
     """Exit code of `python -m COMMAND`, run as a user would."""
-    return subprocess.run([sys.executable, "-m", *command], cwd=REPOSITORY, check=False).returncode
+    return subprocess.run([sys.executable, "-m", *command], env=process_environment(), check=False).returncode
 
 
 def main(
@@ -138,7 +138,7 @@ def main(
     parser.add_argument("--samples", type=int, default=150, help="samples per PURD (default: 150)")
     parser.add_argument("--points", type=int, default=15, help="points along each axis of the slice (default: 15)")
     parser.add_argument("--proposals", type=int, default=10, help="proposed updates of the rejection (default: 10)")
-    chosen = parser.parse_args(arguments)
+    chosen = options.parse(parser, arguments)
     began = time.monotonic()
 
     def run(command: Sequence[str]) -> int:

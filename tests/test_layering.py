@@ -55,13 +55,13 @@ CONFIG = frozenset(
     }
 )
 LOADING = frozenset({"errors", "types", "replay", "envs", "algorithm registry", "training", "storage"})
-FIGURES = frozenset({"errors", "streams", "output", "commands", "statistics", "storage"})
+FIGURES = frozenset({"errors", "streams", "output", "commands", "options", "statistics", "storage"})
 BROWSING = FIGURES | {"folders", "console", "tables", "sweep folder"}
 REPORT = FIGURES | {"console", "tables", "figures", "runs"}
 
 PAPER = frozenset({"errors", "folders", "stopping", "statistics", "corrected", "storage", "console"})
 PACKING = frozenset({"errors", "types", "replay", "storage", "console", "loading", "paper"})
-DEMO = frozenset({"errors", "folders", "statistics", "tables", "storage", "console"})
+DEMO = frozenset({"errors", "folders", "options", "statistics", "tables", "storage", "console"})
 
 
 class Room(NamedTuple):
@@ -118,6 +118,7 @@ HOUSE = (
         never=frozenset({"settings of algorithms"}),
         without=CORE | ARRAYS,
     ),
+    Room("options", ("landscapes.options",), only=frozenset({"errors"}), without=CORE | ARRAYS),
     # Parts
     Room("tasks", ("landscapes.envs.tasks",), only=frozenset({"errors"}), without=CORE | ARRAYS),
     Room("envs", ("landscapes.envs", "landscapes.envs.*"), without=SHELL),
@@ -220,12 +221,15 @@ HOUSE = (
     Room(
         "sweeps",
         ("landscapes.sweeps",),
-        only=frozenset({"errors", "squeue", "streams", "output", "commands", "sweep folder", "console", "storage"}),
+        only=frozenset(
+            {"errors", "squeue", "streams", "output", "commands", "options", "sweep folder", "console", "storage"}
+        ),
     ),
     Room("paper", ("landscapes.paper", "landscapes.paper.*"), only=PAPER, without=SIMULATORS | ARRAYS),
     Room("packing", ("landscapes.paper.pack",), only=PACKING),
     Room("paper command", ("landscapes.paper.__main__",), only=PAPER | {"paper", "packing"}),
     Room("demo", ("landscapes.demo", "landscapes.demo.*"), only=DEMO, without=SIMULATORS | ARRAYS),
+    Room("cli", ("landscapes.__main__", "landscapes.cli", "landscapes.cli.*"), never=LEARNING, without=CORE | ARRAYS),
     Room("benchmarks", ("benchmarks", "benchmarks.*"), never=MATHS),
 )
 

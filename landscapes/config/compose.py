@@ -29,10 +29,11 @@ from landscapes.config.members import listed_values, member_error, sweep_members
 from landscapes.config.messages import as_typed, broken_file, explain, unreadable, unresolvable
 from landscapes.config.published import Spelled, spell, spelling_of
 from landscapes.errors import UserError
+from landscapes.machine import folders
 from landscapes.settings.fields import MISSING, closest, shown
 
-CONF = Path(__file__).resolve().parents[2] / "conf"
-"""The YAML of all entry points, beside the packages in the repository's root."""
+CONF = folders.CONF
+"""The YAML of all entry points."""
 
 _SHARED = tuple(each.name for each in fields(SharedSettings))
 
@@ -64,7 +65,7 @@ def hydra_loader(entry_point: str, conf: Path = CONF, own: Path | None = None) -
     """Hydra's loader over one tree of YAML, and behind it one of the user's own; whatever Hydra was set up for before
     is set up again afterwards."""
     if not conf.is_dir():
-        raise UserError("conf", conf, "there is no such folder; install the repository in place: pip install -e .")
+        raise UserError("conf", conf, "there is no such folder; install landscapes anew")
     store_settings()
     outer = GlobalHydra.instance().hydra
     GlobalHydra.instance().clear()

@@ -4,7 +4,7 @@ Knows which key is meant by which, and Hydra's grammar; no other place knows the
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -331,6 +331,11 @@ def _replaced(text: str, key: str, typed: str) -> str:
         inside = part[:1].isalnum() or (part[:1] in ("_", ".") and part[1:2].isalnum())
         joined += (key if inside else typed) + part
     return joined
+
+
+def takes_root(experiment: str, keys: Collection[str]) -> bool:
+    """Whether an experiment with those keys begins at, or is of, a stored policy that `root` may name."""
+    return experiment in _ROOT_KEYS or _ROOT_GROUP[0] in keys
 
 
 def is_published_experiment(name: str | None) -> bool:

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from landscapes import storage
+from landscapes import options, storage
 from landscapes.errors import UserError
 from landscapes.figures.gallery import KINDS, Source, draw, plan
 from landscapes.machine.output import print_any_text
@@ -29,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--format", nargs="+", choices=FORMATS, default=["pdf", "png"], help="default: pdf png")
     parser.add_argument("--out", type=Path, help="folder of the figures; of one run its own folder figures/")
     parser.add_argument("--results-dir", help="as the key results_dir")
-    chosen = parser.parse_args(arguments)
+    chosen = options.parse(parser, arguments)
     try:
         sources = _sources(chosen.runs, chosen.results_dir)
         folder = chosen.out or _folder(sources)

@@ -7,7 +7,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from landscapes import console
+from landscapes import console, options
 from landscapes.errors import UserError
 from landscapes.machine.output import print_any_text
 from landscapes.machine.streams import as_command
@@ -17,7 +17,7 @@ from landscapes.report.writing import write_gif, write_report
 def main(arguments: Sequence[str] | None = None) -> int:
     """Writes the page, or with --gif a moving picture instead, and prints its path; 0, or 2 for a mistake."""
     print_any_text()
-    chosen = _parser().parse_args(arguments)
+    chosen = options.parse(_parser(), arguments)
     try:
         if chosen.gif is None:
             output = write_report(chosen.runs, chosen.results_dir, chosen.out)

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from landscapes.cli import table
 from landscapes.config.compose import member_spelling
 from landscapes.config.launch import run_entry_point
 from landscapes.types import Environment
@@ -46,7 +47,10 @@ class Command(NamedTuple):
 
     @property
     def module(self) -> str | None:
-        """What Python runs: `-m MODULE`, or the `main.py` of the folder; None for another program."""
+        """What Python runs: that of `landscapes COMMAND`, `-m MODULE`, or the `main.py` of the folder; None for another
+        program."""
+        if self.program == "landscapes":
+            return self._ours.module
         if self.program != "python":
             return None
         return self.arguments[1] if self.arguments[0] == "-m" else self.folder
@@ -54,7 +58,15 @@ class Command(NamedTuple):
     @property
     def settings(self) -> list[str]:
         """What Python hands to it."""
+        if self.program == "landscapes":
+            return self._ours.arguments(self.arguments[1:])
         return self.arguments[2 if self.arguments[0] == "-m" else 1 :]
+
+    @property
+    def _ours(self) -> table.Command:
+        found = table.find(self.arguments[0])
+        assert found is not None, f"no such command: {self}"
+        return found
 
     def __str__(self) -> str:
         return shlex.join([self.program, *self.arguments])
@@ -66,7 +78,7 @@ _STAND_INS = "\n".join(
         "cd() { here=$1; }",
         *(
             f"{name}() {{ printf '%s\\0' \"$here\" {name} \"$@\" '--end--'; }}"
-            for name in ("python", "pip", "make", "source", "wandb", "tensorboard", "scancel")
+            for name in ("python", "pip", "landscapes", "make", "source", "wandb", "tensorboard", "scancel")
         ),
         "",
     ]
