@@ -6,11 +6,12 @@ Knows which experiment names which policies; measures nothing and imports no JAX
 from collections.abc import Callable
 from functools import partial
 
-from eval_policy.stored import chosen_policies, given_pairs, measured_run, pairs_of_seed, slice_policies
+from eval_policy.stored import chosen_policies, given_pairs, measured_run, pairs_of_run, pairs_of_seed, slice_policies
 from landscapes.config.job import Job
 from landscapes.config.schemas import (
     LandscapeSlice,
     Neighborhood,
+    Paths,
     PolicyInterpolation,
     PolicyInterpolationSeed,
     PolicyVariance,
@@ -32,6 +33,8 @@ def _check(sweep: SweepCheck, job: Job) -> None:
         measured_run(find, s)
     elif isinstance(s, Neighborhood):
         chosen_policies(find, s)
+    elif isinstance(s, Paths):
+        pairs_of_run(find, s)
     elif isinstance(s, PolicyInterpolationSeed):
         pairs_of_seed(find, s)
     elif isinstance(s, PolicyInterpolation):

@@ -5,7 +5,7 @@ measured is on disk at once, and is not measured again.
 """
 
 import functools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,9 +17,10 @@ from eval_policy.trajectories import Recorder, Recording
 from landscapes import console, loading, statistics, storage
 from landscapes.config.job import Job
 from landscapes.figures import purd_histograms
-from landscapes.jobs.blocks import measure_by_blocks, unfinished_purd
+from landscapes.jobs.blocks import Samples, measure_by_blocks, unfinished_purd
 from landscapes.jobs.closing import print_end
-from landscapes.jobs.tracker import Tracked, job_tracker, tracking_row
+from landscapes.jobs.pace import Pace, of_program, shape_of
+from landscapes.jobs.tracker import Tracked, job_tracker, print_tracking
 from landscapes.machine import stopping
 from landscapes.machine.compilation import told_to
 from landscapes.statistics import tables
@@ -78,7 +79,7 @@ class Purds:
             storage.check_results_writable(stored.seed_directory(seed))
         self._measures = self._make_measures(env, self._agent)
         neighborhood.check_amounts(self._agent, wanted.kind, wanted.amounts, wanted.amounts_key)
-        if wanted.kind in self._agent.update_kinds:
+        if neighborhood.is_update(self._agent, wanted.kind):
             for seed, step in wanted.policies:
                 loading.check_has_data(stored, seed, step, wanted.ckpt_key)
         self._measured = {} if storage.starts_over(job.overwrite) else self._measured_before()
@@ -89,6 +90,8 @@ class Purds:
     def run(self, name: str) -> None:
         """Measures all, policy by policy, shows and logs it under this name, and prints the files."""
         wanted, stored = self._wanted, self._stored
+        pace = self._pace()
+        self._print_plan(pace)
         several = len(wanted.seeds) > 1
         tracked = Tracked(
             name,
@@ -98,10 +101,12 @@ class Purds:
             seed=None if several else wanted.seeds[0],
             in_order=False,  # only what is newly measured is told
         )
-        self._print_plan(tracking_row(self._job, stored, tracked))
+        print_tracking(self._job, stored.path, tracked)
+        if self._job.dry_run:
+            return
         tracker = job_tracker(self._job, stored, tracked)
         try:
-            table, files = self._measure(tracker)
+            table, files = self._measure(tracker, pace)
             figures = [self._figure(seed) for seed in wanted.seeds]
             files = [*dict.fromkeys(files), *figures]
             of_seed = f"-s{wanted.seeds[0]}" if len(wanted.seeds) == 1 else ""
@@ -119,7 +124,7 @@ class Purds:
         )
         print_end(files, tracker)
 
-    def _measure(self, tracker: Tracker) -> tuple[list[Sequence[object]], list[Path]]:
+    def _measure(self, tracker: Tracker, pace: Pace) -> tuple[list[Sequence[object]], list[Path]]:
         wanted = self._wanted
         table: list[Sequence[object]] = []
         files: list[Path] = []
@@ -152,7 +157,13 @@ class Purds:
                     with progress.meanwhile("recording roll-outs"):
                         rate = neighborhood.amount_sets_rate(self._agent, wanted.kind, amount)
                         files += self._recorder.record(seed, step, amount, rate, purd.returns, state_of)
+        pace.note(progress)
         return table, files
+
+    def _pace(self) -> Pace:
+        wanted, shape = self._wanted, next(iter(self._measures.values())).program_shape
+        told = {"kind": wanted.kind, "episode_length": wanted.episode_length, "program": of_program(shape)}
+        return Pace({"job": "purd", **shape_of(self._stored), **told}, "samples")
 
     def _one(
         self, seed: int, step: int, amount: float | None, state: TrainState, show: measurement.Progress
@@ -170,7 +181,7 @@ class Purds:
         folder = self._stored.seed_directory(seed)
         unfinished = unfinished_purd(job.overwrite, folder, about, measure, key, amount)
         count = wanted.num_samples
-        purd = measure_by_blocks(measure, key, state, amount, show, unfinished, job.save_interval, first=0, count=count)
+        purd = measure_by_blocks(measure, Samples(key, state, amount, count), show, unfinished, job.save_interval)
         path = self._write(seed, step, amount, purd, measure)
         unfinished.discard()
         return purd, path
@@ -209,7 +220,7 @@ class Purds:
             print(f"{len(found)} of {total} were measured before and are not measured again (overwrite=true would)")
         return found
 
-    def _print_plan(self, tracking: Mapping[str, str]) -> None:
+    def _print_plan(self, pace: Pace) -> None:
         wanted = self._wanted
         samples = len(wanted.policies) * len(wanted.amounts) * wanted.num_samples
         seeds = ", ".join(map(str, wanted.seeds))
@@ -222,8 +233,7 @@ class Purds:
                 "samples": f"{wanted.num_samples} each, {console.human_count(samples)} in all",
                 "environment steps": f"at most {console.human_count(samples * wanted.episode_length)} in roll-outs",
                 "side by side": measurement.side_by_side(shape),
-                **tracking,
-                "time": "shown as soon as it is compiled and has run a little",
+                "time": pace.told(samples - len(self._measured) * wanted.num_samples),
             },
         )
 

@@ -4,12 +4,14 @@ Knows settings and run folders; knows no measurement, and imports no JAX: a swee
 launched. Every function raises UserError for what is not stored.
 """
 
+import itertools
 from typing import NamedTuple
 
 from landscapes import storage
 from landscapes.config.schemas import (
     LandscapeSlice,
     Neighborhood,
+    Paths,
     PolicyInterpolation,
     PolicyInterpolationSeed,
     PolicyVariance,
@@ -56,7 +58,16 @@ def measured_run(find: Find, s: PolicyVariance) -> storage.Run:
     return run
 
 
-def chosen_policies(find: Find, s: Neighborhood) -> tuple[storage.Run, list[tuple[int, int]]]:
+def pairs_of_run(find: Find, s: Paths) -> list[Pair]:
+    """Each pair of the policies that are asked for once."""
+    run, chosen = chosen_policies(find, s)
+    policies = [StoredPolicy(run, seed, step) for seed, step in chosen]
+    if len(policies) < 2:
+        raise UserError("experiment.checkpoints", shown(s.checkpoints), f"leaves one policy of run {run.name}, no pair")
+    return [Pair(one, two) for one, two in itertools.combinations(policies, 2)]
+
+
+def chosen_policies(find: Find, s: Neighborhood | Paths) -> tuple[storage.Run, list[tuple[int, int]]]:
     """A run, and the seeds and checkpoints of it that are asked for."""
     run = find(s.run, "experiment.run")
     seeds = list(range(run.num_seeds)) if isinstance(s.seeds, str) else s.seeds

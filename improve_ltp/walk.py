@@ -5,10 +5,10 @@ Knows run folders, trackers and the rejection loop; knows no algorithm and no ma
 
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -20,11 +20,12 @@ from landscapes.config.schemas import RejectLtp
 from landscapes.errors import UserError
 from landscapes.experience import replay
 from landscapes.figures import rejection_figure
-from landscapes.jobs.blocks import measure_by_blocks, unfinished_purd
+from landscapes.jobs.blocks import Samples, measure_by_blocks, unfinished_purd
 from landscapes.jobs.closing import print_end
 from landscapes.jobs.find_run import find_root
+from landscapes.jobs.pace import Pace, of_program, shape_of
 from landscapes.jobs.run_folder import continued, is_finished, open_or_create
-from landscapes.jobs.tracker import Tracked, job_tracker, tracking_row
+from landscapes.jobs.tracker import Tracked, job_tracker, print_tracking
 from landscapes.machine import stopping
 from landscapes.machine.compilation import told_to
 from landscapes.statistics import sequential, tables
@@ -71,13 +72,20 @@ def walk(job: Job) -> None:
     record = _record(job, s, parent)
     name = job.member_name or walk_name(s, parent.name)
     _check_place(job, s, parent, results, name)
+    shape = {"kind": kind, "episode_length": s.episode_length, "program": of_program(samples.program_shape)}
+    pace = Pace({"job": "walk", **shape_of(parent), **shape}, "samples")
+    told = _Told(f"{agent.name} on {env.name} ({env.backend})", kind, measurement.side_by_side(samples.program_shape))
+    tracked = Tracked(name, "reject_ltp", parent.name, makes_run=True)
+    if job.dry_run:
+        _print_plan(s, parent, results / name, told, pace)
+        print_tracking(job, results / name, tracked)
+        return
     child, _ = open_or_create(job, results, name, record, parent=parent)
     if is_finished(child):
         return
     with storage.hold_run(child):
-        tracked = Tracked(child.name, "reject_ltp", parent.name, makes_run=True)
-        policy = f"{agent.name} on {env.name} ({env.backend})"
-        _print_plan(s, parent, child, policy, kind, samples.program_shape, tracking_row(job, child, tracked))
+        _print_plan(s, parent, child.path, told, pace)
+        print_tracking(job, child.path, tracked)
         tracker = job_tracker(job, child, tracked)
         child = child.write_record(**continued(record), wandb_id=tracker.run_id)
 
@@ -91,6 +99,8 @@ def walk(job: Job) -> None:
             tracker.artifact(f"{child.name}-results", "rejection", [p for p in job_of_walk.files if p.exists()])
             tracker.finish(sys.exception())
         job_of_walk.print_results()
+        if job_of_walk.progress is not None:
+            pace.note(job_of_walk.progress)
         print_end([child.path / "run.json", *job_of_walk.files], tracker)
         print(f"run: {child.name}")
 
@@ -150,15 +160,15 @@ def _record(job: Job, s: RejectLtp, parent: storage.Run) -> dict[str, Any]:
     }
 
 
-def _print_plan(
-    s: RejectLtp,
-    parent: storage.Run,
-    child: storage.Run,
-    policy: str,
-    kind: str,
-    shape: dict[str, Any],
-    tracking: Mapping[str, str],
-) -> None:
+class _Told(NamedTuple):
+    """What a plan says beside the settings."""
+
+    policy: str
+    kind: str
+    side_by_side: str
+
+
+def _print_plan(s: RejectLtp, parent: storage.Run, path: Path, told: _Told, pace: Pace) -> None:
     root = s.root_policy_conf
     proposals = -(-s.max_steps // s.check_interval)
     measurements = num_measurements(s)
@@ -171,15 +181,14 @@ def _print_plan(
     console.print_plan(
         f"Rejection ({heuristic_id(s)}) from {parent.name}, seed {root.seed}, checkpoint {root.ckpt}",
         {
-            "run": str(child.path),
-            "policy": policy,
+            "run": str(path),
+            "policy": told.policy,
             "proposals": f"{proposals}, each of {s.check_interval} update(s)",
-            "measurements": f"{measurements} PURDs of {s.eval_episodes} samples ({kind})",
+            "measurements": f"{measurements} PURDs of {s.eval_episodes} samples ({told.kind})",
             **early,
             "environment steps": f"at most {console.human_count(steps)} in roll-outs",
-            "side by side": measurement.side_by_side(shape),
-            **tracking,
-            "time": "shown as soon as it is compiled and has run a little",
+            "side by side": told.side_by_side,
+            "time": pace.told(measurements * s.eval_episodes),
         },
     )
 
@@ -213,6 +222,7 @@ class _Walk:
         self.measured: list[np.ndarray] = []
         """Of each measurement so far the returns. They alone cost time: a walk goes on by walking again along them."""
         self.num_restored = 0
+        self.progress: console.Progress | None = None
         self.saved_at = time.monotonic()
 
     def go(self) -> None:
@@ -229,6 +239,7 @@ class _Walk:
             console.Progress("rejection", total, s.tqdm, unit="samples", start=start) as progress,
             told_to(progress.meanwhile),
         ):
+            self.progress = progress
             done = 0
 
             def measured(key: jax.Array, state: TrainState, looks: sequential.Looks | None = None) -> np.ndarray:
@@ -284,18 +295,8 @@ class _Walk:
         self.measure.compile(key, state, self.s.lr, beside=[self.updater.program(key, state)])
         about = {"measurement": len(self.measured), storage.STANDS_ON: self.footing}
         unfinished = unfinished_purd(self.job.overwrite, self.child.path, about, self.measure, key, self.s.lr)
-        purd = measure_by_blocks(
-            self.measure,
-            key,
-            state,
-            self.s.lr,
-            progress,
-            unfinished,
-            self.job.save_interval,
-            first=0,
-            count=self.s.eval_episodes,
-            looks=looks,
-        )
+        samples = Samples(key, state, self.s.lr, self.s.eval_episodes, looks=looks)
+        purd = measure_by_blocks(self.measure, samples, progress, unfinished, self.job.save_interval)
         unfinished.discard()  # it is in the next save, or comes again
         return purd.returns
 

@@ -36,7 +36,7 @@ class Loaded(NamedTuple):
     state: TrainState
 
 
-def make_agent(name: str, settings: Mapping[str, Any], env: Environment, key: str = "algo") -> Agent:
+def make_agent(name: str, settings: Mapping[str, Any], env: Environment, key: str = "algorithm") -> Agent:
     """The algorithm of that name, with these settings, at work in `env`; raises UserError where they do not fit."""
     return training.make_agent(env, make_algorithm(name, settings, env.spaces, key))
 

@@ -3,13 +3,12 @@
 Knows sizes of states and the schedule; allocates nothing.
 """
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
 
-from landscapes import console, storage, training
+from landscapes import console, training
 from landscapes.console import human_bytes, human_count
 from landscapes.types import Agent, Environment
 from run_algorithm.schedule import Schedule
@@ -44,15 +43,9 @@ def estimate(agent: Agent, num_seeds: int, schedule: Schedule, rows_per_segment:
 
 
 def print_plan(
-    run: storage.Run,
-    env: Environment,
-    agent: Agent,
-    num_seeds: int,
-    schedule: Schedule,
-    needed: Estimate,
-    tracking: Mapping[str, str],
+    path: Path, env: Environment, agent: Agent, num_seeds: int, schedule: Schedule, needed: Estimate, duration: str
 ) -> None:
-    """Prints the plan, `tracking` as it is, and a warning where the state will not fit the memory that is free."""
+    """Prints the plan, and a warning where the state will not fit the memory that is free; `path` is the run's."""
     steps = schedule.total * schedule.env_steps
     num, _ = training.layout(num_seeds)
     free = _free_memory()
@@ -61,7 +54,7 @@ def print_plan(
     console.print_plan(
         f"{agent.name} on {env.name} ({env.backend})",
         {
-            "run": str(run.path),
+            "run": str(path),
             "seeds": f"{num_seeds}, in one program on {num} device{'s' if num > 1 else ''}",
             "environment steps": f"{human_count(steps)} per seed, {human_count(steps * num_seeds)} in all",
             "evaluations": str(len(schedule.evaluations)),
@@ -71,8 +64,7 @@ def print_plan(
             "saves": f"about {human_bytes(needed.saves)} on disk",
             "memory": f"{human_bytes(needed.memory)}, of which replay logs {human_bytes(needed.logs)}{tight}",
             "device": f"{device.device_kind} ({device.platform})",
-            **tracking,
-            "time": "shown as soon as it is compiled and has run a little",
+            "time": duration,
         },
     )
     if tight and free is not None and needed.memory > free:

@@ -86,6 +86,8 @@ def make_schedule(env_steps: int, s: Training) -> Schedule:
         allowed = f"must be at least one iteration of the algorithm, which is {env_steps}"
         raise UserError("experiment.steps", s.steps, allowed)
     total = s.steps // env_steps
+    if total >= 2**32:  # each has a random key by its number, in uint32
+        raise UserError("experiment.steps", s.steps, "must be less than 2^32 iterations of the algorithm")
     evaluation = max(1, round((s.eval_interval or s.steps / _EVALUATIONS) / env_steps))
     logging = max(1, (s.log_interval or 1) // env_steps)
     return Schedule(env_steps, total, Every(evaluation, total), Listed(_checkpoints(env_steps, total, s)), logging)

@@ -3,6 +3,7 @@
 Knows run folders, trackers and the algorithm record; knows no concrete algorithm and no maths.
 """
 
+import dataclasses
 import sys
 import time
 from collections.abc import Callable
@@ -20,8 +21,9 @@ from landscapes.envs import make_environment
 from landscapes.errors import UserError
 from landscapes.experience import replay
 from landscapes.jobs.closing import print_end
+from landscapes.jobs.pace import Pace
 from landscapes.jobs.run_folder import continued, is_finished, new_run_name, open_or_create
-from landscapes.jobs.tracker import Tracked, job_tracker, tracking_row
+from landscapes.jobs.tracker import Tracked, job_tracker, print_tracking
 from landscapes.loading import make_agent
 from landscapes.machine import stopping
 from landscapes.machine.compilation import compile_together, told_to
@@ -78,8 +80,9 @@ class Task:
         return name, settings, env, make_agent(name, settings, env, "experiment.algorithm")
 
 
-def train(job: Job, task: Task) -> storage.Run:
-    """Trains all seeds to the end of the schedule and returns the run they are stored in.
+def train(job: Job, task: Task) -> storage.Run | None:
+    """Trains all seeds to the end of the schedule and returns the run they are stored in; None where only the plan was
+    wanted.
 
     A run of this name and these settings is continued, or left alone if it is finished.
     """
@@ -101,21 +104,42 @@ def train(job: Job, task: Task) -> storage.Run:
         "dead": {},
         "status": "running",
     }
+    pace = _pace(job, task, record)
+    if job.dry_run:
+        needed = estimate(agent, task.num_seeds, schedule, ROWS_PER_SEGMENT)
+        duration = pace.told(schedule.total * schedule.env_steps)
+        print_plan(results / run_name, env, agent, task.num_seeds, schedule, needed, duration)
+        print_tracking(job, results / run_name, _tracked(job, task, run_name))
+        return None
     run, changed = open_or_create(job, results, run_name, record, MAY_CHANGE, task.length_key)
     longer = task.length_key in changed
     if not longer and is_finished(run):
         return run
     with storage.hold_run(run):
-        return _train(job, task, run.with_record(**continued(record)), env, agent, schedule, longer)
+        return _train(job, task, run.with_record(**continued(record)), (env, agent, schedule), longer, pace)
+
+
+def _tracked(job: Job, task: Task, name: str) -> Tracked:
+    return Tracked(name, "train", job.sweep_name, seeds=tuple(range(task.num_seeds)), makes_run=True)
+
+
+def _pace(job: Job, task: Task, record: dict[str, Any]) -> Pace:
+    assert isinstance(job.settings, Training)
+    algorithm = {"name": job.settings.algorithm, **job.settings.unlimited_settings()}
+    shape = {"environment": record["environment"], "algorithm": algorithm, "num_seeds": task.num_seeds}
+    return Pace({"job": "train", **shape, "evaluation": dataclasses.asdict(task.evaluation)}, "steps")
 
 
 def _train(
-    job: Job, task: Task, run: storage.Run, env: Environment, agent: Agent, schedule: Schedule, longer: bool
+    job: Job, task: Task, run: storage.Run, made: tuple[Environment, Agent, Schedule], longer: bool, pace: Pace
 ) -> storage.Run:
     """The rest of `train`, on a run that no other process works on; `longer` if it was shorter when it began."""
+    env, agent, schedule = made
     needed = estimate(agent, task.num_seeds, schedule, ROWS_PER_SEGMENT)
-    tracked = Tracked(run.name, "train", job.sweep_name, seeds=tuple(range(task.num_seeds)), makes_run=True)
-    print_plan(run, env, agent, task.num_seeds, schedule, needed, tracking_row(job, run, tracked))
+    duration = pace.told(schedule.total * schedule.env_steps)
+    print_plan(run.path, env, agent, task.num_seeds, schedule, needed, duration)
+    tracked = _tracked(job, task, run.name)
+    print_tracking(job, run.path, tracked)
     loop = _TrainingLoop(run, env, agent, schedule, task, job.save_interval)
     at = loop.restore(rescheduled=longer)
     tracker = job_tracker(job, run, tracked)
@@ -129,6 +153,8 @@ def _train(
         tracker.artifact(f"{run.name}-checkpoints", "checkpoints", files)
         tracker.finish(sys.exception())
     _print_results(loop)
+    if loop.progress is not None:
+        pace.note(loop.progress)
     print_end([run.path / "run.json", run.curves_path, *files], tracker)
     print(f"run: {run.name}")
     return loop.run
@@ -148,6 +174,7 @@ class _TrainingLoop:
     ) -> None:
         self.run = run
         self.tracker: Tracker = SilentTracker()
+        self.progress: console.Progress | None = None
         self.agent = agent
         self.schedule = schedule
         self.num_seeds = task.num_seeds
@@ -193,6 +220,7 @@ class _TrainingLoop:
             console.Progress(description, total * scale, self.show_progress, start=done * scale) as progress,
             told_to(progress.meanwhile),
         ):
+            self.progress = progress
             if done < total:
                 self._compile(fresh=at is None)
             at = at or self._start()

@@ -19,11 +19,26 @@ SIMULATORS = frozenset({"brax", "mujoco", "jaxopt", "gymnax"})
 SHELL = frozenset({"hydra", "omegaconf", "submitit", "wandb", "h5py", "matplotlib", "rich"})
 ARRAYS = frozenset({"jax", "flax", "optax"})
 
-MATHS = frozenset({"networks", "distributions", "losses", "optimizers", "algorithms", "algorithm parts"})
+MATHS = frozenset(
+    {
+        "losses",
+        "advantages",
+        "running moments",
+        "distributions",
+        "networks",
+        "policies",
+        "optimizers",
+        "schedules",
+        "algorithms",
+        "algorithm parts",
+    }
+)
 LEARNING = MATHS | {"algorithm registry"}
 CONFIG = frozenset(
     {
         "errors",
+        "settings",
+        "settings of algorithms",
         "tasks",
         "folders",
         "runtime",
@@ -92,6 +107,17 @@ HOUSE = (
     Room("devices", ("landscapes.machine.devices",), only=frozenset({"types", "xla flags"}), without=CORE),
     Room("run names", ("landscapes.run_names",), only=frozenset({"errors"}), without=CORE | ARRAYS),
     Room("commands", ("landscapes.commands",), only=frozenset(), without=CORE | ARRAYS),
+    # What may be set
+    Room(
+        "settings", ("landscapes.settings", "landscapes.settings.*"), only=frozenset({"errors"}), without=CORE | ARRAYS
+    ),
+    Room(
+        "settings of algorithms",
+        ("landscapes.settings.algorithms.*",),
+        only=frozenset({"errors", "settings"}),
+        never=frozenset({"settings of algorithms"}),
+        without=CORE | ARRAYS,
+    ),
     # Parts
     Room("tasks", ("landscapes.envs.tasks",), only=frozenset({"errors"}), without=CORE | ARRAYS),
     Room("envs", ("landscapes.envs", "landscapes.envs.*"), without=SHELL),
@@ -102,14 +128,24 @@ HOUSE = (
         only=frozenset({"types", "losses"}),
         without=CORE,
     ),
+    Room("advantages", ("landscapes.networks.advantages",), only=frozenset({"losses"}), without=CORE),
+    Room("running moments", ("landscapes.networks.running",), only=frozenset({"types"}), without=CORE),
+    Room("schedules", ("landscapes.networks.schedules",), only=frozenset(), without=CORE),
     Room("networks", ("landscapes.networks.modules",), never=frozenset({"envs"}), without=CORE),
-    Room("optimizers", ("landscapes.networks.optimizers",), never=frozenset({"envs", "networks"}), without=CORE),
+    Room(
+        "policies",
+        ("landscapes.networks.policies",),
+        only=frozenset({"types", "spaces", "distributions"}),
+        without=CORE,
+    ),
+    Room("optimizers", ("landscapes.networks.optimizers",), only=frozenset({"types"}), without=CORE),
     Room(
         "replay",
         ("landscapes.experience", "landscapes.experience.replay"),
         never=MATHS | {"envs"},
         without=CORE,
     ),
+    Room("minibatches", ("landscapes.experience.minibatches",), only=frozenset({"types"}), without=CORE),
     Room("unroll", ("landscapes.experience.unroll",), never=MATHS | {"envs", "replay"}, without=CORE),
     Room("rollout", ("landscapes.experience.rollout",), never=MATHS | {"envs", "replay", "unroll"}, without=CORE),
     # Algorithms, and what is built on them
@@ -158,6 +194,7 @@ HOUSE = (
     # What the three entry points share
     Room("job tracker", ("landscapes.jobs", "landscapes.jobs.tracker"), never=LEARNING),
     Room("job closing", ("landscapes.jobs.closing",), only=frozenset({"compilation", "console", "tracking"})),
+    Room("pace", ("landscapes.jobs.pace",), only=frozenset({"errors", "console", "storage"})),
     Room(
         "find run",
         ("landscapes.jobs.find_run",),
@@ -276,7 +313,11 @@ def test_imports_point_down(module: str) -> None:
         ("landscapes.algorithms.td3", "from landscapes.algorithms.sac import make", "they keep apart"),
         ("landscapes.training.trainer", "from landscapes.algorithms.registry import make_algorithm", "closed to it"),
         ("landscapes.storage.runs", "from landscapes.networks.losses import td_error", "closed to it"),
-        ("landscapes.config.schemas", "from landscapes.types import Policy", "are open to it"),
+        ("landscapes.config.training", "from landscapes.types import Policy", "are open to it"),
+        ("landscapes.settings.fields", "from landscapes.config.training import Training", "imports point down"),
+        ("landscapes.settings.algorithms.td3", "import jax", "jax is closed to it"),
+        ("landscapes.settings.algorithms.td3", "from landscapes.settings.algorithms.sac import Config", "keep apart"),
+        ("landscapes.settings.algorithms.td3", "from landscapes.spaces import Spaces", "are open to it"),
         ("landscapes.experience.rollout", "import brax.envs", "brax is closed to it"),
         ("landscapes.studies.rejection", "def f():\n    import h5py", "h5py is closed to it"),
         ("landscapes.drawer", "", "is in no room"),
@@ -296,6 +337,7 @@ def test_a_wrong_import_is_found(module: str, source: str, complaint: str) -> No
             "from landscapes.types import Key",
         ),
         ("landscapes.algorithms.registry", "from landscapes.algorithms.td3 import make"),
+        ("landscapes.algorithms.td3", "from landscapes.settings.algorithms.td3 import Config"),
         ("landscapes.envs.registry", "from landscapes.envs import brax\nimport brax.envs"),
         ("landscapes.config.schemas", "def f():\n    import jax"),
         ("run_algorithm.main", "import hydra\nfrom landscapes.training import train"),
@@ -313,7 +355,11 @@ def _core() -> list[str]:
     "modules, packages",
     [
         pytest.param(_core(), SHELL - {"rich"}, id="the core without the shell"),  # flax imports rich
-        pytest.param(["landscapes.config"], ARRAYS, id="the command line without JAX, so that mistakes show at once"),
+        pytest.param(
+            [name for name in SOURCES if name.startswith(("landscapes.config", "landscapes.settings"))],
+            ARRAYS | SIMULATORS,
+            id="the command line without JAX, so that mistakes show at once",
+        ),
         pytest.param(
             [f"{entry_point}.checks" for entry_point in ("run_algorithm", "eval_policy", "improve_ltp")],
             ARRAYS | SIMULATORS | {"wandb", "matplotlib"},

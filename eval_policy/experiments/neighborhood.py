@@ -25,7 +25,7 @@ def run(job: Job) -> None:
     stored, policies = chosen_policies(functools.partial(find_run, job, results), s)
     agent = loading.rebuild(stored)[1]
     kind = neighborhood.own_update(agent, "experiment.noise_type") if s.noise_type is None else s.noise_type
-    if kind in agent.update_kinds and isinstance(s.checkpoints, str):
+    if neighborhood.is_update(agent, kind) and isinstance(s.checkpoints, str):
         policies = _with_data(stored, policies)
     wanted = Wanted(
         policies=policies,
@@ -41,6 +41,8 @@ def run(job: Job) -> None:
         amounts_key="experiment.noise_amounts",
     )
     Purds(job, stored, wanted).run(job.member_name or f"{stored.name}-{kind}")
+    if job.dry_run:
+        return
     for path in [*draw_all(stored, ["png"]), write_report([stored.name], str(stored.path.parent)).target]:
         print(f"  {path}")
 

@@ -7,6 +7,14 @@ from landscapes.errors import UserError
 from landscapes.spaces import Box, Spaces
 
 
+def require_vectors(key: str, value: object, spaces: Spaces) -> None:
+    """Raises UserError(key, value) where that is switched on and observations are no vectors of numbers."""
+    seen = spaces.observation
+    fits = not value or (len(seen.shape) == 1 and seen.dtype == "float32")
+    if not fits:
+        raise UserError(key, value, f"needs observations that are vectors, and these are {seen}")
+
+
 def action_size(spaces: Spaces) -> int:
     """How many numbers an action has; raises UserError where it is no vector of numbers, or an observation is none."""
     if not isinstance(spaces.action, Box) or len(spaces.action.shape) != 1:

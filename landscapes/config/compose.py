@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from hydra import initialize_config_dir
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra._internal.config_repository import ConfigRepository
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -19,12 +21,13 @@ from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
 from landscapes.config.experiments import check_experiment, store_settings
 from landscapes.config.job import Job, SharedSettings, make_job
 from landscapes.config.members import listed_values, member_error, sweep_members
-from landscapes.config.messages import as_typed, explain, unreadable, unresolvable
-from landscapes.config.published import Spelled, spell
+from landscapes.config.messages import as_typed, broken_file, explain, unreadable, unresolvable
+from landscapes.config.published import Spelled, spell, spelling_of
 from landscapes.errors import UserError
 from landscapes.settings.fields import MISSING, closest, shown
 
@@ -57,8 +60,9 @@ def compose_sweep(entry_point: str, overrides: Sequence[str]) -> list[Job]:
 
 
 @contextmanager
-def hydra_loader(entry_point: str, conf: Path = CONF) -> Iterator[ConfigLoader]:
-    """Hydra's loader over one tree of YAML; whatever Hydra was set up for before is set up again afterwards."""
+def hydra_loader(entry_point: str, conf: Path = CONF, own: Path | None = None) -> Iterator[ConfigLoader]:
+    """Hydra's loader over one tree of YAML, and behind it one of the user's own; whatever Hydra was set up for before
+    is set up again afterwards."""
     if not conf.is_dir():
         raise UserError("conf", conf, "there is no such folder; install the repository in place: pip install -e .")
     store_settings()
@@ -66,7 +70,12 @@ def hydra_loader(entry_point: str, conf: Path = CONF) -> Iterator[ConfigLoader]:
     GlobalHydra.instance().clear()
     try:
         with initialize_config_dir(str(conf), job_name=entry_point, version_base="1.3"):
-            yield GlobalHydra.instance().config_loader()
+            loader = GlobalHydra.instance().config_loader()
+            if own is not None:
+                assert isinstance(loader, ConfigLoaderImpl)
+                loader.config_search_path.prepend(provider="--config-dir", path=f"file://{own}", anchor="schema")
+                loader.repository = ConfigRepository(config_search_path=loader.config_search_path)
+            yield loader
     finally:
         GlobalHydra.instance().hydra = outer
 
@@ -83,8 +92,8 @@ def read_overrides(loader: ConfigLoader, entry_point: str, overrides: Sequence[s
         except (HydraException, ValueError) as error:  # the latter: an integer of thousands of digits
             raise unreadable(text, error) from error
     for override in parsed:
-        if override.key_or_group == "experiment" and not override.is_delete():
-            for choice in listed_values(override):
+        if override.key_or_group == "experiment":
+            for choice in [None] if override.is_delete() else listed_values(override):
                 check_experiment(loader, entry_point, choice)
         if override.key_or_group == "job_config":
             _check_preset(override, loader.get_group_options("job_config"))
@@ -112,6 +121,8 @@ def load(loader: ConfigLoader, entry_point: str, spelled: Spelled) -> DictConfig
         config = loader.load_configuration(entry_point, overrides, RunMode.MULTIRUN, validate_sweep_overrides=False)
     except (HydraException, OmegaConfBaseException, ValueError) as error:
         raise spelled.error(explain(error, loader, entry_point, overrides)) from error
+    except (YAMLError, RecursionError) as error:  # in a file of the user's own
+        raise broken_file(error, overrides) from error
     for name in ("launcher", "sweeper"):
         own = config.hydra[name]
         if not OmegaConf.is_dict(own) or not isinstance(own.get("_target_"), str):
@@ -122,6 +133,11 @@ def load(loader: ConfigLoader, entry_point: str, spelled: Spelled) -> DictConfig
 def load_common(loader: ConfigLoader, entry_point: str, parsed: Sequence[Override]) -> DictConfig:
     """What all members of a sweep have in common: how they run. Settings of experiments are as they are in conf/."""
     return load(loader, entry_point, Spelled([str(each.input_line) for each in parsed if _is_common(loader, each)]))
+
+
+def member_spelling(entry_point: str, experiment: str | None, keys: Sequence[str]) -> Spelled:
+    """How the keys of a sweep's arguments were typed, seen from a member of it that runs that experiment."""
+    return spelling_of(entry_point, experiment, keys, _SHARED)
 
 
 def job_of(entry_point: str, config: DictConfig, spelled: Spelled, sweep_index: int | None = None) -> Job:
@@ -202,7 +218,9 @@ def _is_composed(override: Override, is_group: Callable[[str], bool]) -> bool:
 
 def _is_common(loader: ConfigLoader, override: Override) -> bool:
     key = override.key_or_group
-    return override.is_hydra_override() or (key != "experiment" and bool(loader.get_group_options(key)))
+    if override.is_hydra_override() or (key != "experiment" and bool(loader.get_group_options(key))):
+        return True
+    return key.split(".")[0] in _SHARED and not override.is_sweep_override()
 
 
 def _set(config: DictConfig, override: Override) -> None:

@@ -10,13 +10,14 @@ from hydra.core.default_element import ConfigDefault
 from hydra.errors import HydraException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
-from landscapes.config.kinds import KINDS
+from landscapes.config.kinds import KINDS, entry_point_of
 from landscapes.config.published import is_published_experiment
 from landscapes.config.training import own_keys
 from landscapes.errors import UserError
 from landscapes.settings.algorithms import ALGORITHMS
-from landscapes.settings.fields import closest, shown
+from landscapes.settings.fields import shown
 
 
 def store_settings() -> None:
@@ -29,15 +30,15 @@ def store_settings() -> None:
 
 
 def check_experiment(loader: ConfigLoader, entry_point: str, choice: str | None) -> None:
-    """Raises UserError, naming those on offer, where there is no experiment of that name."""
+    """Raises UserError, naming those on offer, where the entry point has no experiment of that name."""
     if choice in loader.get_group_options("experiment"):
-        return
-    if entry_point == "run_algorithm" and is_published_experiment(choice):
-        return
-    names = experiments_of(loader, entry_point)
-    near = closest(str(choice), names)
-    listed = f"{entry_point} has {', '.join(names)}"
-    raise UserError("experiment", shown(choice), f"no such experiment; {near if 'mean' in near else listed}")
+        other = entry_point_of(_kind(loader, str(choice)))
+    else:
+        other = "run_algorithm" if is_published_experiment(choice) else None
+        if other is None:
+            raise _refused(loader, entry_point, choice, "no such experiment")
+    if other not in (None, entry_point):  # whatever else is wrong with a file of the user's own shows once it is read
+        raise _refused(loader, entry_point, choice, f"belongs to {other}")
 
 
 def experiments_of(loader: ConfigLoader, entry_point: str) -> list[str]:
@@ -45,16 +46,22 @@ def experiments_of(loader: ConfigLoader, entry_point: str) -> list[str]:
     return [name for name in loader.get_group_options("experiment") if _kind(loader, name) in KINDS[entry_point]]
 
 
-def _kind(loader: ConfigLoader, name: str) -> str | None:
+def _refused(loader: ConfigLoader, entry_point: str, choice: str | None, reason: str) -> UserError:
+    listed = ", ".join(experiments_of(loader, entry_point))
+    return UserError("experiment", shown(choice), f"{reason}; {entry_point} has {listed}")
+
+
+def _kind(loader: ConfigLoader, name: str, built_before: tuple[str, ...] = ()) -> str | None:
     """As the file says, or the one that it is built on; read without composing it, which would take much longer."""
     assert isinstance(loader, ConfigLoaderImpl)
     try:
         found = loader.repository.load_config(f"experiment/{name.removeprefix('/experiment/')}")
-    except (HydraException, OmegaConfBaseException, ValueError):
-        return None
+    except (HydraException, OmegaConfBaseException, YAMLError, ValueError):
+        return None  # said in full to whoever chooses it
     if found is None or not isinstance(found.config, DictConfig):
         return None
     if "kind" in found.config:
         return str(found.config.kind)
+    before = (*built_before, "_self_", name)
     built_on = (each.path for each in found.defaults_list or () if isinstance(each, ConfigDefault) and each.path)
-    return next(filter(None, (_kind(loader, path) for path in built_on if path not in ("_self_", name))), None)
+    return next(filter(None, (_kind(loader, path, before) for path in built_on if path not in before)), None)

@@ -16,6 +16,7 @@ from landscapes.settings.algorithms import ALGORITHMS
 from landscapes.settings.fields import Documented, documented, shown
 
 _NARROWEST, _WIDEST = 60, 140
+_NARROWEST_TEXT = 24
 _LONGEST_VALUE = 24
 
 _HOW = (
@@ -25,6 +26,9 @@ _HOW = (
 )
 
 _PLAIN = (
+    ("a list such as [a,b] with each entry an integer", "a list of integers"),
+    ("a list such as [a,b] with each entry a number", "a list of numbers"),
+    ("a list such as [a,b] with each entry text", "a list of texts"),
     ("a list such as [a,b] with each entry ", "a list of "),
     (f", at most {2**31 - 1}", ""),  # of arrays: nobody comes near
     (f", at most {2**32 - 1}", ""),
@@ -64,15 +68,30 @@ def text(header: str, experiment: str, experiments: Sequence[str], rows: Sequenc
     keys = max(len(row.key) for row in [*rows, *shared])
     values = min(max(len(row.value) for row in [*rows, *shared]), _LONGEST_VALUE)
 
+    indent = 2 + keys + 2 + values + 2
+    beside = width - indent >= _NARROWEST_TEXT
+
     def lines(rows: Sequence[Row]) -> Iterator[str]:
         for row in rows:
             head = f"  {row.key:<{keys}}  {row.value:<{values}}  "
-            indent = " " * (4 + keys + values + 2)
             said = "; ".join(filter(None, [row.meaning, row.allowed]))
-            yield textwrap.fill(f"{head}{said}", width, subsequent_indent=indent, break_long_words=False)
+            if beside:
+                yield textwrap.fill(f"{head}{said}", width, subsequent_indent=" " * indent)
+            else:
+                yield f"  {row.key}  {row.value}"
+                yield textwrap.fill(said, width, initial_indent=" " * 6, subsequent_indent=" " * 6)
 
     listed = textwrap.fill(f"Experiments: {', '.join(experiments)}", width, subsequent_indent="  ")
-    parts = [header, listed, "", f"experiment={experiment}", *lines(rows), "", "Every job", *lines(shared)]
+    parts = [
+        textwrap.fill(header, width),
+        listed,
+        "",
+        f"experiment={experiment}",
+        *lines(rows),
+        "",
+        "Every job",
+        *lines(shared),
+    ]
     return "\n".join([*parts, "", *(textwrap.fill(each, width, subsequent_indent="  ") for each in _HOW)])
 
 

@@ -23,7 +23,7 @@ from landscapes.settings.ranges import Positive, PositiveShare, Seed, Text
 class WandbSettings:
     """Where and how wandb logs."""
 
-    project_name: Text
+    project_name: Text  # the project that runs are logged to
     entity_name: Text | None  # null: the account's own
     mode: Annotated[str, one_of("online", "offline", "disabled")] | None  # null: online where there is a key
     per_seed: bool  # true: one run for each seed, in a group
@@ -44,6 +44,7 @@ class SharedSettings:
     results_dir: Annotated[str, NOT_EMPTY] | None  # null: $LANDSCAPES_RESULTS or results/
     overwrite: bool  # true: a run of the same name is removed first; false: it goes on
     save_interval: Positive  # seconds between two saves that an interrupted job goes on from
+    dry_run: bool  # true: says what the job would take, and ends; of a sweep, of all members and together
     wait: bool  # false: a sweep is handed to SLURM, and the command does not wait for its end
     gpu_memory_fraction: PositiveShare | None  # of a GPU's memory; null: JAX's own, three quarters
 
@@ -67,6 +68,8 @@ class Job:
     overwrite: bool
     save_interval: float
     """Seconds; a job that is killed loses at most the work since its last save."""
+    dry_run: bool
+    """Whether only the plan is shown."""
     wait: bool
     """Whether the command that submits it to SLURM ends after it, or at once."""
     gpu_memory_fraction: float | None
@@ -84,15 +87,20 @@ class Job:
 
     @property
     def member_name(self) -> str | None:
-        """The name asked for, in a sweep made different for each member: NAME_0, NAME_1, ...; None if none was."""
-        if self.run_name is None or self.sweep_index is None:
+        """The name asked for, in a sweep made different for each member: NAME_0, NAME_1, ..., unless it is made of
+        settings (`walk_${env}`); None if none was asked for."""
+        if self.run_name is None or self.sweep_index is None or self.spelled.name_template:
             return self.run_name
         return member_name(self.run_name, self.sweep_index)
 
     @property
     def sweep_name(self) -> str | None:
         """What the members of a sweep have in common: the name asked for, else that of its folder; None for neither."""
-        return None if self.sweep_index is None else self.run_name or self.sweep_folder
+        if self.sweep_index is None:
+            return None
+        template = self.spelled.name_template
+        stem = self.run_name if template is None else template.partition("${")[0].rstrip("_-.")
+        return stem or self.sweep_folder
 
     def error_as_typed(self, error: UserError) -> UserError:
         """The same error under the key that the user typed, where an algorithm's own config raised it too."""
@@ -114,13 +122,8 @@ def make_job(
     Args: experiment_name: the choice made for `experiment`; values: the resolved configuration without Hydra's own
     part, as plain values. Raises UserError for the first value that does not fit.
     """
-    own = values.get("experiment")
-    if not isinstance(own, Mapping):
-        raise UserError("experiment", shown(own), "is a group of keys; set them one by one, as experiment.KEY=VALUE")
-    kind = own.get("kind")
-    if kind not in KINDS[entry_point]:
-        raise foreign(entry_point, experiment_name, kind)
-    own = {name: value for name, value in own.items() if name != "kind"}
+    kind = find_kind(entry_point, experiment_name, values)
+    own = {name: value for name, value in values["experiment"].items() if name != "kind"}
     given = values.get("run_name")
     if isinstance(given, (int, float)) and not isinstance(given, bool) and math.isfinite(float(str(given))):
         check_new_name(shown(given))
@@ -128,15 +131,15 @@ def make_job(
     results_directory(shared.results_dir)  # raises where it names no folder
     if shared.run_name is not None:
         check_new_name(shared.run_name)
-        if sweep_index is not None:
+        if sweep_index is not None and not (spelled and spelled.name_template):
             check_run_name(member_name(shared.run_name, sweep_index))
-    schema = KINDS[entry_point][str(kind)]
+    schema = KINDS[entry_point][kind]
     settings: Settings = build_training(own) if schema is Training else build(schema, own, "experiment.")
     flat = settings.flat() if isinstance(settings, Training) else dataclasses.asdict(settings)
     return Job(
         entry_point=entry_point,
         experiment_name=str(experiment_name),
-        kind=str(kind),
+        kind=kind,
         settings=settings,
         random_seed=shared.random_seed,
         use_wandb=shared.use_wandb,
@@ -147,6 +150,7 @@ def make_job(
         results_dir=shared.results_dir,
         overwrite=shared.overwrite,
         save_interval=shared.save_interval,
+        dry_run=shared.dry_run,
         wait=shared.wait,
         gpu_memory_fraction=shared.gpu_memory_fraction,
         run_host=shared.run_host,
@@ -158,10 +162,16 @@ def make_job(
     )
 
 
-def foreign(entry_point: str, experiment_name: str | None, kind: object) -> UserError:
-    """Why an experiment of that kind is none of the entry point's."""
+def find_kind(entry_point: str, experiment_name: str | None, values: Mapping[str, Any]) -> str:
+    """Which of the entry point's kinds a composed experiment is of; raises UserError where it is of none."""
+    own, kinds = values.get("experiment"), KINDS[entry_point]
+    if not isinstance(own, Mapping):
+        raise UserError("experiment", shown(own), "is a group of keys; set them one by one, as experiment.KEY=VALUE")
+    kind = own.get("kind")
+    if isinstance(kind, str) and kind in kinds:
+        return kind
     other = entry_point_of(kind)
     if other is None:
-        allowed = f"must be one of {', '.join(KINDS[entry_point])}, as an experiment that yours is built on says"
-        return UserError("experiment.kind", shown(kind), allowed)
-    return UserError("experiment", shown(experiment_name), f"belongs to {other}")
+        allowed = f"must be one of {', '.join(kinds)}, as an experiment that yours is built on says"
+        raise UserError("experiment.kind", shown(kind), allowed)
+    raise UserError("experiment", shown(experiment_name), f"belongs to {other}")

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from landscapes.config.schemas import (
     LandscapeSlice,
     Neighborhood,
+    Paths,
     PolicyInterpolation,
     PolicyInterpolationSeed,
     PolicyVariance,
@@ -27,6 +28,7 @@ KINDS: Mapping[str, Mapping[str, type[Settings]]] = MappingProxyType(
         "eval_policy": {
             "neighborhood": Neighborhood,
             "policy_variance": PolicyVariance,
+            "paths": Paths,
             "policy_interpolation_seed": PolicyInterpolationSeed,
             "policy_interpolation": PolicyInterpolation,
             "landscape_slice": LandscapeSlice,
@@ -39,4 +41,4 @@ KINDS: Mapping[str, Mapping[str, type[Settings]]] = MappingProxyType(
 
 def entry_point_of(kind: object) -> str | None:
     """The entry point that runs experiments of that kind; None where there is no such kind."""
-    return next((entry_point for entry_point, kinds in KINDS.items() if kind in kinds), None)
+    return next((name for name, kinds in KINDS.items() if isinstance(kind, str) and kind in kinds), None)

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing import connection, resource_tracker
+from pathlib import Path
 from typing import Any
 
 from hydra._internal.callbacks import Callbacks
@@ -34,10 +35,12 @@ class Sweep:
     entry_point: str
     config: DictConfig
     task: Callable[[DictConfig], Any]
+    own: Path | None = None
+    """A folder of the user's own with experiments, if any."""
 
     def run(self, index: int, arguments: Sequence[str]) -> Any:
         """What `task` returns for one member, in this process: as a sweep of its own, by Hydra's launcher for that."""
-        with hydra_loader(self.entry_point) as loader:
+        with hydra_loader(self.entry_point, own=self.own) as loader:
             context = HydraContext(config_loader=loader, callbacks=Callbacks(self.config))
             launcher = BasicLauncher()
             launcher.setup(hydra_context=context, task_function=self.task, config=self.config)

@@ -1,16 +1,20 @@
 """Other ways to type a setting: the published spelling of Rahn, D'Oro et al. (2023), and keys without `experiment.`
 
-Knows which key is meant by which; this is the only place that knows the published names. Composes nothing.
+Knows which key is meant by which, and Hydra's grammar; no other place knows the published names. Composes nothing.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from hydra.core.override_parser.overrides_parser import OverridesParser
+
+from landscapes.commands import setting
 from landscapes.errors import UserError
 from landscapes.settings.algorithms import ALGORITHMS
-from landscapes.settings.fields import closest
+from landscapes.settings.fields import closest, shown
 
 PREFIX = "experiment."
 
@@ -85,6 +89,16 @@ _ROOT_KEYS: Mapping[str, tuple[str, str, str]] = MappingProxyType(
 _ROOT_GROUP = ("root_policy_conf.run_name", "root_policy_conf.seed", "root_policy_conf.ckpt")
 """What it stands for in experiments that begin at a stored policy."""
 
+VALUES: Mapping[str, Mapping[str, tuple[str, Mapping[str, str]]]] = MappingProxyType(
+    {
+        "train_ppo": {
+            "norm_adv": ("advantage_normalization", {"true": "minibatch", "false": "none"}),
+            "anneal_lr": ("lr_schedule", {"true": "linear", "false": "constant"}),
+        }
+    }
+)
+"""Likewise, published switches: the key that stands for each, and the values."""
+
 _CHOOSING = ("algo", "algorithm")
 """Keys that choose an algorithm, and with it the experiment."""
 
@@ -95,6 +109,13 @@ _DEFAULTS = MappingProxyType(
     {"run_algorithm": "train_td3", "eval_policy": "policy_variance", "improve_ltp": "td3_reject_ltp"}
 )
 """The experiment of each entry point where none is chosen."""
+
+_OF_OWN = "algo_config."
+"""What keys begin with that are handed to an algorithm of the user's own."""
+
+_GROUPS = frozenset(name.partition(".")[0] for names in KEYS.values() for name in names if "." in name) | {_OF_OWN[:-1]}
+
+_OURS = frozenset(f"train_{algorithm}" for algorithm in ALGORITHMS)
 
 
 @dataclass
@@ -107,21 +128,29 @@ class Spelled:
     whole: dict[str, str] = field(default_factory=dict)
     """The value as typed, by keys that take only a part of it."""
 
-    def add(self, sign: str, inner: str, typed: str, value: str | None) -> None:
-        """One argument more for the key `inner` below `experiment.`; raises UserError where it has been typed as
-        another key already."""
-        key = f"{PREFIX}{inner}"
-        before = self.typed.setdefault(key, typed)
+    @property
+    def name_template(self) -> str | None:
+        """The name that was asked for, where it is made of settings; None where it is not."""
+        asked = [text.partition("=")[2] for text in self.overrides if text.startswith("run_name=")]
+        return asked[-1] if asked and "${" in asked[-1] else None
+
+    def note(self, inner: str, typed: str, value: str) -> None:
+        """That the key `inner` below `experiment.` was typed as `typed`; raises UserError where it has been typed as
+        another one already."""
+        before = self.typed.setdefault(f"{PREFIX}{inner}", typed)
         if before != typed:
             raise UserError(typed, value, f"is {before} in another spelling, which is given too; give one of them")
-        self.overrides.append(f"{sign}{key}" + ("" if value is None else f"={value}"))
+
+    def as_typed(self, text: str) -> str:
+        """`text` with keys as typed."""
+        for key, typed in sorted(self.typed.items(), key=lambda pair: -len(pair[0])):
+            text = _replaced(text, key, typed)
+        return text
 
     def error(self, error: UserError) -> UserError:
         """The same error with the keys as typed."""
-        allowed = error.allowed
-        for key, typed in sorted(self.typed.items(), key=lambda pair: -len(pair[0])):
-            allowed = _replaced(allowed, key, typed)
-        return UserError(self.typed.get(error.key, error.key), self.whole.get(error.key, error.value), allowed)
+        value = self.whole.get(error.key, error.value)
+        return UserError(self.as_typed(error.key), value, self.as_typed(error.allowed))
 
     @contextmanager
     def errors_as_typed(self) -> Iterator[None]:
@@ -140,8 +169,8 @@ def spell(
     Args: shared: keys beside `experiment`; is_group: whether Hydra knows a key as a group of files. Raises UserError
     where one setting is typed in two ways, and for an algorithm that does not fit the experiment.
     """
-    arguments = [_split(text) for text in overrides]
     trains = entry_point == "run_algorithm"
+    arguments = [each for text in overrides for each in (_spread(_split(text)) if trains else [_split(text)])]
     choice = _last(arguments, "experiment")
     experiment = _experiment(arguments, choice) if trains else choice
     names = KEYS.get(experiment or _DEFAULTS[entry_point], {})
@@ -151,28 +180,61 @@ def spell(
     for text, sign, key, value in arguments:
         if key == "experiment" and experiment != choice:
             continue
-        if key in ("experiment", *shared) or key.split(".")[0] in ("hydra", *shared) or "@" in key or is_group(key):
+        if key == "run_name":
+            spelled.overrides.append(_named_by(text, names, shared))
+            continue
+        if _is_beside(key, shared) or is_group(key):
             spelled.overrides.append(text)
             continue
         inner = key.removeprefix(PREFIX)
-        if trains and inner in _CHOOSING and experiment != "train":
+        if trains and inner.startswith(_OF_OWN) and (experiment or _DEFAULTS[entry_point]) in _OURS:
+            raise UserError(key, value, "is read by an algorithm of your own only, given as a dotted path")
+        if trains and choice in (None, _PUBLISHED) and _is_idle(inner, experiment):
             continue
-        if trains and choice in (None, _PUBLISHED) and _of_another(inner, names):
-            continue  # as published: settings of both algorithms stand side by side, and one of them is trained
+        if inner in VALUES.get(experiment or "", {}):
+            meant, value = _switched(key, value, VALUES[experiment or ""][inner])
+            spelled.note(meant, key, value)
+            spelled.overrides.append(f"{sign}{PREFIX}{meant}={value}")
+            continue
         if inner == ROOT:
             for meant, part in _root(key, value, _ROOT_KEYS.get(experiment or _DEFAULTS[entry_point], _ROOT_GROUP)):
-                spelled.add("", meant, key, part)
+                spelled.note(meant, key, value)
+                spelled.overrides.append(f"{PREFIX}{meant}={part}")
                 spelled.whole[f"{PREFIX}{meant}"] = value
             continue
-        sign, meant = _meant(sign, inner, names, experiment)
-        spelled.add(sign, meant, key, value if "=" in text else None)
+        meant = _meant(inner, names, trains)
+        spelled.note(meant, key, value)
+        if trains and inner in _CHOOSING and experiment in _OURS and sign != "~":
+            continue  # the experiment says so already
+        sign = "+" if trains and inner.startswith(_OF_OWN) else sign
+        spelled.overrides.append(f"{sign}{PREFIX}{meant}" + (f"={value}" if "=" in text else ""))
     spelled.typed = {meant: typed for meant, typed in spelled.typed.items() if meant != typed}
     return spelled
 
 
+def spelling_of(entry_point: str, experiment: str | None, keys: Iterable[str], shared: Sequence[str]) -> Spelled:
+    """How those keys were typed, where nothing else is known of the arguments than the experiment they led to."""
+    trains = entry_point == "run_algorithm"
+    names = KEYS.get(experiment or _DEFAULTS[entry_point], {})
+    own = [key for key in keys if key != "experiment" and not _is_beside(key, shared)]
+    typed = {f"{PREFIX}{_meant(key.removeprefix(PREFIX), names, trains)}": key for key in own}
+    return Spelled([], {meant: key for meant, key in typed.items() if meant != key})
+
+
+def published_keys(entry_point: str, experiment: str | None) -> list[str]:
+    """The published keys that may be typed for an experiment, in full."""
+    return [f"{PREFIX}{name}" for name in KEYS.get(experiment or _DEFAULTS[entry_point], {})]
+
+
+def _is_beside(key: str, shared: Sequence[str]) -> bool:
+    """Whether it is no key of an experiment's own."""
+    return "@" in key or key.startswith("hydra/") or key.split(".")[0] in ("hydra", *shared) or key == "experiment"
+
+
 def _experiment(arguments: Sequence[tuple[str, str, str, str]], choice: str | None) -> str | None:
     """The experiment that trains what is asked for."""
-    key = next((key for _, _, key, _ in arguments if key.removeprefix(PREFIX) in _CHOOSING), None)
+    chosen = [key for _, sign, key, _ in arguments if key.removeprefix(PREFIX) in _CHOOSING and sign != "~"]
+    key = chosen[0] if chosen else None
     asked = None if key is None else _last(arguments, key)
     if asked is None:
         return _DEFAULTS["run_algorithm"] if choice == _PUBLISHED else choice
@@ -183,16 +245,37 @@ def _experiment(arguments: Sequence[tuple[str, str, str, str]], choice: str | No
         raise UserError(key, asked, f"no such algorithm; {closest(asked, names)} A make of your own has a dotted path")
     experiment = f"train_{algorithm}" if algorithm in ALGORITHMS else "train"
     if choice not in (None, _PUBLISHED, experiment):
-        raise UserError(key, asked, f"experiment={choice} is given too, which chooses the algorithm; give one of them")
+        raise UserError(
+            key, asked, f"means experiment={experiment}, and experiment={choice} is given; give one of them"
+        )
     return experiment
 
 
-def _meant(sign: str, inner: str, names: Mapping[str, str], experiment: str | None) -> tuple[str, str]:
-    if experiment == "train" and inner in _CHOOSING:
-        return sign, "algorithm"
-    if experiment == "train" and inner.startswith("algo_config."):
-        return "+", inner.removeprefix("algo_config.")
-    return sign, names.get(inner, inner)
+def _meant(inner: str, names: Mapping[str, str], trains: bool) -> str:
+    if trains and inner in _CHOOSING:
+        return "algorithm"
+    return names.get(inner, inner.removeprefix(_OF_OWN) if trains else inner)
+
+
+def _switched(key: str, value: str, stands_for: tuple[str, Mapping[str, str]]) -> tuple[str, str]:
+    """The key and the value that a published switch stands for."""
+    meant, values = stands_for
+    if value.lower() not in values:
+        raise UserError(key, value, f"must be {' or '.join(values)}")
+    return meant, values[value.lower()]
+
+
+def _named_by(text: str, names: Mapping[str, str], shared: Sequence[str]) -> str:
+    """`run_name=walk_${env}` with the settings in it as they are composed."""
+
+    def meant(found: re.Match[str]) -> str:
+        inner = found[1].removeprefix(PREFIX)
+        if inner.partition(".")[0] in shared:
+            return f"${{{inner}}}"
+        key = "algorithm" if inner in _CHOOSING else names.get(inner, inner)
+        return f"${{{PREFIX}{key}}}"
+
+    return re.sub(r"\$\\?\{([\w.]+)\\?\}", meant, text)  # Hydra escapes braces where it takes a sweep apart
 
 
 def _root(key: str, value: str, keys: tuple[str, str, str]) -> Iterator[tuple[str, str]]:
@@ -207,8 +290,25 @@ def _root(key: str, value: str, keys: tuple[str, str, str]) -> Iterator[tuple[st
         yield inner, template.format(part) if template else part
 
 
-def _of_another(inner: str, names: Mapping[str, str]) -> bool:
-    return inner not in names and "." in inner and any(inner in others for others in KEYS.values())
+def _is_idle(inner: str, experiment: str | None) -> bool:
+    """Whether it is a published key that does nothing here: as published, the settings of all off-policy algorithms
+    stand side by side, and one of them is trained, or one of the user's own, which has others."""
+    if inner in KEYS.get(experiment or _DEFAULTS["run_algorithm"], {}):
+        return False
+    others = {name for names in KEYS.values() for name in names if "." in name}
+    return inner in others or (experiment == "train" and inner in _OFF_POLICY)
+
+
+def _spread(argument: tuple[str, str, str, str]) -> list[tuple[str, str, str, str]]:
+    """The argument; of one that gives a whole published group as `{KEY: VALUE, ...}`, one for each key."""
+    _, sign, key, value = argument
+    if key.removeprefix(PREFIX) not in _GROUPS:
+        return [argument]
+    given = OverridesParser.create().parse_override(f"group={value}").value()
+    if not isinstance(given, dict):
+        raise UserError(key, value, f"is a group of keys; set them one by one, as {key}.KEY=VALUE")
+    words = {f"{key}.{name}": setting("", x) if isinstance(x, str) else f"={shown(x)}" for name, x in given.items()}
+    return [(f"{sign}{name}{word}", sign, name, word[1:]) for name, word in words.items()]
 
 
 def _split(text: str) -> tuple[str, str, str, str]:

@@ -31,7 +31,7 @@ from landscapes.settings.ranges import (
 class RootPolicy:
     """The stored policy that a walk or a cloning starts from."""
 
-    run_name: Text
+    run_name: Text  # a run in the results folder
     ckpt: Index  # step at which the checkpoint was stored
     seed: Index  # which seed of the run
 
@@ -49,17 +49,17 @@ class TrainBc:
     num_rows: Annotated[int, at_least(2)] | None  # the newest of the replay log; null: all, without a log 100 000
     log_interval: Count  # updates
     eval_interval: Count  # updates
-    eval_episodes: Size
+    eval_episodes: Size  # of each evaluation and clone
     eval_episode_length: Size  # steps
     ckpt_steps: Steps  # updates after which all clones are stored
-    tqdm: bool
+    tqdm: bool  # show progress
 
 
 @dataclass
 class PolicyVariance:
     """Returns of the neighbours of stored policies."""
 
-    run_name: Text
+    run_name: Text  # a run in the results folder
     seed: Index  # which seed of the run
     ckpt_indexes: SomeSteps  # steps at which checkpoints were stored
     eval_episodes: Size  # neighbours drawn per checkpoint and amount
@@ -69,7 +69,7 @@ class PolicyVariance:
     noise_type: Text  # which ones a run's algorithm has is the study's to check
     noise_amounts: Annotated[list[Amount], NOT_EMPTY, DISTINCT]  # null, for updates: the rate of the run's own
     record_trajectories: Index  # roll-outs to record of the median and of the left tail each, for the report's viewer
-    tqdm: bool
+    tqdm: bool  # show progress
 
 
 Chosen = Annotated[list[Index], NOT_EMPTY, DISTINCT] | Annotated[str, one_of("all", "last")]
@@ -103,14 +103,14 @@ class _Interpolation:
     noise_type: Text  # which ones a run's algorithm has is the study's to check
     learner_from: Annotated[int, within(1, 2)]  # the end that updates take critics, optimizer and data from
     episode_length: Size  # steps
-    tqdm: bool
+    tqdm: bool  # show progress
 
 
 @dataclass
 class PolicyInterpolationSeed(_Interpolation):
     """The paths between all checkpoints of one seed, or of two."""
 
-    run_name: Text
+    run_name: Text  # a run in the results folder
     seed: Index  # which seed of the run
     same_seed: bool  # false: from each checkpoint of `seed` to each of `other_seed`
     other_seed: Index | None  # null: the next one
@@ -129,15 +129,29 @@ class PolicyInterpolationSeed(_Interpolation):
 
 
 @dataclass
+class Paths(_Interpolation):
+    """The paths between all policies of a run that are chosen, each pair once."""
+
+    run: Text  # a run in the results folder
+    seeds: Annotated[list[Index], NOT_EMPTY, DISTINCT] | Annotated[str, one_of("all")]  # a list of them, or all
+    checkpoints: Chosen  # steps, or all, or the last of each seed
+
+    @property
+    def learner_ckpts(self) -> str:
+        """The key that names the checkpoints at which updates are made."""
+        return "experiment.checkpoints"
+
+
+@dataclass
 class PolicyInterpolation(_Interpolation):
     """The paths between given pairs of checkpoints: entry i of each list belongs to pair i."""
 
-    run_names1: Annotated[list[Text], NOT_EMPTY]
+    run_names1: Annotated[list[Text], NOT_EMPTY]  # runs of policy 1 of each pair
     seeds1: list[Index]  # which seeds of the runs
     ckpts1: list[Index]  # steps
-    run_names2: list[Text]
-    seeds2: list[Index]
-    ckpts2: list[Index]
+    run_names2: list[Text]  # runs of policy 2 of each pair
+    seeds2: list[Index]  # which seeds of the runs
+    ckpts2: list[Index]  # steps
 
     def __post_init__(self) -> None:
         for name in ("seeds1", "ckpts1", "run_names2", "seeds2", "ckpts2"):
@@ -166,7 +180,7 @@ class PolicyInterpolation(_Interpolation):
 class StoredPolicy:
     """A policy to draw a line or a plane through."""
 
-    run_name: Text
+    run_name: Text  # a run in the results folder
     seed: Index  # which seed of the run
     ckpt: Index  # step at which the checkpoint was stored
 
@@ -179,10 +193,10 @@ def _plain(policies: Sequence[StoredPolicy]) -> list[dict[str, object]]:
 class LandscapeSlice:
     """Returns on a line or a plane through a stored policy."""
 
-    run_name: Text
+    run_name: Text  # a run in the results folder
     seed: Index  # which seed of the run
     ckpt: Index  # step at which the checkpoint was stored
-    directions: Annotated[str, one_of("random", "update", "policies")]
+    directions: Annotated[str, one_of("random", "update", "policies")]  # an update's, or to others
     others: list[StoredPolicy]  # with directions=policies: one or two, each a direction
     num_x: Size  # points along the first direction
     num_y: Size  # points along the second; 1: a line
@@ -193,7 +207,7 @@ class LandscapeSlice:
     noise_amount: Amount  # as in noise_amounts
     batch_size: Count  # roll-outs side by side, at most
     episode_length: Size  # steps
-    tqdm: bool
+    tqdm: bool  # show progress
 
     def __post_init__(self) -> None:
         most = 2 if self.directions == "policies" else 0
@@ -221,8 +235,8 @@ class RejectLtp:
     lr: NonNegative | None  # of the update that PURDs measure; null: the run's own, with which the walk trains
     max_steps: Iterations  # proposed updates
     check_interval: Count  # proposed updates per decision
-    heuristic: Annotated[str, one_of("cvar", "ltp", "none")] | None  # after construction never null
-    cvar_alpha: PositiveShare
+    heuristic: Annotated[str, one_of("cvar", "ltp", "none")] | None  # what refuses; null: none
+    cvar_alpha: PositiveShare  # of the lower tail that cvar looks at
     common_random_numbers: bool  # the same keys for every proposal
     remeasure_incumbent: bool  # measure the accepted policy anew beside every proposal
     sequential_error: ErrorRate | None  # at which a proposal is refused before all samples are taken; null: never
@@ -230,7 +244,7 @@ class RejectLtp:
     fresh_purds: Index  # at the end, distributions of root, improved and control on keys that no decision used
     start_noise: NonNegative  # of training's resets, times the environment's own range
     store_every: Index  # accepted policies per stored one; 0: root and last accepted only
-    tqdm: bool
+    tqdm: bool  # show progress
 
     def __post_init__(self) -> None:
         # Hydra reads a bare `none` as text, YAML's own word for it is null: both mean that nothing is refused.
@@ -257,5 +271,5 @@ class Td3RejectLtp(RejectLtp):
         return "td3_optimization"
 
 
-InterpolationSettings = PolicyInterpolationSeed | PolicyInterpolation
+InterpolationSettings = Paths | PolicyInterpolationSeed | PolicyInterpolation
 StudySettings = TrainBc | PolicyVariance | Neighborhood | InterpolationSettings | LandscapeSlice | RejectLtp

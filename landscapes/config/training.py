@@ -70,6 +70,11 @@ class Training:
             own["replay_capacity"] = min(own["replay_capacity"], self.steps)
         return own
 
+    def unlimited_settings(self) -> dict[str, Any]:
+        """The algorithm's settings but those that follow from how long it trains."""
+        hidden = {*_of_training(self.algorithm), "replay_capacity"}
+        return {name: value for name, value in self.settings.items() if name not in hidden}
+
     def flat(self) -> dict[str, Any]:
         """All values as they are typed below `experiment.`"""
         values = {each.name: getattr(self, each.name) for each in dataclasses.fields(self) if each.name != "settings"}
@@ -92,10 +97,14 @@ class Training:
             raise UserError(f"{PREFIX}steps", shown(self.steps), "must be less than 2^32 iterations of the algorithm")
 
     def key_of(self, name: str) -> str:
-        """What the command line calls the algorithm's setting of that name; the name itself where it is none."""
-        if name in _of_training(self.algorithm):
-            return f"{PREFIX}{_of_training(self.algorithm)[name]}"
-        return f"{PREFIX}{name}" if name in self.settings else name
+        """What the command line calls the algorithm's setting of that name; the name itself where it is none.
+
+        Of a list it may name an entry, as `hidden_dims[1]`.
+        """
+        whole = name.partition("[")[0]
+        if whole in _of_training(self.algorithm):
+            return f"{PREFIX}{_of_training(self.algorithm)[whole]}"
+        return f"{PREFIX}{name}" if whole in self.settings else name
 
 
 COMMON = tuple(each.name for each in dataclasses.fields(Training) if each.name != "settings")

@@ -26,7 +26,7 @@ def import_make(key: str, path: str) -> Callable[..., Any]:
 
 
 def make_environment(
-    name: str, backend: str | None = None, episode_length: int = 1000, key: str = "env_name"
+    name: str, backend: str | None = None, episode_length: int = 1000, key: str = "env"
 ) -> Environment:
     """The environment called `name`, truncated after `episode_length` steps.
 

@@ -26,6 +26,7 @@ _ANY_TIME = (
     "results_dir",
     "overwrite",
     "save_interval",
+    "dry_run",
     "wait",
     "gpu_memory_fraction",
     "experiment.tqdm",

@@ -3,11 +3,12 @@
 Knows how a training and an algorithm's settings depend on each other; knows no algorithm.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from landscapes.settings.fields import Checked
+from landscapes.errors import UserError
+from landscapes.settings.fields import Checked, shown
 
 
 class AlgorithmConfig(Checked):
@@ -19,6 +20,16 @@ class AlgorithmConfig(Checked):
 
     of_training: ClassVar[Mapping[str, str]] = MappingProxyType({})
     """Fields that are no keys of their own but taken from a key of the training, by that key."""
+
+    FORMER: ClassVar[Mapping[str, Callable[[Any], dict[str, Any]]]] = MappingProxyType({})
+    """Former names of settings, as stored runs have them, and what becomes of their values."""
+
+    def check_switch(self, switch: str, *names: str) -> None:
+        """Raises UserError where one of these settings is given although `switch`, which it needs, is off."""
+        for name in names:
+            value = getattr(self, name)
+            if value not in (None, False) and not getattr(self, switch):
+                raise UserError(name, shown(value), f"acts with {switch}=true only")
 
     @property
     def steps_per_iteration(self) -> int:

@@ -5,7 +5,7 @@ Knows types and ranges; knows no setting.
 
 from typing import Annotated
 
-from landscapes.settings.fields import DISTINCT, NOT_EMPTY, above, at_least, at_most, below, within
+from landscapes.settings.fields import DISTINCT, NOT_EMPTY, above, at_least, at_most, below, one_of, within
 
 Count = Annotated[int, at_least(1)]
 Size = Annotated[int, at_least(1), at_most(2**31 - 1)]  # of an array, or counted in int32 on the device
@@ -23,3 +23,5 @@ Steps = Annotated[list[Index], DISTINCT]
 SomeSteps = Annotated[list[Index], NOT_EMPTY, DISTINCT]
 # In single precision more is infinite. An integer stays one: files are labelled with it as typed.
 Amount = Annotated[int | float, at_least(0), at_most(1e38)] | None
+Activation = Annotated[str, one_of("tanh", "relu", "elu", "swish")]
+Initialization = Annotated[str, one_of("orthogonal", "xavier", "torch")]

@@ -6,13 +6,15 @@ Knows their common settings; the job itself is in run_algorithm.train.
 from landscapes.config.job import Job
 from landscapes.config.training import Training
 from run_algorithm.checks import length_key
+from run_algorithm.curves import last_return
 from run_algorithm.schedule import make_schedule
 from run_algorithm.train import EvaluationSettings, Task, train
 
 
-def run(job: Job) -> None:
-    """Trains as the job says."""
-    train(job, task(job))
+def run(job: Job) -> float | None:
+    """Trains as the job says; returns the mean return of the last evaluation, of all seeds that have not diverged."""
+    run = train(job, task(job))
+    return None if run is None else last_return(run)
 
 
 def task(job: Job) -> Task:

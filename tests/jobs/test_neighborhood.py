@@ -93,3 +93,18 @@ def test_a_root_names_a_stored_policy_in_every_study(
     said = [f"experiment={experiment}", "root=a/0/21", "use_wandb=false", f"results_dir={results}"]
     assert run_entry_point(entry_point, said) == 2
     assert capsys.readouterr().err == "root=a/0/21: seed 0 of run a has checkpoints 0, 3, 20\n"
+
+
+def test_paths_between_all_that_are_chosen_each_once(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    small = ["num_points=3", "num_purd_samples=2"]
+    assert measure(results, "experiment=paths", "run=a", "checkpoints=[3,20]", *small) == 0
+    shown = capsys.readouterr().out
+    assert shown.count("a seed 0 checkpoint 3 ") + shown.count("a seed 0 checkpoint 20 ") == 3 + 3
+    found = storage.find_measurements(storage.open_run(results, "a")).paths
+    ends = {frozenset(((path.one.seed, path.one.step), (path.two.seed, path.two.step))) for path in found}
+    assert len(ends) == 6 and len({end for pair in ends for end in pair}) == 4
+
+
+def test_one_policy_has_no_path(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert measure(results, "experiment=paths", "run=a", "seeds=[1]") == 2
+    assert capsys.readouterr().err == "experiment.checkpoints=last: leaves one policy of run a, no pair\n"

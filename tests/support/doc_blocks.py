@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from landscapes.config.compose import member_spelling
 from landscapes.config.launch import run_entry_point
 from landscapes.types import Environment
 from tests.support import shown
@@ -65,7 +66,7 @@ _STAND_INS = "\n".join(
         "cd() { here=$1; }",
         *(
             f"{name}() {{ printf '%s\\0' \"$here\" {name} \"$@\" '--end--'; }}"
-            for name in ("python", "make", "source", "wandb", "tensorboard", "scancel")
+            for name in ("python", "pip", "make", "source", "wandb", "tensorboard", "scancel")
         ),
         "",
     ]
@@ -103,17 +104,17 @@ def smaller(text: str) -> str:
     return re.sub(r"(?<![\d.])\d{5,}", lambda m: str(int(m[0]) * 3 // 10_000), text)
 
 
+_TRAINING = ["steps=60", "num_seeds=4", "eval_episodes=2", "eval_episode_length=10"]
+_OFF_POLICY = [*_TRAINING, "learning_starts=10", "hidden_dims=[8,8]"]
 SMALLEST = {
-    "run_algorithm": [
-        "max_steps=60",
-        "start_training=10",
-        "num_seeds=4",
-        "eval_episodes=2",
-        "eval_episode_length=10",
-        "ddpg_config.hidden_dims=[8,8]",
-        "sac_config.hidden_dims=[8,8]",
-    ],
+    "run_algorithm": _OFF_POLICY,
+    "train_td3": _OFF_POLICY,
+    "train_sac": _OFF_POLICY,
+    "train_ppo": [*_TRAINING, "num_envs=4", "unroll_length=5", "hidden_dims=[8,8]"],
+    "train": _TRAINING,
     "eval_policy": ["eval_episodes=4", "episode_length=10"],
+    "neighborhood": ["num_samples=4", "episode_length=10"],
+    "paths": ["num_points=3", "num_purd_samples=2", "episode_length=10"],
     "landscape_slice": ["num_x=3", "num_samples=2", "episode_length=10"],
     "policy_interpolation_seed": ["num_points=3", "num_purd_samples=2", "episode_length=10"],
     "policy_interpolation": ["num_points=3", "num_purd_samples=2", "episode_length=10"],
@@ -133,9 +134,17 @@ SMALLEST = {
 
 
 def small_settings(entry_point: str, settings: Sequence[str]) -> list[str]:
-    """What makes a command small enough to be run here."""
-    asked = (each.removeprefix("experiment=") for each in settings if each.startswith("experiment="))
-    return [f"experiment.{change}" for change in SMALLEST[next(asked, entry_point)]] + ["use_wandb=false"]
+    """What makes a command small enough to be run here, in the spelling of the command."""
+    given = dict(setting.partition("=")[::2] for setting in settings)
+    algorithm = next((given[key] for key in given if key.rpartition(".")[2] in ("algo", "algorithm")), None)
+    asked = given.get("experiment", entry_point)
+    if algorithm is not None:
+        asked = "train" if "." in algorithm else f"train_{algorithm.partition(',')[0].replace('ddpg', 'td3')}"
+    typed = member_spelling(entry_point, None if asked == entry_point else asked, list(given)).typed
+    changes = (change.partition("=")[::2] for change in SMALLEST[asked])
+    return [f"{typed.get(f'experiment.{key}', f'experiment.{key}')}={value}" for key, value in changes] + [
+        "use_wandb=false"
+    ]
 
 
 def run(module: str, settings: Sequence[str]) -> int:

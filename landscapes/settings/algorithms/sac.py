@@ -24,7 +24,7 @@ class Config(AlgorithmConfig):
     gamma: Share = 0.99  # discount per environment step
     tau: PositiveShare = 0.005  # target <- (1 - tau) target + tau online
     target_entropy: float | None = None  # nats; null: minus half the number of action dimensions
-    initial_temperature: Positive = 1.0
+    initial_temperature: Positive = 1.0  # weight of the entropy, which is then learned
     actor_batch_size: Size = 256  # transitions
     critic_batch_size: Size = 256  # transitions
     updates_per_step: Size = 1  # updates per environment step
