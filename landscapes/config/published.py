@@ -202,8 +202,8 @@ def _meant(inner: str, names: Mapping[str, str], trains: bool) -> str:
 
 
 def _is_idle(inner: str, experiment: str | None) -> bool:
-    """Whether it is a published key that does nothing here: as published, the settings of all off-policy algorithms stand
-    side by side, and one of them is trained, or one of the user's own, which has others."""
+    """Whether it is a published key that does nothing here: there the settings of all off-policy algorithms stand side
+    by side, and one of them is trained, or one of the user's own, which has others."""
     if inner in KEYS.get(experiment or _DEFAULT, {}):
         return False
     others = {name for names in KEYS.values() for name in names if "." in name}
