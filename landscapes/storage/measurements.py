@@ -136,7 +136,8 @@ class WalkRecord(NamedTuple):
 
 
 class TrajectoryRecord(NamedTuple):
-    """Where a recorded roll-out lies: a group with positions, rotations and rewards; `scene` is in the file's root."""
+    """Where a recorded roll-out lies: a group with rewards, and positions and rotations or frames; `scene` is in the
+    file's root."""
 
     policy: PolicyName
     kind: str
@@ -390,7 +391,7 @@ def _walks_in(run: Run, file: ResultFile, names: Sequence[str]) -> Iterator[Walk
 def _trajectories_in(run: Run, file: ResultFile, names: Sequence[str]) -> Iterator[TrajectoryRecord]:
     for name in names:
         match name.split("/"):
-            case [kind, amount, count, role, "positions"] if count.isdecimal() and (found := _ROLE.fullmatch(role)):
+            case [kind, amount, count, role, "rewards"] if count.isdecimal() and (found := _ROLE.fullmatch(role)):
                 group = name.rpartition("/")[0]
                 which = (found[1], int(found[2]))
                 yield TrajectoryRecord(_policy(run, file), kind, amount, int(count), *which, file.path, group)
