@@ -183,6 +183,7 @@ HOUSE = (
     Room("paper command", ("landscapes.paper.__main__",), only=PAPER | {"paper", "packing"}),
     Room("demo", ("landscapes.demo", "landscapes.demo.*"), only=DEMO, without=SIMULATORS | ARRAYS),
     Room("benchmarks", ("benchmarks", "benchmarks.*"), never=MATHS),
+    Room("bare simulators", ("benchmarks.workloads.bare",), only=frozenset({"benchmarks"}), without=SHELL),
 )
 
 SOURCES = {
