@@ -23,7 +23,8 @@ def run(plan: Plan) -> Record:
     task: dict[str, Any] = {"algorithm": "ppo", "environment": TASK, "backend": BACKEND}
     config = {**shared, "unroll_length": steps}
     jobs = []
-    what = {seeds: f"PPO CartPole, {num_envs} x {steps}, {seeds} seeds" for seeds in plan.size((1, 20), (1,))}
+    what = {1: f"PPO CartPole, {num_envs} x {steps}, one seed"}
+    what |= plan.size({20: f"PPO CartPole, {num_envs} x {steps}, 20 seeds"}, {})
     for seeds, label in what.items():
         sized = {**task, "seeds": seeds}
         jobs.append(plan.ours(f"ours {label}", "training.trainer", {**sized, "config": config}))
