@@ -5,10 +5,9 @@ set -euo pipefail
 export LANDSCAPES_RESULTS="${LANDSCAPES_RESULTS:-$PWD/results/discrete}"
 PY="${PY:-.venv/bin/python}"
 
-train() { # name, then settings
+train() { # name, then settings; one that was ended goes on, and one that is finished is left alone
     name=$1; shift
-    [ -f "$LANDSCAPES_RESULTS/$name/curves.h5" ] || $PY -m run_algorithm run_name="$name" overwrite=true \
-        experiment.num_seeds=5 experiment.eval_episodes=100 "$@"
+    $PY -m run_algorithm run_name="$name" experiment.num_seeds=5 experiment.eval_episodes=100 "$@"
 }
 
 ppo() { # name, task, then settings
@@ -27,28 +26,30 @@ train td3_pendulum experiment.algo=td3 experiment.env_name=Pendulum-v1 experimen
     experiment.ddpg_config.hidden_dims=[64,64] experiment.ddpg_config.actor_lr=1e-3 \
     experiment.ddpg_config.critic_lr=1e-3 experiment.actor_batch_size=128 experiment.critic_batch_size=128 \
     "experiment.agent_log_starts=[15000]"
-ppo ppo_breakout Breakout-MinAtar experiment.total_timesteps=2000000 experiment.num_steps=64 \
-    experiment.num_minibatches=8 experiment.ent_coef=0.01
+ppo ppo_breakout Breakout-MinAtar experiment.total_timesteps=400000 experiment.num_steps=16 \
+    experiment.update_epochs=2 experiment.ent_coef=0.01
 [ "${1:-}" != learn ] || exit 0
 
 # The landscape
 purd() { # run, checkpoints, samples
-    $PY -m eval_policy --multirun experiment.run_name="$1" experiment.seed=0,1 "experiment.ckpt_indexes=[$2]" \
-        experiment.noise_type=ppo_optimization "experiment.noise_amounts=[1e-3]" experiment.eval_episodes="$3" \
-        experiment.record_trajectories=1
+    for noise in ppo_optimization:1e-3 init_parameter:0.02; do
+        $PY -m eval_policy --multirun experiment.run_name="$1" experiment.seed=0,1 "experiment.ckpt_indexes=[$2]" \
+            experiment.noise_type=${noise%:*} "experiment.noise_amounts=[${noise#*:}]" \
+            experiment.eval_episodes="$3" experiment.record_trajectories=1
+    done
 }
 
 paths() { # run, checkpoints
     for same_seed in true false; do
         $PY -m eval_policy experiment=policy_interpolation_seed experiment.run_name="$1" experiment.seed=0 \
             experiment.same_seed=$same_seed experiment.first_half=null "experiment.ckpt_indexes=[$2]" \
-            experiment.num_points=21 experiment.num_purd_samples=20 experiment.noise_amount=0
+            experiment.num_points=21 experiment.num_purd_samples=20 experiment.noise_amount=0.01
     done
 }
 
 plane() { # run, checkpoint
     $PY -m eval_policy experiment=landscape_slice experiment.run_name="$1" experiment.ckpt="$2" \
-        experiment.num_x=15 experiment.num_y=15 experiment.num_samples=4 experiment.noise_amount=0
+        experiment.num_x=15 experiment.num_y=15 experiment.num_samples=4 experiment.noise_amount=0.01
 }
 
 walk() { # run, checkpoint
@@ -61,10 +62,10 @@ purd ppo_cartpole 47104,145408,243712,342016,489472 200
 paths ppo_cartpole 145408,489472
 plane ppo_cartpole 489472
 walk ppo_cartpole 145408
-purd ppo_breakout 192512,585728,978944,1372160,1961984 100
-paths ppo_breakout 585728,1961984
-plane ppo_breakout 1961984
-walk ppo_breakout 978944
+purd ppo_breakout 38912,118784,198656,278528,398336 100
+paths ppo_breakout 118784,398336
+plane ppo_breakout 398336
+walk ppo_breakout 198656
 for run in ppo_cartpole ppo_breakout; do
     $PY -m landscapes.figures $run --format png
     $PY -m landscapes.report $run
