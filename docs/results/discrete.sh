@@ -52,20 +52,21 @@ plane() { # run, checkpoint
         experiment.num_x=15 experiment.num_y=15 experiment.num_samples=4 experiment.noise_amount=0.01
 }
 
-walk() { # run, checkpoint
+walk() { # run, seed, checkpoint
     $PY -m improve_ltp experiment=reject_ltp experiment.root_policy_conf.run_name="$1" \
-        experiment.root_policy_conf.seed=0 experiment.root_policy_conf.ckpt="$2" experiment.lr=1e-3 \
-        experiment.eval_episodes=100 experiment.max_steps=15 experiment.start_noise=1 overwrite=true
+        experiment.root_policy_conf.seed="$2" experiment.root_policy_conf.ckpt="$3" experiment.lr=1e-3 \
+        experiment.eval_episodes=100 experiment.max_steps=15 experiment.start_noise=1
 }
 
 purd ppo_cartpole 47104,145408,243712,342016,489472 200
 paths ppo_cartpole 145408,489472
 plane ppo_cartpole 489472
-walk ppo_cartpole 145408
+walk ppo_cartpole 0 145408
+walk ppo_cartpole 1 145408
 purd ppo_breakout 38912,118784,198656,278528,398336 100
 paths ppo_breakout 118784,398336
 plane ppo_breakout 398336
-walk ppo_breakout 198656
+walk ppo_breakout 0 198656
 for run in ppo_cartpole ppo_breakout; do
     $PY -m landscapes.figures $run --format png
     $PY -m landscapes.report $run

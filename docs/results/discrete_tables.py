@@ -24,6 +24,8 @@ LEARNED = ("ppo_cartpole", "ppo_acrobot", "ppo_pendulum", "td3_pendulum", "ppo_b
 MEASURED = ("ppo_cartpole", "ppo_breakout")
 DRAWN = {"learning_curves": "learning", "purds": "purds", "paths": "paths", "slices": "plane", "rejections": "walk"}
 """Kinds of figures, and what their files are called here."""
+SEVERAL = ("purds", "rejections")
+"""Those of which all are shown."""
 
 
 def markdown(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
@@ -105,13 +107,19 @@ def planes(told: Sequence[Numbers]) -> str:
 def walks(told: Sequence[Numbers]) -> str:
     """Fresh samples of root, improved policy and control."""
     rows = [
-        [f"`{walk.record.root.run}`", name, f"{walk.num_accepted} of {walk.num_proposals}", *tables.purd_cells(summary)]
+        [
+            f"`{root.run}`",
+            f"{root.seed}, {root.step:,}",
+            name,
+            f"{walk.num_accepted} of {walk.num_proposals}",
+            *tables.purd_cells(summary),
+        ]
         for each in told
         for walk in each.walks
-        if walk.record.root.run == each.run.name
+        if (root := walk.record.root).run == each.run.name
         for name, summary in walk.fresh.items()
     ]
-    return markdown(["run", "policy", "accepted", *tables.purd_columns(ALPHA)], rows)
+    return markdown(["run", "root (seed, checkpoint)", "policy", "accepted", *tables.purd_columns(ALPHA)], rows)
 
 
 def figures(results: Path) -> Iterator[Path]:
@@ -120,9 +128,10 @@ def figures(results: Path) -> Iterator[Path]:
         source = gallery.Source(run, storage.find_measurements(run))
         for kind, name in DRAWN.items():
             drawings, _ = gallery.plan([source], [kind])
-            if drawings:
-                path = HERE / f"discrete_{run.name.partition('_')[2]}_{name}.png"
-                drawings[-1].draw([path])
+            for number, drawing in enumerate(drawings if kind in SEVERAL else drawings[-1:]):
+                end = f"_{number + 1}" if number else ""
+                path = HERE / f"discrete_{run.name.partition('_')[2]}_{name}{end}.png"
+                drawing.draw([path])
                 yield path
 
 

@@ -45,7 +45,7 @@ def test_what_is_measured_is_what_was_stored(tmp_path: Path) -> None:
                 root = s.root_policy_conf
                 assert root.ckpt in stored[root.run_name], asked
                 measured += 1
-    assert measured == 2 * (2 * 2 * 5 + 2 * 2 + 1 + 1)
+    assert measured == 2 * (2 * 2 * 5 + 2 * 2 + 1) + 3
 
 
 def test_learning_alone_may_be_asked_for(tmp_path: Path) -> None:
