@@ -62,7 +62,7 @@ def complete(line: str) -> list[str]:
         ),
         ("measure experiment=n", "experiment=neighborhood"),
         ("train algo=p", "algo=ppo"),
-        ("train algo=ppo clip_", "clip_eps= clip_observations= clip_rewards= clip_vloss="),
+        ("train algo=ppo clip_", "clip_eps= clip_vloss= clip_observations= clip_rewards="),
         ("train experiment=train_sac initial", "initial_temperature="),
         ("train experiment=train_ppo al", ""),
         ("train env=hop", "env=hopper"),
@@ -208,7 +208,7 @@ def test_bash_is_told(bin_folder: Path) -> None:
     assert set(in_bash(bin_folder, "")) == {command.name for command in table.present()}
     assert in_bash(bin_folder, "slice root=hopper/0/") == ["hopper/0/50000", "hopper/0/200000"]
     assert in_bash(bin_folder, "slice root=hop", breaks=" \t\n") == ["root=hop-2/", "root=hopper/"]
-    assert in_bash(bin_folder, "train algo=ppo  clip_e") == ["clip_eps="]
+    assert in_bash(bin_folder, "train algo=vpg  clip_") == ["clip_eps="]
     assert in_bash(bin_folder, "measure run=zzz") == []
 
 

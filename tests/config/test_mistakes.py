@@ -37,7 +37,7 @@ MISTAKES: list[tuple[str, list[str], list[str]]] = [
     (TRAIN, ["experiment.ddpg_config.gamma=1"], ["ddpg_config.gamma=1: no such key; did you mean experiment.gamma?"]),
     (TRAIN, ["experiment=train_ppo", "clip_epz=1"], ["clip_epz=1: no such key; did you mean experiment.clip_eps?"]),
     (TRAIN, ["experiment=train_ppo", "tau=1"], ["tau=1: no such key"]),
-    (TRAIN, ["experiment=train_ppo", "+zzz=1"], ["zzz=1: no such key of ppo; there are algorithm, env"]),
+    (TRAIN, ["experiment=train_ppo", "+zzz=1"], ["zzz=1: no such key of ppo; there are", "which --help lists"]),
     (TRAIN, ["experiment=train_td3", "sac_config.tau=1"], ["sac_config.tau=1: no such key"]),
     (
         TRAIN,
