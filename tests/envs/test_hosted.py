@@ -10,13 +10,13 @@ import trees
 import walkers
 
 from landscapes import training
-from landscapes.envs import hosted
+from landscapes.envs import pool
 from landscapes.experience import unroll
 from landscapes.loading import make_agent
 from landscapes.studies import measurement
 from landscapes.types import Environment, Policy, no_memory
 
-BACKENDS = ["saved", "replayed"]
+BACKENDS = list(walkers.STEPS_PER_SAVE)
 
 
 @pytest.fixture(params=BACKENDS)
@@ -30,7 +30,7 @@ def alone(seed: int, actions: list[int], limit: int = 12) -> list[tuple[int, flo
     walker.reset(seed)
     rows = []
     for t, action in enumerate(actions):
-        obs, reward, ended = walker.step(np.array(action))
+        obs, reward, ended, _ = walker.step(np.array(action))
         rows.append((int(obs.argmax()), reward, ended, t + 1 >= limit and not ended))
         if ended or t + 1 >= limit:
             break
@@ -78,20 +78,31 @@ def test_a_state_that_goes_on_is_led_nowhere(env: Environment) -> None:
     assert walkers.Walker.led == 0
 
 
-def test_no_more_simulators_are_made_than_may_wait(monkeypatch: pytest.MonkeyPatch, env: Environment) -> None:
-    monkeypatch.setattr(hosted, "MOST_IDLE", 4)
+def test_no_more_simulators_are_made_than_may_wait(env: Environment) -> None:
     walkers.Walker.made = 0
-    step = jax.jit(jax.vmap(env.step))
+    step = jax.jit(jax.vmap(walkers.make(12, env.backend, most_idle=4).step))
     states, _ = jax.vmap(env.reset)(jax.random.split(jax.random.key(5), 10))
+    begun, made_at_start = states, walkers.Walker.made
     for _ in range(3):
         states, _ = step(states, jnp.ones(10, jnp.int32))
-    assert walkers.Walker.made <= 5  # the one at work beside those that wait
-    plain = jax.vmap(walkers.make(12, env.backend).step)
-    monkeypatch.setattr(hosted, "MOST_IDLE", 512)
-    begun, _ = jax.vmap(env.reset)(jax.random.split(jax.random.key(5), 10))
+    assert walkers.Walker.made <= made_at_start + 5  # the one at work beside those that wait
+    plain = jax.vmap(env.step)
     for _ in range(3):
         begun, _ = plain(begun, jnp.ones(10, jnp.int32))
     trees.assert_same(begun, states)
+
+
+@pytest.mark.parametrize("backend", ["saved", "rarely saved"])
+def test_one_that_is_led_back_quickly_is_not_left_waiting(backend: str) -> None:
+    """States that are taken up no more do not keep their simulators from others."""
+    env = walkers.make(1000, backend)
+    step = jax.jit(env.step)
+    walkers.Walker.made = 0
+    for seed in range(5):
+        state, _ = env.reset(jax.random.key(seed))
+        for _ in range(pool.PATIENCE + 2):
+            state, _ = step(state, jnp.int32(0))
+    assert walkers.Walker.made <= 2
 
 
 def test_an_unroll_restarts_only_what_has_ended(env: Environment) -> None:
@@ -129,7 +140,7 @@ PPO = {
 
 
 def test_an_agent_learns_and_is_measured() -> None:
-    """PPO learns to walk right; its updates, drawn from where training stood, are the same on both kinds of states."""
+    """PPO learns to walk right; its updates, drawn from where training stood, are the same on all kinds of states."""
     found = []
     for backend in BACKENDS:
         env = walkers.make(12, backend)
@@ -139,7 +150,8 @@ def test_an_agent_learns_and_is_measured() -> None:
         state = members.member(1)
         measure = measurement.make_measure(env, agent, "ppo_optimization", 6, 6)
         found.append((state.learner, measure.measure(jax.random.key(0), state, 0.0)))
-    (one, purd), (two, again) = found
-    trees.assert_same(one, two)
-    assert np.array_equal(purd.returns, again.returns) and np.array_equal(purd.lengths, again.lengths)
+    one, purd = found[0]
+    for other, again in found[1:]:
+        trees.assert_same(one, other)
+        assert np.array_equal(purd.returns, again.returns) and np.array_equal(purd.lengths, again.lengths)
     assert purd.returns.mean() > 0.9 and purd.lengths.mean() < 8
