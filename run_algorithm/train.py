@@ -56,6 +56,7 @@ class Task:
     env_key: str
     """The setting that names the environment."""
     backend: str
+    env_options: dict[str, Any]
     reset_interval: int
     num_seeds: int
     seed: int
@@ -76,8 +77,14 @@ class Task:
         """The algorithm's name and settings, the environment and the algorithm."""
         name, settings = algorithm_settings(job.settings)  # type: ignore[arg-type]  # those of training experiments
         settings |= {key: value for key, value in self.changed_settings.items() if key in settings}
-        env = make_environment(self.env_name, self.backend, self.reset_interval, self.env_key)
+        env = self.environment(self.reset_interval, training=True)
         return name, settings, env, make_agent(name, settings, env, "experiment.algo")
+
+    def environment(self, episode_length: int, training: bool) -> Environment:
+        """The task as it is trained on, or as it is measured."""
+        return make_environment(
+            self.env_name, self.backend, episode_length, self.env_key, self.env_options, training=training
+        )
 
 
 def train(job: Job, task: Task) -> storage.Run:
@@ -93,7 +100,12 @@ def train(job: Job, task: Task) -> storage.Run:
     record = {
         "experiment": job.experiment_name,
         "config": job.resolved,
-        "environment": {"name": task.env_name, "backend": task.backend, "episode_length": task.reset_interval},
+        "environment": {
+            "name": task.env_name,
+            "backend": task.backend,
+            "episode_length": task.reset_interval,
+            "options": task.env_options,
+        },
         "algorithm": {"name": name, "config": settings},
         "num_seeds": task.num_seeds,
         "random_seed": task.seed,
@@ -161,8 +173,8 @@ class _TrainingLoop:
         self.keys = training.member_keys(task.seed, task.num_seeds)
         self.trainer = training.make_trainer(agent)
         measured = env
-        if task.evaluation.episode_length != env.episode_length:
-            measured = make_environment(task.env_name, task.backend, task.evaluation.episode_length, task.env_key)
+        if task.env_options or task.evaluation.episode_length != env.episode_length:
+            measured = task.environment(task.evaluation.episode_length, training=False)
         self.evaluator = training.make_evaluator(measured, agent, task.num_seeds, task.evaluation.episodes)
         self.seconds_per_iteration: float | None = None
         self.saves = Saves(run, agent, self.trainer, task.num_seeds, save_interval)

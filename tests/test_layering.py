@@ -15,7 +15,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("landscapes", "run_algorithm", "eval_policy", "improve_ltp", "benchmarks")
 
-SIMULATORS = frozenset({"brax", "mujoco", "jaxopt", "gymnax"})
+SIMULATORS = frozenset({"brax", "mujoco", "jaxopt", "gymnax", "gymnasium", "ale_py", "Box2D"})
 SHELL = frozenset({"hydra", "omegaconf", "submitit", "wandb", "h5py", "matplotlib", "rich"})
 ARRAYS = frozenset({"jax", "flax", "optax"})
 

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Annotated, Any, ClassVar
 
 from landscapes.config.fields import DISTINCT, NOT_EMPTY, Check, above, at_least, at_most, below, one_of, shown, within
-from landscapes.envs.tasks import backend_of
+from landscapes.envs.tasks import backend_of, canonical, options_of
 from landscapes.errors import UserError
 
 Count = Annotated[int, at_least(1)]
@@ -100,8 +100,9 @@ class TrainJaxrl:
 
     algo: AlgorithmName  # after construction never an alias
     algo_config: dict[str, Any]  # handed to a dotted-path algorithm as it is
-    env_name: Text  # or the dotted path to a make
+    env_name: Text  # or the dotted path to a make; after construction as the table of tasks has it
     backend: Text | None  # of the simulator; after construction never null, which is the task's own
+    env_options: dict[str, Any]  # of the task; landscapes/envs/tasks.py
     num_seeds: Size
     seed: Seed
     max_steps: Iterations  # environment steps per seed
@@ -156,6 +157,8 @@ class TrainJaxrl:
     def __post_init__(self) -> None:
         self.algo = _ALIASES.get(self.algo, self.algo)
         self.backend = backend_of(self.env_name, self.backend, "experiment.env_name")
+        self.env_name = canonical(self.env_name)
+        options_of(self.env_name, self.env_options)
         if self.algo_config and self.algorithm_name in self.inner_names:
             own = "ddpg_config" if self.algo == "td3" else "sac_config"
             allowed = f"read by an algo given as a dotted path only; set experiment.{own} for {self.algo}"
@@ -177,8 +180,9 @@ class TrainJaxrl:
 class TrainPpo:
     """On-policy training of PPO."""
 
-    env_id: Text  # or the dotted path to a make
+    env_id: Text  # or the dotted path to a make; after construction as the table of tasks has it
     backend: Text | None  # of the simulator; after construction never null, which is the task's own
+    env_options: dict[str, Any]  # of the task; landscapes/envs/tasks.py
     seed: Seed
     num_seeds: Size
     total_timesteps: Count  # environment steps per seed
@@ -234,6 +238,8 @@ class TrainPpo:
 
     def __post_init__(self) -> None:
         self.backend = backend_of(self.env_id, self.backend, "experiment.env_id")
+        self.env_id = canonical(self.env_id)
+        options_of(self.env_id, self.env_options)
         batch_size = self.num_envs * self.num_steps
         if batch_size % self.num_minibatches:
             allowed = f"must divide num_envs * num_steps = {batch_size}"

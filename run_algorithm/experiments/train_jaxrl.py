@@ -23,6 +23,7 @@ def task(job: Job) -> Task:
         env_name=s.env_name,
         env_key="experiment.env_name",
         backend=str(s.backend),
+        env_options=s.env_options,
         reset_interval=s.reset_interval,
         num_seeds=s.num_seeds,
         seed=s.seed,

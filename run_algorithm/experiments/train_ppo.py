@@ -23,6 +23,7 @@ def task(job: Job) -> Task:
         env_name=s.env_id,
         env_key="experiment.env_id",
         backend=str(s.backend),
+        env_options=s.env_options,
         reset_interval=s.reset_interval,
         num_seeds=s.num_seeds,
         seed=s.seed,

@@ -164,6 +164,7 @@ SET: dict[str, dict[str, tuple[str, Any]]] = {
         "algo_config": ("{}", {}),
         "env_name": ("my.own.make", "my.own.make"),
         "backend": ("spring", "spring"),
+        "env_options": ("{}", {}),
         "num_seeds": ("20", 20),
         "seed": ("7", 7),
         "max_steps": ("2e5", 200_000),
@@ -205,6 +206,7 @@ SET: dict[str, dict[str, tuple[str, Any]]] = {
     "train_ppo": {
         "env_id": ("ant", "ant"),
         "backend": ("spring", "spring"),
+        "env_options": ("{}", {}),
         "seed": ("1", 1),
         "num_seeds": ("20", 20),
         "total_timesteps": ("1e6", 1_000_000),
