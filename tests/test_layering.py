@@ -19,7 +19,7 @@ SIMULATORS = frozenset({"brax", "mujoco", "jaxopt", "gymnax", "gymnasium", "ale_
 SHELL = frozenset({"hydra", "omegaconf", "submitit", "wandb", "h5py", "matplotlib", "rich"})
 ARRAYS = frozenset({"jax", "flax", "optax"})
 
-MATHS = frozenset({"networks", "distributions", "losses", "optimizers", "algorithms", "algorithm parts"})
+MATHS = frozenset({"networks", "actor and critic", "distributions", "losses", "optimizers", "algorithms", "algorithm parts"})
 LEARNING = MATHS | {"algorithm registry"}
 CONFIG = frozenset(
     {
@@ -103,6 +103,7 @@ HOUSE = (
         without=CORE,
     ),
     Room("networks", ("landscapes.networks.modules",), never=frozenset({"envs"}), without=CORE),
+    Room("actor and critic", ("landscapes.networks.actor_critic",), never=frozenset({"envs"}), without=CORE),
     Room("optimizers", ("landscapes.networks.optimizers",), never=frozenset({"envs", "networks"}), without=CORE),
     Room(
         "replay",

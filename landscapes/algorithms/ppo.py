@@ -4,14 +4,15 @@ Knows its own config, state, losses and updates; knows nothing of seeds, files o
 """
 
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
 from landscapes.algorithms.checks import check_common, require
+from landscapes.errors import UserError
 from landscapes.networks import losses
-from landscapes.networks.modules import StateCritic, StochasticActor
+from landscapes.networks.actor_critic import NETWORKS, make_actor_critic, network_for
 from landscapes.networks.optimizers import adam, descend
 from landscapes.spaces import Box, Discrete, Spaces
 from landscapes.types import (
@@ -51,7 +52,8 @@ class Config:
     vf_coef: float = 2.0  # times ½ MSE
     max_grad_norm: float = 1.0  # global norm
     target_kl: float | None = None  # no more epochs once the approximate KL divergence passes it
-    hidden_dims: list[int] = field(default_factory=lambda: [64, 64])
+    hidden_dims: list[int] = field(default_factory=lambda: [64, 64])  # of the network mlp
+    network: str | None = None  # mlp | nature, for screens; null: as suits the observations
     bootstrap_truncated: bool = True  # a time limit is no termination (the published code treats it as one)
 
     def __post_init__(self) -> None:
@@ -63,6 +65,8 @@ class Config:
         require("gae_lambda", self.gae_lambda, 0.0 <= self.gae_lambda <= 1.0, "must lie in [0, 1]")
         require("max_grad_norm", self.max_grad_norm, self.max_grad_norm > 0, "must be above 0")
         require("target_kl", self.target_kl, self.target_kl is None or self.target_kl > 0, "must be above 0 or null")
+        allowed = f"must be one of {', '.join(NETWORKS)}, or null"
+        require("network", self.network, self.network is None or self.network in NETWORKS, allowed)
         divides = self.batch_size % self.num_minibatches == 0
         require("num_minibatches", self.num_minibatches, divides, f"must divide the batch of {self.batch_size} steps")
         enough = self.total_timesteps >= self.batch_size
@@ -108,36 +112,42 @@ class Batch(NamedTuple):
 
 def make(config: Config, spaces: Spaces) -> Algorithm:
     """PPO in these spaces as pure functions."""
-    actor = StochasticActor(config.hidden_dims, spaces)
-    critic = StateCritic(config.hidden_dims, spaces.observation)
+    network = config.network or network_for(spaces.observation)
+    try:
+        networks = make_actor_critic(network, config.hidden_dims, spaces)
+    except ValueError as error:
+        raise UserError("network", network, str(error)) from error
     optimizer = adam(eps=1e-5, max_grad_norm=config.max_grad_norm)
+
+    def distribution_at(policy: Policy, obs: jax.Array) -> Any:
+        return networks.decide(policy.params, networks.see(policy.params, obs))
 
     def explore(key: Key, policy: Policy, timestep: TimeStep, memory: PyTree) -> tuple[jax.Array, PyTree, PyTree]:
         """The action is not clipped here: the environment clips what it executes, the log-probability does not."""
-        distribution = actor.apply(policy.params, timestep.obs)
+        distribution = distribution_at(policy, timestep.obs)
         action = distribution.sample(key)
         return action, memory, {"log_prob": distribution.log_prob(action)}
 
     def act(key: Key, policy: Policy, timestep: TimeStep, memory: PyTree) -> tuple[jax.Array, PyTree]:
-        return spaces.action.clip(actor.apply(policy.params, timestep.obs).mode()), memory
+        return spaces.action.clip(distribution_at(policy, timestep.obs).mode()), memory
 
     def log_prob(
         key: Key, policy: Policy, timestep: TimeStep, memory: PyTree, action: jax.Array
     ) -> tuple[jax.Array, PyTree]:
-        return actor.apply(policy.params, timestep.obs).log_prob(action), memory
+        return distribution_at(policy, timestep.obs).log_prob(action), memory
 
     def init(key: Key) -> tuple[Learner, PyTree]:
-        key_actor, key_critic = jax.random.split(key)
-        obs = spaces.observation.zero()
-        policy, critic_params = Policy(actor.init(key_actor, obs), ()), critic.init(key_critic, obs)
-        opt_state = optimizer.init((policy.params, critic_params))
+        params, critic_params = networks.init(key)
+        policy, opt_state = Policy(params, ()), optimizer.init((params, critic_params))
         return Learner(policy, critic_params, opt_state, jnp.float32(config.learning_rate), jnp.uint32(0)), ()
 
     def digest(key: Key, learner: Learner, log: PyTree, unrolled: Unrolled) -> tuple[PyTree, Batch, Metrics]:
         """Advantages of one unroll of every environment; `Batch` leaves are `[num_envs · T]`."""
         steps = unrolled.steps
-        values = critic.apply(learner.critic, steps.obs)
-        next_values = critic.apply(learner.critic, steps.next_obs)
+        values, next_values = (
+            networks.value(learner.critic, networks.see(learner.policy.params, obs))
+            for obs in (steps.obs, steps.next_obs)
+        )
         terminated = steps.terminated if config.bootstrap_truncated else steps.terminated | steps.truncated
         advantages = jax.vmap(losses.generalized_advantages, in_axes=(0, 0, 0, 0, 0, None, None))(
             steps.reward, values, next_values, terminated, steps.truncated, config.gamma, config.gae_lambda
@@ -163,8 +173,8 @@ def make(config: Config, spaces: Spaces) -> Algorithm:
         """One Adam step of policy and critic on one minibatch; the loss of Schulman et al. (2017), eq. 9."""
 
         def loss(params: tuple[PyTree, PyTree]) -> tuple[jax.Array, Metrics]:
-            distribution = actor.apply(params[0], batch.obs)
-            values = critic.apply(params[1], batch.obs)
+            seen = networks.see(params[0], batch.obs)
+            distribution, values = networks.decide(params[0], seen), networks.value(params[1], seen)
             log_ratio = distribution.log_prob(batch.action) - batch.log_prob
             ratio = jnp.exp(log_ratio)
             advantage = batch.advantage

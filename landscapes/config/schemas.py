@@ -201,7 +201,8 @@ class TrainPpo:
     vf_coef: NonNegative  # times half the mean squared error
     max_grad_norm: Positive  # global norm
     target_kl: Positive | None  # null: no early end of the epochs
-    hidden_dims: Widths  # of actor and critic
+    hidden_dims: Widths  # of actor and critic, in the network mlp
+    network: Annotated[str, one_of("mlp", "nature")] | None  # null: as suits the observations
     bootstrap_truncated: bool  # a time limit is no termination
     reset_interval: Size  # steps per training episode
     eval_interval: Count | None  # environment steps; null: twenty evaluations in a run
@@ -231,6 +232,7 @@ class TrainPpo:
                 "max_grad_norm": "max_grad_norm",
                 "target_kl": "target_kl",
                 "hidden_dims": "hidden_dims",
+                "network": "network",
                 "bootstrap_truncated": "bootstrap_truncated",
             }
         }

@@ -226,6 +226,7 @@ SET: dict[str, dict[str, tuple[str, Any]]] = {
         "max_grad_norm": ("0.5", 0.5),
         "target_kl": ("0.02", 0.02),
         "hidden_dims": ("[32]", [32]),
+        "network": ("mlp", "mlp"),
         "bootstrap_truncated": ("false", False),
         "reset_interval": ("100", 100),
         "eval_interval": ("1e5", 100_000),
