@@ -19,7 +19,9 @@ SIMULATORS = frozenset({"brax", "mujoco", "jaxopt", "gymnax", "gymnasium", "ale_
 SHELL = frozenset({"hydra", "omegaconf", "submitit", "wandb", "h5py", "matplotlib", "rich"})
 ARRAYS = frozenset({"jax", "flax", "optax"})
 
-MATHS = frozenset({"networks", "actor and critic", "distributions", "losses", "optimizers", "algorithms", "algorithm parts"})
+MATHS = frozenset(
+    {"networks", "actor and critic", "distributions", "losses", "optimizers", "algorithms", "algorithm parts"}
+)
 LEARNING = MATHS | {"algorithm registry"}
 CONFIG = frozenset(
     {

@@ -127,7 +127,7 @@ class Game:
         self.actions: Sequence[Any] = ale.getMinimalActionSet()
         self.presses_fire = options.fire_reset and ale_py.Action.FIRE in self.actions
         self.screens = np.zeros((2, *ale.getScreenDims()), np.uint8)
-        self.pictures = np.zeros((SIDE, SIDE), np.uint32)
+        self.pictures: np.ndarray = np.zeros((SIDE, SIDE), np.uint32)
         self.random = self.lives = self.last = 0
 
     def reset(self, seed: int) -> np.ndarray:

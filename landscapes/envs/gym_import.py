@@ -4,6 +4,7 @@ Knows gymnasium's registry; knows no task.
 """
 
 import functools
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -20,8 +21,11 @@ def creator(name: str, key: str) -> tuple[Callable[[], Any], int]:
         from gymnasium.envs.registration import load_env_creator
 
         spec = gymnasium.spec(name)
-        create = functools.partial(load_env_creator(str(spec.entry_point)), **spec.kwargs)
-        create().close()
+        # Python 3.11 and later warn of what Box2D's SWIG has built: a crash where warnings are errors.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            create = functools.partial(load_env_creator(str(spec.entry_point)), **spec.kwargs)
+            create().close()
     except (ImportError, gymnasium.error.DependencyNotInstalled) as error:
         allowed = f"needs a package that cannot be imported ({error}): pip install -r gymnasium_requirements.txt"
         raise UserError(key, name, " ".join(allowed.split())) from error

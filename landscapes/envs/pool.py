@@ -39,6 +39,11 @@ class _State(NamedTuple):
     name: np.ndarray
 
 
+def _state(saved: np.ndarray, actions: np.ndarray, numbers: np.ndarray) -> _State:
+    seed, num_since, num_steps, over = numbers[:_EXTRA].tolist()
+    return _State(saved, actions, seed, num_since, num_steps, over, numbers[_NAME:])
+
+
 def _digest(*parts: np.ndarray) -> np.ndarray:
     told = b"".join(part.tobytes() for part in parts)
     return np.frombuffer(hashlib.blake2b(told, digest_size=4 * NAME_SIZE).digest(), np.uint32)
@@ -83,7 +88,7 @@ class Pool:
         told[..., :NAME_SIZE], told[..., -2:] = numbers[..., _NAME:], 1
 
         def one(row: Any) -> None:
-            state = _State(saved[row], actions[row], *numbers[row][:_EXTRA].tolist(), numbers[row][_NAME:])
+            state = _state(saved[row], actions[row], numbers[row])
             simulator = self._at(state)
             if self.hosted.saved_size and state.num_since == self.hosted.window:
                 saved[row] = simulator.save()
@@ -103,7 +108,7 @@ class Pool:
         seen = np.zeros((*numbers.shape[:-1], *like.shape), like.dtype)
 
         def one(row: Any) -> None:
-            state = _State(saved[row], actions[row], *numbers[row][:_EXTRA].tolist(), numbers[row][_NAME:])
+            state = _state(saved[row], actions[row], numbers[row])
             simulator = self._at(state)
             seen[row] = simulator.look(what)
             self._put(state.name.tobytes(), simulator)

@@ -37,8 +37,11 @@ class Simulator(Protocol):
         """Stands there again, its random numbers included; a step follows, before anything is looked at."""
 
     def look(self, what: str) -> Any:
-        """Of where it stands: its `observation`, its `picture` `[height, width, 3]` uint8, or its `pose` (of
-        each link its position in metres and its rotation as a unit quaternion, `[num_links, 3 + 4]`). Changes nothing; asked only for what `Hosted` says it has."""
+        """Of where it stands: its `observation`, its `picture` `[height, width, 3]` uint8, or its `pose`, of each link
+        its position in metres and its rotation as a unit quaternion, `[num_links, 3 + 4]`.
+
+        Changes nothing; asked only for what `Hosted` says that it has.
+        """
 
     def close(self) -> None: ...
 

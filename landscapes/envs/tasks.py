@@ -115,7 +115,7 @@ def options_of(name: str, options: Mapping[str, Any]) -> AtariOptions | None:
         if options:
             raise UserError(OPTIONS_KEY, dict(options), f"{name} has no options")
         return None
-    fields = {field.name: type(field.default) for field in dataclasses.fields(AtariOptions)}
+    fields: dict[str, Any] = {field.name: type(field.default) for field in dataclasses.fields(AtariOptions)}
     found: dict[str, Any] = {}
     for option, value in options.items():
         key = f"{OPTIONS_KEY}.{option}"

@@ -88,7 +88,7 @@ def _shared(spaces: Spaces) -> ActorCritic:
 
     def init(key: Key) -> tuple[PyTree, PyTree]:
         key_trunk, *keys = jax.random.split(key, 3)
-        policy, critic = (head.init(k, features.observation.zero()) for head, k in zip(heads, keys, strict=True))
+        policy, critic = (heads[i].init(keys[i], features.observation.zero()) for i in range(2))
         return {"trunk": trunk.init(key_trunk, spaces.observation.zero()), "head": policy}, critic
 
     return ActorCritic(

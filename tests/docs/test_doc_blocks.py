@@ -66,8 +66,8 @@ NOT_RUN = {
     "make": "measures for most of an hour: tests/test_benchmarks.py runs the workloads",
 }
 """Programs whose commands are only read."""
-SLOW = ("docs/gallery.md",)
-"""Its dozen commands are of kinds that other pages have."""
+SLOW = ("docs/gallery.md", "docs/host_environments.md")
+"""The first one's dozen commands are of kinds that other pages have; tests/jobs/ has smaller ones than the second's."""
 
 
 def run_pages() -> Iterator[object]:

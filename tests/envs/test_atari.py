@@ -178,7 +178,7 @@ def test_a_lost_life_ends_an_episode_in_training_only() -> None:
     state = jax.tree.map(lambda x: x[0], states)._replace(over=jnp.array(False))
     same, obs = trained.renew(jax.random.key(0), state, jnp.array(True))
     trees.assert_same(same, state)
-    again, after = trained.step(state, jnp.int32(0))
+    _, after = trained.step(state, jnp.int32(0))
     assert obs.shape == after.obs.shape and (np.asarray(obs)[..., 1:] == np.asarray(after.obs)[..., :3]).all()
 
 

@@ -12,7 +12,7 @@ import trees
 from landscapes.envs import make_environment, tasks
 from landscapes.errors import UserError
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")
+
 NAMES = [*tasks.MUJOCO, *(name for name in tasks.BOX2D if "Sparse" not in name)]
 
 

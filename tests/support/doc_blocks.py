@@ -117,6 +117,18 @@ SMALLEST = {
     "landscape_slice": ["num_x=3", "num_samples=2", "episode_length=10"],
     "policy_interpolation_seed": ["num_points=3", "num_purd_samples=2", "episode_length=10"],
     "policy_interpolation": ["num_points=3", "num_purd_samples=2", "episode_length=10"],
+    "train_ppo": [
+        "total_timesteps=32",
+        "num_envs=2",
+        "num_steps=8",
+        "num_minibatches=2",
+        "update_epochs=1",
+        "num_seeds=1",
+        "agent_num_logs=1",
+        "eval_episodes=1",
+        "eval_episode_length=10",
+        "reset_interval=10",
+    ],
     "train_bc": [
         "max_steps=1000",
         "num_seeds=2",
