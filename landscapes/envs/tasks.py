@@ -154,8 +154,9 @@ def backend_of(name: str, backend: str | None, key: str) -> str:
     if name not in TASKS:
         near = difflib.get_close_matches(name, TASKS, 1)
         hint = f" (did you mean {near[0]}?)" if near else ""
-        listed = ", ".join(task for task in TASKS if task not in ATARI)
-        allowed = f"must be one of {listed}, an Atari game such as Breakout-v5, or the dotted path to a make{hint}"
+        listed = ", ".join(task for task, on in TASKS.items() if on[0] not in (ALE, GYMNASIUM))
+        more = "one of the many like LunarLander-v3, Hopper-v5, Breakout-v5"
+        allowed = f"must be one of {listed}, {more}, or the dotted path to a make{hint}"
         raise UserError(key, name, allowed)
     if backend is None:
         return TASKS[name][0]

@@ -12,7 +12,6 @@ import trees
 from landscapes.envs import make_environment, tasks
 from landscapes.errors import UserError
 
-
 NAMES = [*tasks.MUJOCO, *(name for name in tasks.BOX2D if "Sparse" not in name)]
 
 
