@@ -8,7 +8,7 @@
 PYTHON ?= python3.11 python3.12 python3.13 python3
 VENV   ?= .venv
 # And the first of these the environment of test-newest.
-NEWEST_PYTHON ?= python3.13 python3.12 python3.11 python3
+NEWEST_PYTHON ?= python3.13 $(wildcard $(HOME)/.pyenv/versions/3.13.*/bin/python) python3.12
 # One test process per core, up to four: most of the time goes into compiling, which uses one core at a time.
 JOBS   ?= $(shell n=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2); [ "$$n" -gt 4 ] && n=4; echo "$$n")
 
@@ -84,7 +84,7 @@ $(PY):
 	exit 1
 
 # The order-only $(PY) keeps the interpreter's own timestamp out of it.
-$(CPU_STAMP): requirements.txt constraints.txt pyproject.toml | $(PY)
+$(CPU_STAMP): requirements.txt constraints.txt pyproject.toml setup.py | $(PY)
 	@echo "Installing requirements.txt into $(VENV) (a few minutes the first time)"
 	@$(PIP) -r requirements.txt
 	@touch $@
@@ -108,7 +108,7 @@ $(PEER_STAMP): benchmarks/peer_requirements.txt constraints.txt | $(PY)
 	@touch $@
 
 # The newest of everything, beyond the ranges of pyproject.toml too, but for mujoco: requirements.txt says why.
-$(NEWEST_STAMP): requirements.txt test_requirements.txt atari_requirements.txt gymnasium_requirements.txt pyproject.toml
+$(NEWEST_STAMP): requirements.txt test_requirements.txt atari_requirements.txt gymnasium_requirements.txt pyproject.toml setup.py
 	@$(MAKE) -s --no-print-directory VENV=$(NEWEST_VENV) PYTHON="$(NEWEST_PYTHON)" $(NEWEST_VENV)/bin/python
 	@echo "Installing the newest packages into $(NEWEST_VENV)"
 	@sed -E '/^-/d; /^gymnax/s/.*/gymnasium\nseaborn/; /^mujoco/!s/==.*//' requirements.txt test_requirements.txt \

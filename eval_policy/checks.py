@@ -6,9 +6,16 @@ Knows which experiment names which policies; measures nothing and imports no JAX
 from collections.abc import Callable
 from functools import partial
 
-from eval_policy.stored import given_pairs, measured_run, pairs_of_seed, slice_policies
+from eval_policy.stored import chosen_policies, given_pairs, measured_run, pairs_of_run, pairs_of_seed, slice_policies
 from landscapes.config.job import Job
-from landscapes.config.schemas import LandscapeSlice, PolicyInterpolation, PolicyInterpolationSeed, PolicyVariance
+from landscapes.config.schemas import (
+    LandscapeSlice,
+    Neighborhood,
+    Paths,
+    PolicyInterpolation,
+    PolicyInterpolationSeed,
+    PolicyVariance,
+)
 from landscapes.jobs.sweep_check import SweepCheck
 
 
@@ -24,6 +31,10 @@ def _check(sweep: SweepCheck, job: Job) -> None:
     find, s = sweep.find(job), job.settings
     if isinstance(s, PolicyVariance):
         measured_run(find, s)
+    elif isinstance(s, Neighborhood):
+        chosen_policies(find, s)
+    elif isinstance(s, Paths):
+        pairs_of_run(find, s)
     elif isinstance(s, PolicyInterpolationSeed):
         pairs_of_seed(find, s)
     elif isinstance(s, PolicyInterpolation):

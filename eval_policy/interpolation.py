@@ -9,7 +9,7 @@ import functools
 import json
 import sys
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,9 +21,10 @@ from eval_policy.stored import Pair, StoredPolicy
 from landscapes import console, loading, statistics, storage
 from landscapes.config.job import Job
 from landscapes.config.schemas import InterpolationSettings
-from landscapes.jobs.blocks import measure_by_blocks, unfinished_purd
+from landscapes.jobs.blocks import Samples, measure_by_blocks, unfinished_purd
 from landscapes.jobs.closing import print_end
-from landscapes.jobs.tracker import job_tracker
+from landscapes.jobs.pace import Pace, of_program, shape_of
+from landscapes.jobs.tracker import Tracked, job_tracker, tracking_row
 from landscapes.machine import stopping
 from landscapes.machine.compilation import told_to
 from landscapes.studies import measurement, neighborhood, paths
@@ -70,9 +71,13 @@ def measure_paths(job: Job, pairs: Sequence[Pair], name: str) -> None:
     s = job.settings
     assert isinstance(s, InterpolationSettings)
     work = _Paths(job, s, pairs)
-    work.print_plan()
     first = pairs[0].one.run
-    tracker = job_tracker(job, first, job.member_name or name, str(job.experiment_name), group=first.name)
+    tracked = Tracked(job.member_name or name, str(job.experiment_name), first.name)
+    pace = work.pace()
+    work.print_plan({**tracking_row(job, first, tracked), "time": pace.told(work.total - work.done)})
+    if job.dry_run:
+        return
+    tracker = job_tracker(job, first, tracked)
     table: list[Sequence[object]] = []
     try:
         with (
@@ -92,6 +97,7 @@ def measure_paths(job: Job, pairs: Sequence[Pair], name: str) -> None:
                 tracker.log({**found, "valley share": valley.share}, index)
                 cells = [f"{value:.1f}" for value in found.values()]
                 table.append([str(pair.one), str(pair.two), *cells, f"{valley.share:.3f}"])
+        pace.note(progress)
         tracker.artifact(name, "paths", work.files)
     finally:
         tracker.finish(sys.exception())
@@ -144,7 +150,15 @@ class _Paths:
         self.done += returns.size
         return returns
 
-    def print_plan(self) -> None:
+    def pace(self) -> Pace:
+        """Of roll-outs along such paths."""
+        s, study = self._settings, next(iter(self._studies.values()))
+        shape = next(iter(study.measures.values())).program_shape
+        told = {"kind": s.noise_type, "noise": bool(s.num_purd_samples), "program": of_program(shape)}
+        told |= {"episode_length": s.episode_length, **shape_of(self._pairs[0].one.run)}
+        return Pace({"job": "paths", **told}, "roll-outs")
+
+    def print_plan(self, more: Mapping[str, str]) -> None:
         """Says what the job is about to do."""
         s, num = self._settings, len(self._pairs)
         runs = dict.fromkeys(end.run.name for pair in self._pairs for end in pair)
@@ -155,7 +169,7 @@ class _Paths:
             "roll-outs": f"{console.human_count(self.total)} in all",
             "environment steps": f"at most {console.human_count(self.total * s.episode_length)}",
             "side by side": measurement.side_by_side(next(iter(study.measures.values())).program_shape),
-            "time": "shown as soon as it is compiled and has run a little",
+            **more,
         }
         if self._is_update:
             plan["updates"] = f"with critics, optimizer and data of policy {s.learner_from}"
@@ -182,17 +196,19 @@ class _Paths:
         s, before = self._settings, self.done
         key = jax.random.key(self._job.random_seed)
         measure = self._studies[_kin(self._learner_end(pair).run)].measures[item.kind]
-        purd = measure_by_blocks(
-            measure,
+        samples = Samples(
             key,
             self._state(self._learner_end(pair).key),
             item.amount,
-            lambda samples, mean: show(before + samples, mean),
+            item.num_samples * s.num_points,
+            points=self._between(self._policy(pair.one.key), self._policy(pair.two.key)),
+        )
+        purd = measure_by_blocks(
+            measure,
+            samples,
+            lambda done, mean: show(before + done, mean),
             unfinished,
             self._job.save_interval,
-            first=0,
-            count=item.num_samples * s.num_points,
-            points=self._between(self._policy(pair.one.key), self._policy(pair.two.key)),
         )
         returns = purd.returns.astype(np.float32).reshape(item.num_samples, s.num_points)
         return returns[0] if item.kind is None else returns

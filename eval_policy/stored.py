@@ -4,13 +4,21 @@ Knows settings and run folders; knows no measurement, and imports no JAX: a swee
 launched. Every function raises UserError for what is not stored.
 """
 
+import itertools
 from typing import NamedTuple
 
 from landscapes import storage
-from landscapes.config.fields import shown
-from landscapes.config.schemas import LandscapeSlice, PolicyInterpolation, PolicyInterpolationSeed, PolicyVariance
+from landscapes.config.schemas import (
+    LandscapeSlice,
+    Neighborhood,
+    Paths,
+    PolicyInterpolation,
+    PolicyInterpolationSeed,
+    PolicyVariance,
+)
 from landscapes.errors import UserError
 from landscapes.jobs.find_run import Find
+from landscapes.settings.fields import shown
 
 
 class StoredPolicy(NamedTuple):
@@ -48,6 +56,35 @@ def measured_run(find: Find, s: PolicyVariance) -> storage.Run:
     for step in s.ckpt_indexes:
         check_stored(run, s.seed, step, "experiment.seed", "experiment.ckpt_indexes")
     return run
+
+
+def pairs_of_run(find: Find, s: Paths) -> list[Pair]:
+    """Each pair of the policies that are asked for once."""
+    run, chosen = chosen_policies(find, s)
+    policies = [StoredPolicy(run, seed, step) for seed, step in chosen]
+    if len(policies) < 2:
+        raise UserError("experiment.checkpoints", shown(s.checkpoints), f"leaves one policy of run {run.name}, no pair")
+    return [Pair(one, two) for one, two in itertools.combinations(policies, 2)]
+
+
+def chosen_policies(find: Find, s: Neighborhood | Paths) -> tuple[storage.Run, list[tuple[int, int]]]:
+    """A run, and the seeds and checkpoints of it that are asked for."""
+    run = find(s.run, "experiment.run")
+    seeds = list(range(run.num_seeds)) if isinstance(s.seeds, str) else s.seeds
+    chosen = []
+    for seed in seeds:
+        storage.check_seed(run, seed, "experiment.seeds")
+        present = run.checkpoint_steps(seed)
+        if not present:
+            raise UserError("experiment.run", s.run, f"seed {seed} has no checkpoints yet")
+        if isinstance(s.checkpoints, str):
+            steps = present if s.checkpoints == "all" else present[-1:]
+        else:
+            steps = s.checkpoints
+        for step in steps:
+            storage.check_checkpoint(run, seed, step, "experiment.checkpoints")
+            chosen.append((seed, step))
+    return run, chosen
 
 
 def pairs_of_seed(find: Find, s: PolicyInterpolationSeed) -> list[Pair]:

@@ -6,14 +6,13 @@ Knows the job's settings, the file and how a re-run is checked; leaves rolling o
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
 from landscapes import storage
 from landscapes.config.job import Job
-from landscapes.config.schemas import PolicyVariance
 from landscapes.errors import UserError
 from landscapes.studies import trajectories
 from landscapes.studies.measurement import Measure
@@ -25,6 +24,16 @@ CHOICES = {"median": trajectories.nearest_to_median, "left_tail": trajectories.l
 """Which samples are recorded, by the role that names them in the file."""
 
 
+class Recording(NamedTuple):
+    """Of which roll-outs some are recorded, and how many."""
+
+    kind: str
+    num_samples: int
+    episode_length: int
+    num_recorded: int
+    """Of the median and of the left tail each."""
+
+
 class Recorder:
     """Records what the job asks for; nothing where that is nothing."""
 
@@ -32,50 +41,57 @@ class Recorder:
         self,
         job: Job,
         stored: storage.Run,
-        settings: PolicyVariance,
+        recording: Recording,
         env: Environment,
         measures: Mapping[bool, Measure],
     ) -> None:
         """Of the `measures` of the job, by whether the amount sets the rate. Raises UserError where `env` cannot be
         shown."""
-        self._job, self._stored, self._settings, self._env = job, stored, settings, env
+        self._job, self._stored, self._recording, self._env = job, stored, recording, env
         self._measures = measures
         self._records: dict[bool, trajectories.Record] = {}
-        if not settings.record_trajectories:
+        if not recording.num_recorded:
             return
         if env.pose is None or env.scene is None:
             allowed = f"must be 0: {env.name} does not say where its links are (pose and scene of an Environment)"
-            raise UserError("experiment.record_trajectories", settings.record_trajectories, allowed)
+            raise UserError("experiment.record_trajectories", recording.num_recorded, allowed)
         self._records = {rate: trajectories.make_record(env, measure) for rate, measure in measures.items()}
 
     def record(
-        self, step: int, amount: float | None, rate: bool, returns: np.ndarray, state_of: Callable[[int], TrainState]
+        self,
+        seed: int,
+        step: int,
+        amount: float | None,
+        rate: bool,
+        returns: np.ndarray,
+        state_of: Callable[[int, int], TrainState],
     ) -> list[Path]:
         """The file with the roll-outs of samples of the PURD `returns` `[n]`; none where nothing new is recorded.
 
         Warns in one line of samples whose return did not come again.
         """
-        s = self._settings
+        s = self._recording
         if rate not in self._records:
             return []
-        path = self._stored.trajectories_path(s.seed, step)
-        base = f"{s.noise_type}/{storage.amount_name(amount)}/{s.eval_episodes}"
+        path = self._stored.trajectories_path(seed, step)
+        base = f"{s.kind}/{storage.amount_name(amount)}/{s.num_samples}"
         chosen = {
             f"{base}/{role}{rank}": sample
             for role, choose in CHOICES.items()
-            for rank, sample in enumerate(choose(returns, s.record_trajectories))
+            for rank, sample in enumerate(choose(returns, s.num_recorded))
         }
         if not storage.starts_over(self._job.overwrite) and _recorded_before(path, chosen, returns, self._stored):
             return []
         key = jax.random.key(self._job.random_seed)
-        made = self._records[rate](key, state_of(step), amount, returns, list(chosen.values()))
+        made = self._records[rate](key, state_of(seed, step), amount, returns, list(chosen.values()))
         by_group = dict(zip(chosen, made, strict=True))
         _warn(f"{path.name}: {base}", made, returns)
-        return [self._write(path, step, by_group, returns, self._measures[rate].program_shape)]
+        return [self._write(path, seed, step, by_group, returns, self._measures[rate].program_shape)]
 
     def _write(
         self,
         path: Path,
+        seed: int,
         step: int,
         by_group: Mapping[str, trajectories.Trajectory],
         returns: np.ndarray,
@@ -106,14 +122,14 @@ class Recorder:
                 "seconds_per_step": scene["seconds_per_step"],
                 "random_seed": self._job.random_seed,
                 "keys": "sample i draws from fold_in(key(random_seed), i)",
-                "episode_length": self._settings.episode_length,
+                "episode_length": self._recording.episode_length,
                 "program_shape": program_shape,
                 "config": self._job.resolved,
-                storage.STANDS_ON: storage.footing([(self._stored, self._settings.seed, step)]),
+                storage.STANDS_ON: storage.footing([(self._stored, seed, step)]),
             }
         about = {
             "schema_version": SCHEMA_VERSION,
-            "seed": self._settings.seed,
+            "seed": seed,
             "ckpt": step,
             **self._stored.provenance(),
         }

@@ -5,10 +5,10 @@ Knows run folders, trackers and the rejection loop; knows no algorithm and no ma
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -20,17 +20,18 @@ from landscapes.config.schemas import RejectLtp
 from landscapes.errors import UserError
 from landscapes.experience import replay
 from landscapes.figures import rejection_figure
-from landscapes.jobs.blocks import measure_by_blocks, unfinished_purd
+from landscapes.jobs.blocks import Samples, measure_by_blocks, unfinished_purd
 from landscapes.jobs.closing import print_end
 from landscapes.jobs.find_run import find_root
+from landscapes.jobs.pace import Pace, of_program, shape_of
 from landscapes.jobs.run_folder import continued, is_finished, open_or_create
-from landscapes.jobs.tracker import job_tracker
+from landscapes.jobs.tracker import Tracked, job_tracker, tracking_row
 from landscapes.machine import stopping
 from landscapes.machine.compilation import told_to
 from landscapes.statistics import sequential, tables
-from landscapes.studies import measurement, rejection
+from landscapes.studies import measurement, neighborhood, rejection
 from landscapes.tracking import Tracker
-from landscapes.types import Agent, Environment, TrainState
+from landscapes.types import Agent, TrainState
 
 SCHEMA_VERSION = 1
 
@@ -71,14 +72,21 @@ def walk(job: Job) -> None:
     record = _record(job, s, parent)
     name = job.member_name or walk_name(s, parent.name)
     _check_place(job, s, parent, results, name)
+    shape = {"kind": kind, "episode_length": s.episode_length, "program": of_program(samples.program_shape)}
+    pace = Pace({"job": "walk", **shape_of(parent), **shape}, "samples")
+    told = _Told(f"{agent.name} on {env.name} ({env.backend})", kind, measurement.side_by_side(samples.program_shape))
+    if job.dry_run:
+        time_told = pace.told(num_measurements(s) * s.eval_episodes)
+        _print_plan(s, parent, results / name, told, {"time": time_told})
+        return
     child, _ = open_or_create(job, results, name, record, parent=parent)
     if is_finished(child):
         return
     with storage.hold_run(child):
-        _print_plan(s, parent, child, env, agent, kind, samples.program_shape)
-        tracker = job_tracker(
-            job, child, child.name, "reject_ltp", group=parent.name, run_id=child.record.get("wandb_id")
-        )
+        tracked = Tracked(child.name, "reject_ltp", parent.name, makes_run=True)
+        row = tracking_row(job, child, tracked)
+        _print_plan(s, parent, child.path, told, {**row, "time": pace.told(num_measurements(s) * s.eval_episodes)})
+        tracker = job_tracker(job, child, tracked)
         child = child.write_record(**continued(record), wandb_id=tracker.run_id)
 
         job_of_walk = _Walk(job, s, parent, child, agent, tracker, samples, state)
@@ -91,6 +99,8 @@ def walk(job: Job) -> None:
             tracker.artifact(f"{child.name}-results", "rejection", [p for p in job_of_walk.files if p.exists()])
             tracker.finish(sys.exception())
         job_of_walk.print_results()
+        if job_of_walk.progress is not None:
+            pace.note(job_of_walk.progress)
         print_end([child.path / "run.json", *job_of_walk.files], tracker)
         print(f"run: {child.name}")
 
@@ -103,10 +113,7 @@ def _update_kind(agent: Agent, job: Job, s: RejectLtp) -> str:
             allowed = f"measures {s.update_kind}, which {agent.name} has not; experiment=reject_ltp is for all"
             raise UserError("experiment", job.experiment_name, allowed)
         return s.update_kind
-    plain = [name for name, kind in agent.update_kinds.items() if not kind.action_noise]
-    if not plain:
-        raise UserError("experiment", job.experiment_name, f"{agent.name} names no perturbation by one update")
-    return plain[0]
+    return neighborhood.own_update(agent, "experiment")
 
 
 def _check_place(job: Job, s: RejectLtp, parent: storage.Run, results: Path, name: str) -> None:
@@ -153,15 +160,15 @@ def _record(job: Job, s: RejectLtp, parent: storage.Run) -> dict[str, Any]:
     }
 
 
-def _print_plan(
-    s: RejectLtp,
-    parent: storage.Run,
-    child: storage.Run,
-    env: Environment,
-    agent: Agent,
-    kind: str,
-    shape: dict[str, Any],
-) -> None:
+class _Told(NamedTuple):
+    """What a plan says beside the settings."""
+
+    policy: str
+    kind: str
+    side_by_side: str
+
+
+def _print_plan(s: RejectLtp, parent: storage.Run, path: Path, told: _Told, more: Mapping[str, str]) -> None:
     root = s.root_policy_conf
     proposals = -(-s.max_steps // s.check_interval)
     measurements = num_measurements(s)
@@ -174,14 +181,14 @@ def _print_plan(
     console.print_plan(
         f"Rejection ({heuristic_id(s)}) from {parent.name}, seed {root.seed}, checkpoint {root.ckpt}",
         {
-            "run": str(child.path),
-            "policy": f"{agent.name} on {env.name} ({env.backend})",
+            "run": str(path),
+            "policy": told.policy,
             "proposals": f"{proposals}, each of {s.check_interval} update(s)",
-            "measurements": f"{measurements} PURDs of {s.eval_episodes} samples ({kind})",
+            "measurements": f"{measurements} PURDs of {s.eval_episodes} samples ({told.kind})",
             **early,
             "environment steps": f"at most {console.human_count(steps)} in roll-outs",
-            "side by side": measurement.side_by_side(shape),
-            "time": "shown as soon as it is compiled and has run a little",
+            "side by side": told.side_by_side,
+            **more,
         },
     )
 
@@ -215,6 +222,7 @@ class _Walk:
         self.measured: list[np.ndarray] = []
         """Of each measurement so far the returns. They alone cost time: a walk goes on by walking again along them."""
         self.num_restored = 0
+        self.progress: console.Progress | None = None
         self.saved_at = time.monotonic()
 
     def go(self) -> None:
@@ -231,6 +239,7 @@ class _Walk:
             console.Progress("rejection", total, s.tqdm, unit="samples", start=start) as progress,
             told_to(progress.meanwhile),
         ):
+            self.progress = progress
             done = 0
 
             def measured(key: jax.Array, state: TrainState, looks: sequential.Looks | None = None) -> np.ndarray:
@@ -286,18 +295,8 @@ class _Walk:
         self.measure.compile(key, state, self.s.lr, beside=[self.updater.program(key, state)])
         about = {"measurement": len(self.measured), storage.STANDS_ON: self.footing}
         unfinished = unfinished_purd(self.job.overwrite, self.child.path, about, self.measure, key, self.s.lr)
-        purd = measure_by_blocks(
-            self.measure,
-            key,
-            state,
-            self.s.lr,
-            progress,
-            unfinished,
-            self.job.save_interval,
-            first=0,
-            count=self.s.eval_episodes,
-            looks=looks,
-        )
+        samples = Samples(key, state, self.s.lr, self.s.eval_episodes, looks=looks)
+        purd = measure_by_blocks(self.measure, samples, progress, unfinished, self.job.save_interval)
         unfinished.discard()  # it is in the next save, or comes again
         return purd.returns
 

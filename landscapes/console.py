@@ -173,6 +173,16 @@ class Progress:
         elif self._enabled and self._shown_done != self._done:
             self._print_line()
 
+    @property
+    def worked(self) -> tuple[int, float]:
+        """How many were done, and in how many seconds: without compiling, and what `begin_at` leaves out."""
+        return self._rate.worked
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since it was entered."""
+        return self._clock() - self._began
+
     def advance_to(self, done: int, latest: str | None = None) -> None:
         """Notes that `done` of the total are done; `latest` is a result to show, kept until the next one."""
         now = self._clock()
@@ -223,7 +233,7 @@ class Progress:
             return [self._doing, elapsed]
         if not self._rate.is_known:
             return [elapsed]
-        parts = [f"{_human_rate(self._rate.per_second)} {self._unit}/s", elapsed]
+        parts = [f"{human_rate(self._rate.per_second)} {self._unit}/s", elapsed]
         if self._done < self._total:
             parts.append(f"left {human_duration(self._seconds_left())}")
         return parts
@@ -271,6 +281,11 @@ class _RecentRate:
         return many or self._done - self._begun_at >= self._enough
 
     @property
+    def worked(self) -> tuple[int, float]:
+        """How many were done since the beginning, in how many seconds."""
+        return self._done - self._begun_at, self._worked
+
+    @property
     def per_second(self) -> float:
         """Only while it is known."""
         return self._count / self._seconds
@@ -291,7 +306,8 @@ class _RecentRate:
         self._now += seconds
 
 
-def _human_rate(per_second: float) -> str:
+def human_rate(per_second: float) -> str:
+    """So many a second: "1,234", "3.52"."""
     if not math.isfinite(per_second):
         return "?"
     return human_count(per_second) if per_second >= 100 else f"{per_second:.3g}"

@@ -18,10 +18,10 @@ from urllib.parse import urlsplit
 
 from filelock import FileLock, Timeout
 
-from landscapes import console, storage
+from landscapes import commands, console, options, storage
 from landscapes.config.compose import compose_job
 from landscapes.config.job import Job
-from landscapes.config.schemas import EXPERIMENTS
+from landscapes.config.kinds import KINDS
 from landscapes.errors import UserError
 from landscapes.machine.folders import compilation_cache
 from landscapes.machine.output import print_any_text
@@ -44,12 +44,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Prints the findings; 0 if jobs will run, 1 if something stands in their way, 2 for a mistake in the settings."""
     print_any_text()
     parser = argparse.ArgumentParser(prog="python -m landscapes.doctor", description=__doc__.splitlines()[0])
-    parser.add_argument("entry_point", nargs="?", choices=sorted(EXPERIMENTS), metavar="ENTRY_POINT")
+    parser.add_argument("entry_point", nargs="?", choices=sorted(KINDS), metavar="ENTRY_POINT")
     parser.add_argument("settings", nargs="*", metavar="KEY=VALUE", help="as that entry point takes them")
-    chosen = parser.parse_args(arguments)
+    parser.add_argument("--results-dir", help="as the key results_dir")
+    chosen = options.parse(parser, arguments, with_settings=True)
+    elsewhere = [] if chosen.results_dir is None else [commands.setting("results_dir", chosen.results_dir)]
     try:
-        job = None if chosen.entry_point is None else compose_job(chosen.entry_point, chosen.settings)
-        results = storage.results_directory(None if job is None else job.results_dir)
+        job = None if chosen.entry_point is None else compose_job(chosen.entry_point, [*chosen.settings, *elsewhere])
+        results = storage.results_directory(chosen.results_dir if job is None else job.results_dir)
         compilation_cache(results)
     except UserError as error:
         console.one_line_error(error)
@@ -163,13 +165,13 @@ def _slurm() -> Finding:
 
 def _job(job: Job, results: Path) -> list[Finding]:
     """What a training would take; other jobs write a few megabytes."""
-    experiment = importlib.import_module(f"{job.entry_point}.experiments.{job.experiment_name}")
+    experiment = importlib.import_module(f"{job.entry_point}.experiments.{job.kind}")
     if not hasattr(experiment, "task"):
         return [Finding("this job", "a few megabytes on disk")]
     try:
         needed = experiment.task(job).estimate(job)
     except UserError as error:
-        return [Finding("this job", "", str(job.published_error(error)))]
+        return [Finding("this job", "", str(job.error_as_typed(error)))]
     present = storage.nearest_present(results)
     free, on_disk = shutil.disk_usage(present).free, needed.checkpoints + needed.saves
     return [

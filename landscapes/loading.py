@@ -36,7 +36,7 @@ class Loaded(NamedTuple):
     state: TrainState
 
 
-def make_agent(name: str, settings: Mapping[str, Any], env: Environment, key: str = "algo") -> Agent:
+def make_agent(name: str, settings: Mapping[str, Any], env: Environment, key: str = "algorithm") -> Agent:
     """The algorithm of that name, with these settings, at work in `env`; raises UserError where they do not fit."""
     return training.make_agent(env, make_algorithm(name, settings, env.spaces, key))
 
@@ -65,10 +65,15 @@ def stored_rows(run: Run, seed: int, step: int) -> int:
     return int(str(checkpoint_attributes(run, seed, step)["log_rows"]))
 
 
+def has_data(run: Run, seed: int, step: int) -> bool:
+    """Whether an update at that checkpoint has data: not where it would draw its batch from an empty replay log."""
+    attributes = checkpoint_attributes(run, seed, step)
+    return not attributes["log_capacity"] or bool(attributes["log_rows"])
+
+
 def check_has_data(run: Run, seed: int, step: int, key: str) -> None:
     """Raises UserError under `key` where an update at that checkpoint would draw its batch from an empty replay log."""
-    attributes = checkpoint_attributes(run, seed, step)
-    if attributes["log_capacity"] and not attributes["log_rows"]:
+    if not has_data(run, seed, step):
         allowed = f"no update can be made there: the replay log of seed {seed} of run {run.name} was still empty"
         raise UserError(key, step, allowed)
 

@@ -13,9 +13,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from landscapes import commands, console, statistics, storage
+from landscapes import commands, console, options, statistics, storage
 from landscapes.figures import purd_histograms
-from landscapes.machine.folders import REPOSITORY
+from landscapes.machine.folders import process_environment
 from landscapes.machine.output import print_any_text
 from landscapes.machine.streams import as_command
 from landscapes.statistics import tables
@@ -39,15 +39,15 @@ def train_and_measure(num_samples: int) -> list[list[str]]:
         [
             "run_algorithm",
             f"run_name={NAME}",
-            "experiment.algo=td3",
-            "experiment.env_name=hopper",
-            "experiment.backend=spring",
-            f"experiment.num_seeds={NUM_SEEDS}",
-            f"experiment.seed={SEED}",
-            f"experiment.max_steps={CHECKPOINTS[-1]}",
-            "experiment.start_training=1000",
-            "experiment.eval_interval=2000",
-            f"experiment.agent_log_starts=[{steps}]",
+            "experiment=train_td3",
+            "env=hopper",
+            "backend=spring",
+            f"num_seeds={NUM_SEEDS}",
+            f"seed={SEED}",
+            f"steps={CHECKPOINTS[-1]}",
+            "learning_starts=1000",
+            "eval_interval=2000",
+            f"checkpoints=[{steps}]",
             "overwrite=true",
             "wandb.mode=offline",
         ],
@@ -126,7 +126,7 @@ def noisiest(purds: Sequence[Measured]) -> Measured:
 
 def in_process_of_its_own(command: Sequence[str]) -> int:
     """Exit code of `python -m COMMAND`, run as a user would."""
-    return subprocess.run([sys.executable, "-m", *command], cwd=REPOSITORY, check=False).returncode
+    return subprocess.run([sys.executable, "-m", *command], env=process_environment(), check=False).returncode
 
 
 def main(
@@ -138,7 +138,7 @@ def main(
     parser.add_argument("--samples", type=int, default=150, help="samples per PURD (default: 150)")
     parser.add_argument("--points", type=int, default=15, help="points along each axis of the slice (default: 15)")
     parser.add_argument("--proposals", type=int, default=10, help="proposed updates of the rejection (default: 10)")
-    chosen = parser.parse_args(arguments)
+    chosen = options.parse(parser, arguments)
     began = time.monotonic()
 
     def run(command: Sequence[str]) -> int:

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from landscapes import commands, console, storage
+from landscapes import commands, console, options, storage
 from landscapes.cluster import squeue, sweep_folder
 from landscapes.errors import UserError
 from landscapes.machine.output import print_any_text
@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--wait", action="store_true", help="until no member is in the queue any more")
     parser.add_argument("--resubmit", action="store_true", help="submit again what has not finished and is not queued")
     parser.add_argument("--results-dir", help="as the key results_dir")
-    chosen = parser.parse_args(arguments)
+    chosen = options.parse(parser, arguments)
     try:
         results = storage.results_directory(chosen.results_dir)
         if chosen.name is None:

@@ -78,12 +78,14 @@ class Unrolled(NamedTuple):
 class Collecting(NamedTuple):
     """How an algorithm wants its experience, all static: so many `lanes` side by side, `steps` of each an iteration.
 
-    With `whole_episodes` each lane lives through one episode instead, from a fresh start to its end.
+    With `whole_episodes` each lane lives through one episode instead, from a fresh start to its end. With
+    `fresh_starts` every iteration begins with fresh episodes, and the last one before is cut off where it stands.
     """
 
     lanes: int = 1
     steps: int = 1
     whole_episodes: bool = False
+    fresh_starts: bool = False
 
 
 class TrainState(NamedTuple):
@@ -91,7 +93,7 @@ class TrainState(NamedTuple):
 
     `learner` is small and changed by updates (its field `policy` acts). `log` is what they draw from, a `Replay` that
     is stored once per seed as a growing prefix, or `()`. `lanes` `[lanes, ...]` are the environments in which
-    experience is collected, `Lane`s that no algorithm sees.
+    experience is collected, `Lane`s that no algorithm sees; `()` where every iteration begins with fresh ones.
     """
 
     learner: Any

@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from functools import partial
 
 from landscapes.config.job import Job
-from landscapes.config.schemas import TrainBc, TrainingSettings, TrainJaxrl, TrainPpo, algorithm_settings
+from landscapes.config.schemas import TrainBc
+from landscapes.config.training import Training
 from landscapes.envs.tasks import split_environment_name as dotted_path
 from landscapes.jobs.sweep_check import SweepCheck
 from landscapes.machine.folders import results_directory
@@ -26,12 +27,9 @@ MAY_CHANGE = (
 """Settings under which a training may go on that began under others: none of them changes what is learned."""
 
 
-def length_key(s: TrainingSettings) -> str | None:
+def length_key(s: Training) -> str | None:
     """The setting that may become larger when the run goes on; None where nothing may."""
-    if isinstance(s, TrainJaxrl):
-        return "experiment.max_steps"
-    # Where the learning rate falls over the whole run, a longer one would have learned otherwise from the start.
-    return None if s.anneal_lr else "experiment.total_timesteps"
+    return "experiment.steps" if s.may_grow else None
 
 
 def clone_name(s: TrainBc, parent: str) -> str:
@@ -53,26 +51,24 @@ def _check(sweep: SweepCheck, job: Job) -> None:
         sweep.root(job, s.root_policy_conf)
         sweep.new_run(job, job.member_name or clone_name(s, s.root_policy_conf.run_name))
         return
-    assert isinstance(s, TrainingSettings)
+    assert isinstance(s, Training)
     _check_own_code(job, s)
     sweep.new_run(job, job.member_name, MAY_CHANGE, length_key(s))
 
 
-def _check_own_code(job: Job, s: TrainingSettings) -> None:
-    env_key, env = ("experiment.env_id", s.env_id) if isinstance(s, TrainPpo) else ("experiment.env_name", s.env_name)
-    algorithm, settings = algorithm_settings(s)
-    if not dotted_path(env) and not dotted_path(algorithm):
+def _check_own_code(job: Job, s: Training) -> None:
+    if not dotted_path(s.env) and not dotted_path(s.algorithm):
         return
     with _runtime_of(job):
         from landscapes.algorithms.registry import find_algorithm, make_config
         from landscapes.envs.registry import import_make
 
-        if dotted_path(env):
-            import_make(env_key, env)
-        if dotted_path(algorithm):
-            config = find_algorithm(algorithm, "experiment.algo")[1]
+        if dotted_path(s.env):
+            import_make("experiment.env", s.env)
+        if dotted_path(s.algorithm):
+            config = find_algorithm(s.algorithm, "experiment.algorithm")[1]
             if config is not None:
-                make_config(config, settings)
+                make_config(config, s.settings)
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 Knows the file `curves.h5`; knows nothing of how its numbers come about.
 """
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -99,3 +100,13 @@ def _filled(returns: np.ndarray, size: int) -> np.ndarray:
     filled = np.full((len(returns), size), np.nan, np.float32)
     filled[:, : returns.shape[1]] = returns
     return filled
+
+
+def last_return(run: storage.Run) -> float | None:
+    """The mean return of the last evaluation of a stored run, of all seeds that have not diverged; minus infinity where
+    all have, None where there is no evaluation."""
+    returns = storage.read_hdf5(run.curves_path, "run")[0].get("returns")
+    if returns is None:
+        return None
+    healthy = [seed for seed in range(run.num_seeds) if str(seed) not in run.record["diverged"]]
+    return float(returns[-1, healthy].mean()) if healthy else -math.inf

@@ -3,12 +3,13 @@
 Knows sizes of states and the schedule; allocates nothing.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
 
-from landscapes import console, storage, training
+from landscapes import console, training
 from landscapes.console import human_bytes, human_count
 from landscapes.types import Agent, Environment
 from run_algorithm.schedule import Schedule
@@ -43,14 +44,16 @@ def estimate(agent: Agent, num_seeds: int, schedule: Schedule, rows_per_segment:
 
 
 def print_plan(
-    run: storage.Run,
+    path: Path,
     env: Environment,
     agent: Agent,
     num_seeds: int,
     schedule: Schedule,
     needed: Estimate,
+    more: Mapping[str, str],
 ) -> None:
-    """Prints the plan, and a warning where the state will not fit the memory that is free."""
+    """Prints the plan of the run at `path`, with `more` rows, and a warning where the state will not fit the memory
+    that is free."""
     steps = schedule.total * schedule.env_steps
     num, _ = training.layout(num_seeds)
     free = _free_memory()
@@ -59,7 +62,7 @@ def print_plan(
     console.print_plan(
         f"{agent.name} on {env.name} ({env.backend})",
         {
-            "run": str(run.path),
+            "run": str(path),
             "seeds": f"{num_seeds}, in one program on {num} device{'s' if num > 1 else ''}",
             "environment steps": f"{human_count(steps)} per seed, {human_count(steps * num_seeds)} in all",
             "evaluations": str(len(schedule.evaluations)),
@@ -69,7 +72,7 @@ def print_plan(
             "saves": f"about {human_bytes(needed.saves)} on disk",
             "memory": f"{human_bytes(needed.memory)}, of which replay logs {human_bytes(needed.logs)}{tight}",
             "device": f"{device.device_kind} ({device.platform})",
-            "time": "shown as soon as it is compiled and has run a little",
+            **more,
         },
     )
     if tight and free is not None and needed.memory > free:

@@ -4,9 +4,15 @@ Knows steps and iterations; knows neither files nor algorithms.
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Sequence, Set
+from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass
 from typing import Any
+
+from landscapes.config.training import Training
+from landscapes.errors import UserError
+
+_EVALUATIONS = 20
+"""In a run that does not say how often."""
 
 
 class Every(Set[int]):
@@ -69,37 +75,31 @@ class Schedule:
         return min(self.evaluations.after(done), logged, self.total, *([] if stored is None else [stored]))
 
 
-def off_policy_schedule(
-    env_steps: int,
-    max_steps: int,
-    eval_interval: int,
-    log_interval: int,
-    starts: Sequence[int],
-    step: int,
-    num: int,
-) -> Schedule:
-    """Checkpoints at start + j·step, j < num, for each start, as published; those after the end are left out.
+def make_schedule(env_steps: int, s: Training) -> Schedule:
+    """The schedule of a training whose algorithm takes `env_steps` environment steps an iteration.
 
-    Everything is given in environment steps. TD3 and SAC take one an iteration; for an algorithm that takes
-    `env_steps`, each moment is that of the iteration in which it falls.
+    Everything is given in environment steps, and each moment is that of the iteration in which it falls. Listed
+    checkpoints come in bursts: start + j·spacing, j < burst, for each start, as published for TD3 and SAC; those after
+    the end are left out. Raises UserError where not even one iteration fits.
     """
-    total = max(1, max_steps // env_steps)
-    end = (total + 1) * env_steps
-    return Schedule(
-        env_steps,
-        total,
-        Every(max(1, eval_interval // env_steps), total),
-        Listed(moment // env_steps for start in starts for moment in range(start, end, step)[:num]),
-        max(1, log_interval // env_steps),
-    )
+    if s.steps < env_steps:
+        allowed = f"must be at least one iteration of the algorithm, which is {env_steps}"
+        raise UserError("experiment.steps", s.steps, allowed)
+    total = s.steps // env_steps
+    if total >= 2**32:  # each has a random key by its number, in uint32
+        raise UserError("experiment.steps", s.steps, "must be less than 2^32 iterations of the algorithm")
+    evaluation = max(1, round((s.eval_interval or s.steps / _EVALUATIONS) / env_steps))
+    logging = max(1, (s.log_interval or 1) // env_steps)
+    return Schedule(env_steps, total, Every(evaluation, total), Listed(_checkpoints(env_steps, total, s)), logging)
 
 
-def on_policy_schedule(
-    total_timesteps: int, batch_size: int, eval_interval: int | None, num_checkpoints: int
-) -> Schedule:
-    """`batch_size` environment steps an iteration; a checkpoint before each `num_iterations // num_checkpoints`-th."""
-    num_iterations = total_timesteps // batch_size
-    between = max(1, num_iterations // num_checkpoints) if num_checkpoints else num_iterations + 1
-    evaluation = max(1, round((eval_interval or total_timesteps / 20) / batch_size))
-    checkpoints = Listed(k * between - 1 for k in range(1, num_iterations // between + 1))
-    return Schedule(batch_size, num_iterations, Every(evaluation, num_iterations), checkpoints, 1)
+def _checkpoints(env_steps: int, total: int, s: Training) -> Iterable[int]:
+    if not s.checkpoint or not s.checkpoints:
+        return ()
+    if isinstance(s.checkpoints, int):
+        between = max(1, total // s.checkpoints)
+        # As published for PPO: of an algorithm that collects its data anew, before each of these iterations.
+        before = 1 if env_steps > 1 else 0
+        return (k * between - before for k in range(1, total // between + 1))
+    end, spacing, burst = (total + 1) * env_steps, s.checkpoint_spacing, s.checkpoint_burst
+    return (moment // env_steps for start in s.checkpoints for moment in range(start, end, spacing)[:burst])

@@ -3,6 +3,7 @@
 Knows run folders, trackers and the algorithm record; knows no concrete algorithm and no maths.
 """
 
+import dataclasses
 import sys
 import time
 from collections.abc import Callable
@@ -15,13 +16,14 @@ import numpy as np
 
 from landscapes import console, statistics, storage, training
 from landscapes.config.job import Job
-from landscapes.config.schemas import algorithm_settings
+from landscapes.config.training import Training
 from landscapes.envs import make_environment
 from landscapes.errors import UserError
 from landscapes.experience import replay
 from landscapes.jobs.closing import print_end
+from landscapes.jobs.pace import Pace
 from landscapes.jobs.run_folder import continued, is_finished, new_run_name, open_or_create
-from landscapes.jobs.tracker import job_tracker
+from landscapes.jobs.tracker import Tracked, job_tracker, tracking_row
 from landscapes.loading import make_agent
 from landscapes.machine import stopping
 from landscapes.machine.compilation import compile_together, told_to
@@ -57,13 +59,11 @@ class Task:
     """The setting that names the environment."""
     backend: str
     env_options: dict[str, Any]
-    reset_interval: int
+    episode_length: int
     num_seeds: int
     seed: int
     evaluation: EvaluationSettings
     make_schedule: Callable[[Agent], Schedule]
-    changed_settings: dict[str, Any]
-    """Settings of the algorithm that follow from others."""
     length_key: str | None
     """The setting that may become larger when the run goes on; None where nothing may."""
     show_progress: bool
@@ -75,10 +75,10 @@ class Task:
 
     def agent(self, job: Job) -> tuple[str, dict[str, Any], Environment, Agent]:
         """The algorithm's name and settings, the environment and the algorithm."""
-        name, settings = algorithm_settings(job.settings)  # type: ignore[arg-type]  # those of training experiments
-        settings |= {key: value for key, value in self.changed_settings.items() if key in settings}
-        env = self.environment(self.reset_interval, training=True)
-        return name, settings, env, make_agent(name, settings, env, "experiment.algo")
+        assert isinstance(job.settings, Training)
+        name, settings = job.settings.algorithm, job.settings.algorithm_settings()
+        env = self.environment(self.episode_length, training=True)
+        return name, settings, env, make_agent(name, settings, env, "experiment.algorithm")
 
     def environment(self, episode_length: int, training: bool) -> Environment:
         """The task as it is trained on, or as it is measured."""
@@ -87,8 +87,9 @@ class Task:
         )
 
 
-def train(job: Job, task: Task) -> storage.Run:
-    """Trains all seeds to the end of the schedule and returns the run they are stored in.
+def train(job: Job, task: Task) -> storage.Run | None:
+    """Trains all seeds to the end of the schedule and returns the run they are stored in; None where only the plan was
+    wanted.
 
     A run of this name and these settings is continued, or left alone if it is finished.
     """
@@ -103,7 +104,7 @@ def train(job: Job, task: Task) -> storage.Run:
         "environment": {
             "name": task.env_name,
             "backend": task.backend,
-            "episode_length": task.reset_interval,
+            "episode_length": task.episode_length,
             "options": task.env_options,
         },
         "algorithm": {"name": name, "config": settings},
@@ -115,23 +116,39 @@ def train(job: Job, task: Task) -> storage.Run:
         "dead": {},
         "status": "running",
     }
+    pace = _pace(job, task, record)
+    if job.dry_run:
+        needed = estimate(agent, task.num_seeds, schedule, ROWS_PER_SEGMENT)
+        more = {"time": pace.told(schedule.total * schedule.env_steps)}
+        print_plan(results / run_name, env, agent, task.num_seeds, schedule, needed, more)
+        return None
     run, changed = open_or_create(job, results, run_name, record, MAY_CHANGE, task.length_key)
     longer = task.length_key in changed
     if not longer and is_finished(run):
         return run
     with storage.hold_run(run):
-        return _train(job, task, run.with_record(**continued(record)), env, agent, schedule, longer)
+        return _train(job, task, run.with_record(**continued(record)), (env, agent, schedule), longer, pace)
+
+
+def _pace(job: Job, task: Task, record: dict[str, Any]) -> Pace:
+    assert isinstance(job.settings, Training)
+    algorithm = {"name": job.settings.algorithm, **job.settings.unlimited_settings()}
+    shape = {"environment": record["environment"], "algorithm": algorithm, "num_seeds": task.num_seeds}
+    return Pace({"job": "train", **shape, "evaluation": dataclasses.asdict(task.evaluation)}, "steps")
 
 
 def _train(
-    job: Job, task: Task, run: storage.Run, env: Environment, agent: Agent, schedule: Schedule, longer: bool
+    job: Job, task: Task, run: storage.Run, made: tuple[Environment, Agent, Schedule], longer: bool, pace: Pace
 ) -> storage.Run:
     """The rest of `train`, on a run that no other process works on; `longer` if it was shorter when it began."""
+    env, agent, schedule = made
     needed = estimate(agent, task.num_seeds, schedule, ROWS_PER_SEGMENT)
-    print_plan(run, env, agent, task.num_seeds, schedule, needed)
+    tracked = Tracked(run.name, "train", job.sweep_name, seeds=tuple(range(task.num_seeds)), makes_run=True)
+    more = {**tracking_row(job, run, tracked), "time": pace.told(schedule.total * schedule.env_steps)}
+    print_plan(run.path, env, agent, task.num_seeds, schedule, needed, more)
     loop = _TrainingLoop(run, env, agent, schedule, task, job.save_interval)
     at = loop.restore(rescheduled=longer)
-    tracker = job_tracker(job, run, run.name, "train", job.sweep_name, run.record.get("wandb_id"))
+    tracker = job_tracker(job, run, tracked)
     status = "stopped"
     try:
         loop.go(at, tracker)
@@ -142,6 +159,8 @@ def _train(
         tracker.artifact(f"{run.name}-checkpoints", "checkpoints", files)
         tracker.finish(sys.exception())
     _print_results(loop)
+    if loop.progress is not None:
+        pace.note(loop.progress)
     print_end([run.path / "run.json", run.curves_path, *files], tracker)
     print(f"run: {run.name}")
     return loop.run
@@ -161,6 +180,7 @@ class _TrainingLoop:
     ) -> None:
         self.run = run
         self.tracker: Tracker = SilentTracker()
+        self.progress: console.Progress | None = None
         self.agent = agent
         self.schedule = schedule
         self.num_seeds = task.num_seeds
@@ -206,6 +226,7 @@ class _TrainingLoop:
             console.Progress(description, total * scale, self.show_progress, start=done * scale) as progress,
             told_to(progress.meanwhile),
         ):
+            self.progress = progress
             if done < total:
                 self._compile(fresh=at is None)
             at = at or self._start()

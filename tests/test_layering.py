@@ -20,12 +20,26 @@ SHELL = frozenset({"hydra", "omegaconf", "submitit", "wandb", "h5py", "matplotli
 ARRAYS = frozenset({"jax", "flax", "optax"})
 
 MATHS = frozenset(
-    {"networks", "actor and critic", "distributions", "losses", "optimizers", "algorithms", "algorithm parts"}
+    {
+        "losses",
+        "advantages",
+        "running moments",
+        "distributions",
+        "networks",
+        "actor and critic",
+        "policies",
+        "optimizers",
+        "schedules",
+        "algorithms",
+        "algorithm parts",
+    }
 )
 LEARNING = MATHS | {"algorithm registry"}
 CONFIG = frozenset(
     {
         "errors",
+        "settings",
+        "settings of algorithms",
         "tasks",
         "folders",
         "runtime",
@@ -42,13 +56,13 @@ CONFIG = frozenset(
     }
 )
 LOADING = frozenset({"errors", "types", "replay", "envs", "algorithm registry", "training", "storage"})
-FIGURES = frozenset({"errors", "streams", "output", "commands", "statistics", "storage"})
+FIGURES = frozenset({"errors", "streams", "output", "commands", "options", "statistics", "storage"})
 BROWSING = FIGURES | {"folders", "console", "tables", "sweep folder"}
 REPORT = FIGURES | {"console", "tables", "figures", "runs"}
 
 PAPER = frozenset({"errors", "folders", "stopping", "statistics", "corrected", "storage", "console"})
 PACKING = frozenset({"errors", "types", "replay", "storage", "console", "loading", "paper"})
-DEMO = frozenset({"errors", "folders", "statistics", "tables", "storage", "console"})
+DEMO = frozenset({"errors", "folders", "options", "statistics", "tables", "storage", "console"})
 
 
 class Room(NamedTuple):
@@ -94,6 +108,18 @@ HOUSE = (
     Room("devices", ("landscapes.machine.devices",), only=frozenset({"types", "xla flags"}), without=CORE),
     Room("run names", ("landscapes.run_names",), only=frozenset({"errors"}), without=CORE | ARRAYS),
     Room("commands", ("landscapes.commands",), only=frozenset(), without=CORE | ARRAYS),
+    # What may be set
+    Room(
+        "settings", ("landscapes.settings", "landscapes.settings.*"), only=frozenset({"errors"}), without=CORE | ARRAYS
+    ),
+    Room(
+        "settings of algorithms",
+        ("landscapes.settings.algorithms.*",),
+        only=frozenset({"errors", "settings"}),
+        never=frozenset({"settings of algorithms"}),
+        without=CORE | ARRAYS,
+    ),
+    Room("options", ("landscapes.options",), only=frozenset({"errors"}), without=CORE | ARRAYS),
     # Parts
     Room("tasks", ("landscapes.envs.tasks",), only=frozenset({"errors"}), without=CORE | ARRAYS),
     Room("envs", ("landscapes.envs", "landscapes.envs.*"), without=SHELL),
@@ -104,15 +130,25 @@ HOUSE = (
         only=frozenset({"types", "losses"}),
         without=CORE,
     ),
+    Room("advantages", ("landscapes.networks.advantages",), only=frozenset({"losses"}), without=CORE),
+    Room("running moments", ("landscapes.networks.running",), only=frozenset({"types"}), without=CORE),
+    Room("schedules", ("landscapes.networks.schedules",), only=frozenset(), without=CORE),
     Room("networks", ("landscapes.networks.modules",), never=frozenset({"envs"}), without=CORE),
     Room("actor and critic", ("landscapes.networks.actor_critic",), never=frozenset({"envs"}), without=CORE),
-    Room("optimizers", ("landscapes.networks.optimizers",), never=frozenset({"envs", "networks"}), without=CORE),
+    Room(
+        "policies",
+        ("landscapes.networks.policies",),
+        only=frozenset({"types", "spaces", "distributions"}),
+        without=CORE,
+    ),
+    Room("optimizers", ("landscapes.networks.optimizers",), only=frozenset({"types"}), without=CORE),
     Room(
         "replay",
         ("landscapes.experience", "landscapes.experience.replay"),
         never=MATHS | {"envs"},
         without=CORE,
     ),
+    Room("minibatches", ("landscapes.experience.minibatches",), only=frozenset({"types"}), without=CORE),
     Room("unroll", ("landscapes.experience.unroll",), never=MATHS | {"envs", "replay"}, without=CORE),
     Room("rollout", ("landscapes.experience.rollout",), never=MATHS | {"envs", "replay", "unroll"}, without=CORE),
     # Algorithms, and what is built on them
@@ -149,9 +185,19 @@ HOUSE = (
     Room("sweep folder", ("landscapes.cluster.sweep_folder",), only=frozenset({"errors", "folders", "storage"})),
     Room("config", ("landscapes.config", "landscapes.config.*"), only=CONFIG),
     Room("figures", ("landscapes.figures", "landscapes.figures.*"), only=FIGURES, without=SIMULATORS | ARRAYS),
+    # Looking at results
+    Room("runs", ("landscapes.runs", "landscapes.runs.*"), only=BROWSING, without=CORE - {"rich"} | ARRAYS),
+    Room("report", ("landscapes.report", "landscapes.report.*"), only=REPORT, without=SIMULATORS | ARRAYS),
+    Room(
+        "export",
+        ("landscapes.export", "landscapes.export.*"),
+        only=frozenset({"errors", "streams", "output", "storage", "console"}),
+        without=CORE - {"rich"} | ARRAYS,
+    ),
     # What the three entry points share
     Room("job tracker", ("landscapes.jobs", "landscapes.jobs.tracker"), never=LEARNING),
     Room("job closing", ("landscapes.jobs.closing",), only=frozenset({"compilation", "console", "tracking"})),
+    Room("pace", ("landscapes.jobs.pace",), only=frozenset({"errors", "console", "storage"})),
     Room(
         "find run",
         ("landscapes.jobs.find_run",),
@@ -177,14 +223,15 @@ HOUSE = (
     Room(
         "sweeps",
         ("landscapes.sweeps",),
-        only=frozenset({"errors", "squeue", "streams", "output", "commands", "sweep folder", "console", "storage"}),
+        only=frozenset(
+            {"errors", "squeue", "streams", "output", "commands", "options", "sweep folder", "console", "storage"}
+        ),
     ),
-    Room("runs", ("landscapes.runs", "landscapes.runs.*"), only=BROWSING, without=CORE - {"rich"} | ARRAYS),
-    Room("report", ("landscapes.report", "landscapes.report.*"), only=REPORT, without=SIMULATORS | ARRAYS),
     Room("paper", ("landscapes.paper", "landscapes.paper.*"), only=PAPER, without=SIMULATORS | ARRAYS),
     Room("packing", ("landscapes.paper.pack",), only=PACKING),
     Room("paper command", ("landscapes.paper.__main__",), only=PAPER | {"paper", "packing"}),
     Room("demo", ("landscapes.demo", "landscapes.demo.*"), only=DEMO, without=SIMULATORS | ARRAYS),
+    Room("cli", ("landscapes.__main__", "landscapes.cli", "landscapes.cli.*"), never=LEARNING, without=CORE | ARRAYS),
     Room("benchmarks", ("benchmarks", "benchmarks.*"), never=MATHS),
 )
 
@@ -272,7 +319,11 @@ def test_imports_point_down(module: str) -> None:
         ("landscapes.algorithms.td3", "from landscapes.algorithms.sac import make", "they keep apart"),
         ("landscapes.training.trainer", "from landscapes.algorithms.registry import make_algorithm", "closed to it"),
         ("landscapes.storage.runs", "from landscapes.networks.losses import td_error", "closed to it"),
-        ("landscapes.config.schemas", "from landscapes.types import Policy", "are open to it"),
+        ("landscapes.config.training", "from landscapes.types import Policy", "are open to it"),
+        ("landscapes.settings.fields", "from landscapes.config.training import Training", "imports point down"),
+        ("landscapes.settings.algorithms.td3", "import jax", "jax is closed to it"),
+        ("landscapes.settings.algorithms.td3", "from landscapes.settings.algorithms.sac import Config", "keep apart"),
+        ("landscapes.settings.algorithms.td3", "from landscapes.spaces import Spaces", "are open to it"),
         ("landscapes.experience.rollout", "import brax.envs", "brax is closed to it"),
         ("landscapes.studies.rejection", "def f():\n    import h5py", "h5py is closed to it"),
         ("landscapes.drawer", "", "is in no room"),
@@ -292,6 +343,7 @@ def test_a_wrong_import_is_found(module: str, source: str, complaint: str) -> No
             "from landscapes.types import Key",
         ),
         ("landscapes.algorithms.registry", "from landscapes.algorithms.td3 import make"),
+        ("landscapes.algorithms.td3", "from landscapes.settings.algorithms.td3 import Config"),
         ("landscapes.envs.registry", "from landscapes.envs import brax\nimport brax.envs"),
         ("landscapes.config.schemas", "def f():\n    import jax"),
         ("run_algorithm.main", "import hydra\nfrom landscapes.training import train"),
@@ -309,7 +361,11 @@ def _core() -> list[str]:
     "modules, packages",
     [
         pytest.param(_core(), SHELL - {"rich"}, id="the core without the shell"),  # flax imports rich
-        pytest.param(["landscapes.config"], ARRAYS, id="the command line without JAX, so that mistakes show at once"),
+        pytest.param(
+            [name for name in SOURCES if name.startswith(("landscapes.config", "landscapes.settings"))],
+            ARRAYS | SIMULATORS,
+            id="the command line without JAX, so that mistakes show at once",
+        ),
         pytest.param(
             [f"{entry_point}.checks" for entry_point in ("run_algorithm", "eval_policy", "improve_ltp")],
             ARRAYS | SIMULATORS | {"wandb", "matplotlib"},

@@ -8,10 +8,11 @@ from typing import NamedTuple
 
 import jax
 
-from landscapes.errors import UserError
 from landscapes.networks import losses
 from landscapes.networks.modules import StateCritic, StochasticActor
 from landscapes.networks.optimizers import adam, descend
+from landscapes.settings.fields import Checked
+from landscapes.settings.ranges import NonNegative, Share, Size
 from landscapes.spaces import Spaces
 from landscapes.types import (
     Algorithm,
@@ -28,17 +29,13 @@ from landscapes.types import (
 
 
 @dataclass
-class Config:
-    """What `+experiment.algo_config.KEY=VALUE` may set."""
+class Config(Checked):
+    """What `+KEY=VALUE` may set beside `algorithm=docs.examples.my_algorithm.make`."""
 
-    learning_rate: float = 1e-3  # Adam, of the policy
-    critic_learning_rate: float = 1e-3  # Adam
-    gamma: float = 0.99  # discount per environment step
-    hidden_width: int = 32  # of the one hidden layer of actor and critic
-
-    def __post_init__(self) -> None:
-        if not 0.0 <= self.gamma <= 1.0:
-            raise UserError("gamma", self.gamma, "must lie in [0, 1]")
+    learning_rate: NonNegative = 1e-3  # Adam, of the policy
+    critic_learning_rate: NonNegative = 1e-3  # Adam
+    gamma: Share = 0.99  # discount per environment step
+    hidden_width: Size = 32  # of the one hidden layer of actor and critic
 
 
 class Learner(NamedTuple):

@@ -5,7 +5,7 @@ has been measured is not measured again, nor what was done of one that was not c
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -20,10 +20,11 @@ from eval_policy.stored import StoredPolicy, slice_policies
 from landscapes import console, loading, statistics, storage
 from landscapes.config.job import Job
 from landscapes.config.schemas import LandscapeSlice
-from landscapes.jobs.blocks import measure_by_blocks, unfinished_purd
+from landscapes.jobs.blocks import Samples, measure_by_blocks, unfinished_purd
 from landscapes.jobs.closing import print_end
 from landscapes.jobs.find_run import find_run
-from landscapes.jobs.tracker import job_tracker
+from landscapes.jobs.pace import Pace, of_program, shape_of
+from landscapes.jobs.tracker import Tracked, job_tracker, tracking_row
 from landscapes.machine import stopping
 from landscapes.machine.compilation import told_to
 from landscapes.statistics import tables
@@ -103,14 +104,20 @@ def run(job: Job) -> None:
     if _makes_updates(s):
         loading.check_has_data(*asked.centre, "experiment.ckpt")
     found = {} if storage.starts_over(job.overwrite) else _found_before(job, asked)
-    _print_plan(asked, measure)
-    name = f"{asked.centre.run.name}-s{s.seed}-slice"
-    tracker = job_tracker(job, asked.centre.run, job.member_name or name, "landscape_slice", asked.centre.run.name)
+    pace, run = _pace(asked, measure), asked.centre.run
+    name = job.member_name or f"{run.name}-s{s.seed}-slice"
+    tracked = Tracked(name, "landscape_slice", run.name, seed=s.seed)
+    _print_plan(
+        asked, measure, {**tracking_row(job, run, tracked), "time": pace.told(s.num_x * s.num_y * s.num_samples)}
+    )
+    if job.dry_run:
+        return
+    tracker = job_tracker(job, run, tracked)
     try:
         returns = found.get(f"{asked.group}/returns")
         if returns is None:
             unfinished = _unfinished(job, asked, measure)
-            returns = _measure(job, asked, agent, measure, unfinished)
+            returns = _measure(job, asked, agent, measure, unfinished, pace)
             _write(job, asked, returns, measure)
             unfinished.discard()
         rows, share = _summary(asked, returns)
@@ -146,7 +153,13 @@ def _found_before(job: Job, asked: _Slice) -> dict[str, np.ndarray]:
     return found
 
 
-def _print_plan(asked: _Slice, measure: measurement.Measure) -> None:
+def _pace(asked: _Slice, measure: measurement.Measure) -> Pace:
+    s = asked.settings
+    told = {"kind": s.noise_type, "episode_length": s.episode_length, "program": of_program(measure.program_shape)}
+    return Pace({"job": "slice", **shape_of(asked.centre.run), **told}, "roll-outs")
+
+
+def _print_plan(asked: _Slice, measure: measurement.Measure, more: Mapping[str, str]) -> None:
     s = asked.settings
     roll_outs = s.num_x * s.num_y * s.num_samples
     axes = zip("xy", asked.axis_labels, (s.num_x, s.num_y), strict=True)
@@ -158,7 +171,7 @@ def _print_plan(asked: _Slice, measure: measurement.Measure) -> None:
             "roll-outs": f"{console.human_count(roll_outs)} in all",
             "environment steps": f"at most {console.human_count(roll_outs * s.episode_length)}",
             "side by side": measurement.side_by_side(measure.program_shape),
-            "time": "shown as soon as it is compiled and has run a little",
+            **more,
         },
     )
 
@@ -172,7 +185,12 @@ def _makes_updates(s: LandscapeSlice) -> bool:
 
 
 def _measure(
-    job: Job, asked: _Slice, agent: Agent, measure: measurement.Measure, unfinished: storage.Unfinished
+    job: Job,
+    asked: _Slice,
+    agent: Agent,
+    measure: measurement.Measure,
+    unfinished: storage.Unfinished,
+    pace: Pace,
 ) -> np.ndarray:
     """Returns `[num_x, num_y, num_samples]`."""
     s = asked.settings
@@ -190,18 +208,9 @@ def _measure(
         state = loading.load_state(asked.centre.run, s.seed, s.ckpt, agent, with_log=_makes_updates(s))
         others = [_load_policy(other) for other in asked.others]
         points = jax.jit(partial(_points, asked, agent))(state, others)
-        purd = measure_by_blocks(
-            measure,
-            jax.random.key(job.random_seed),
-            state,
-            s.noise_amount,
-            show,
-            unfinished,
-            job.save_interval,
-            first=0,
-            count=total,
-            points=points,
-        )
+        samples = Samples(jax.random.key(job.random_seed), state, s.noise_amount, total, points=points)
+        purd = measure_by_blocks(measure, samples, show, unfinished, job.save_interval)
+    pace.note(progress)
     returns = purd.returns.astype(np.float32).reshape(s.num_samples, s.num_x, s.num_y)
     return np.ascontiguousarray(np.moveaxis(returns, 0, -1))
 

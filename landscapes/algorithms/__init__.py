@@ -3,6 +3,7 @@
 Knows how an algorithm is found by name; each file knows itself and none knows another.
 """
 
-from landscapes.algorithms.registry import ALGORITHMS, make_algorithm
+from landscapes.algorithms.registry import make_algorithm
+from landscapes.settings.algorithms import ALGORITHMS
 
 __all__ = ["ALGORITHMS", "make_algorithm"]

@@ -1,36 +1,18 @@
-"""Range checks that several algorithms' settings share.
+"""What several algorithms ask of the spaces that they act in.
 
-Knows what a setting may be; knows neither what it does nor how it is spelled on a command line.
+Knows spaces; knows no algorithm and no setting.
 """
-
-from typing import Any
 
 from landscapes.errors import UserError
 from landscapes.spaces import Box, Spaces
 
 
-def require(key: str, value: object, holds: bool, allowed: str) -> None:
-    """Raises UserError(key, value, allowed) unless `holds`."""
-    if not holds:
-        raise UserError(key, value, allowed)
-
-
-def check_common(config: Any) -> None:
-    """Discount and layer widths, which every algorithm here has."""
-    require("gamma", config.gamma, 0.0 <= config.gamma <= 1.0, "must lie in [0, 1]")
-    widths = config.hidden_dims
-    require("hidden_dims", widths, len(widths) > 0 and all(w >= 1 for w in widths), "must name widths of at least 1")
-
-
-def check_off_policy(config: Any) -> None:
-    """Settings of the algorithms that learn from a replay log."""
-    check_common(config)
-    for name in ("actor_lr", "critic_lr", "final_fc_init_scale"):
-        require(name, getattr(config, name), getattr(config, name) >= 0, "must be at least 0")
-    require("tau", config.tau, 0.0 < config.tau <= 1.0, "must lie in (0, 1]")
-    for name in ("actor_batch_size", "critic_batch_size", "updates_per_step", "replay_capacity"):
-        require(name, getattr(config, name), getattr(config, name) >= 1, "must be at least 1")
-    require("learning_starts", config.learning_starts, config.learning_starts >= 1, "must be at least 1")
+def require_vectors(key: str, value: object, spaces: Spaces) -> None:
+    """Raises UserError(key, value) where that is switched on and observations are no vectors of numbers."""
+    seen = spaces.observation
+    fits = not value or (len(seen.shape) == 1 and seen.dtype == "float32")
+    if not fits:
+        raise UserError(key, value, f"needs observations that are vectors, and these are {seen}")
 
 
 def action_size(spaces: Spaces) -> int:

@@ -12,15 +12,12 @@ from typing import Any
 from landscapes.envs.registry import import_make
 from landscapes.envs.tasks import split_environment_name
 from landscapes.errors import UserError
+from landscapes.settings.algorithms import ALGORITHMS
 from landscapes.spaces import Box, Discrete, Spaces
 from landscapes.types import Algorithm
 
-ALGORITHMS = ("td3", "sac", "ppo")
-"""Each is a module of this room with a dataclass `Config` and a function `make(config, spaces)`, and `ACTIONS`, the
-spaces that its actions may be of."""
 
-
-def make_algorithm(name: str, settings: Mapping[str, Any], spaces: Spaces, key: str = "algo") -> Algorithm:
+def make_algorithm(name: str, settings: Mapping[str, Any], spaces: Spaces, key: str = "algorithm") -> Algorithm:
     """The algorithm `name` with its `settings` (fields of its `Config`), bound to these spaces.
 
     `name` may be the dotted path to a function `make(config, spaces) -> Algorithm`; if a dataclass `Config` lies beside
@@ -38,7 +35,7 @@ def make_algorithm(name: str, settings: Mapping[str, Any], spaces: Spaces, key: 
     return algorithm
 
 
-def find_algorithm(name: str, key: str = "algo") -> tuple[Callable[..., Any], Any, tuple[Any, ...]]:
+def find_algorithm(name: str, key: str = "algorithm") -> tuple[Callable[..., Any], Any, tuple[Any, ...]]:
     """The `make` of an algorithm, its `Config` (None if it has none), and the spaces that its actions may be of.
 
     Raises UserError for what does not exist.
@@ -56,9 +53,19 @@ def find_algorithm(name: str, key: str = "algo") -> tuple[Callable[..., Any], An
 
 
 def make_config(config_class: Any, settings: Mapping[str, Any]) -> Any:
-    """`config_class(**settings)`; a name that is not one of its fields is a UserError naming those that are."""
+    """`config_class(**settings)`; a name that is not one of its fields is a UserError naming those that are.
+
+    What a setting was called before stands in `config_class.FORMER`, where there is one: by that name, a function from
+    its value to the settings of today.
+    """
     names = [f.name for f in fields(config_class)]
+    former = getattr(config_class, "FORMER", {})
+    today: dict[str, Any] = {}
     for name, value in settings.items():
-        if name not in names:
+        if name not in names and name not in former:
             raise UserError(name, value, f"is not a setting here; there are {', '.join(names)}")
-    return config_class(**settings)
+        for said, meant in former[name](value).items() if name in former else [(name, value)]:
+            if said in today or (said in settings and said != name):
+                raise UserError(name, value, f"says the same as {said}; give one of them")
+            today[said] = meant
+    return config_class(**today)

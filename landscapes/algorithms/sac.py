@@ -1,20 +1,20 @@
 """SAC (Haarnoja et al., 2018, with a learned temperature), with the settings of Rahn, D'Oro et al. (2023).
 
-Knows its own config, state, losses and updates; knows nothing of seeds, files or command lines.
+Knows its own state, losses and updates; knows nothing of seeds, files or command lines.
 """
 
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from landscapes.algorithms.checks import action_size, check_off_policy, require
+from landscapes.algorithms.checks import action_size
 from landscapes.experience import replay
 from landscapes.networks import losses
 from landscapes.networks.distributions import TanhGaussian
-from landscapes.networks.modules import SQRT2, TanhGaussianActor, TwinCritic
+from landscapes.networks.modules import TanhGaussianActor, TwinCritic
 from landscapes.networks.optimizers import adam, descend
+from landscapes.settings.algorithms.sac import Config
 from landscapes.spaces import Box, Spaces
 from landscapes.types import (
     Algorithm,
@@ -32,31 +32,6 @@ from landscapes.types import (
 NAME = "sac"
 ACTIONS = (Box,)
 """The spaces that actions may be of."""
-
-
-@dataclass
-class Config:
-    """Settings of SAC; the defaults are the published ones."""
-
-    actor_lr: float = 3e-4  # Adam
-    critic_lr: float = 3e-4  # Adam
-    temperature_lr: float = 3e-4  # Adam
-    hidden_dims: list[int] = field(default_factory=lambda: [256, 256])
-    final_fc_init_scale: float = SQRT2  # of the orthogonal weights of the actor's last layers
-    gamma: float = 0.99  # discount per environment step
-    tau: float = 0.005  # target <- (1 - tau) target + tau online
-    target_entropy: float | None = None  # nats; None is -action_size / 2
-    initial_temperature: float = 1.0
-    actor_batch_size: int = 256
-    critic_batch_size: int = 256
-    updates_per_step: int = 1  # updates per environment step
-    learning_starts: int = 10_000  # environment steps of uniform random actions before the first update
-    replay_capacity: int = 1_000_000  # transitions kept
-
-    def __post_init__(self) -> None:
-        check_off_policy(self)
-        require("temperature_lr", self.temperature_lr, self.temperature_lr >= 0, "must be at least 0")
-        require("initial_temperature", self.initial_temperature, self.initial_temperature > 0, "must be above 0")
 
 
 class Learner(NamedTuple):

@@ -1,20 +1,20 @@
 """TD3 (Fujimoto, van Hoof and Meger, 2018), with the settings of Rahn, D'Oro et al. (2023), who call it DDPG.
 
-Knows its own config, state, losses and updates; knows nothing of seeds, files or command lines.
+Knows its own state, losses and updates; knows nothing of seeds, files or command lines.
 """
 
 import math
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from landscapes.algorithms.checks import action_size, check_off_policy, require
+from landscapes.algorithms.checks import action_size
 from landscapes.experience import replay
 from landscapes.networks import losses
-from landscapes.networks.modules import SQRT2, DeterministicActor, TwinCritic
+from landscapes.networks.modules import DeterministicActor, TwinCritic
 from landscapes.networks.optimizers import adam, descend
+from landscapes.settings.algorithms.td3 import Config
 from landscapes.spaces import Box, Spaces
 from landscapes.types import (
     Algorithm,
@@ -32,33 +32,6 @@ from landscapes.types import (
 NAME = "td3"
 ACTIONS = (Box,)
 """The spaces that actions may be of."""
-
-
-@dataclass
-class Config:
-    """Settings of TD3; the defaults are the published ones."""
-
-    actor_lr: float = 3e-4  # Adam
-    critic_lr: float = 3e-4  # Adam
-    hidden_dims: list[int] = field(default_factory=lambda: [256, 256])
-    final_fc_init_scale: float = SQRT2  # of the orthogonal weights of the actor's last layer
-    gamma: float = 0.99  # discount per environment step
-    tau: float = 0.005  # target <- (1 - tau) target + tau online
-    policy_delay: int = 2  # updates of the critics per update of actor and targets
-    target_policy_noise: float = 0.2  # std of the smoothing noise on the target action
-    target_noise_clip: float = 0.5  # the smoothing noise is clipped to +- this
-    exploration_noise: float = 0.1  # std of the noise on executed actions, then clipped to [-1, 1]
-    actor_batch_size: int = 256
-    critic_batch_size: int = 256
-    updates_per_step: int = 1  # updates per environment step
-    learning_starts: int = 10_000  # environment steps of uniform random actions before the first update
-    replay_capacity: int = 1_000_000  # transitions kept
-
-    def __post_init__(self) -> None:
-        check_off_policy(self)
-        require("policy_delay", self.policy_delay, self.policy_delay >= 1, "must be at least 1")
-        for name in ("target_policy_noise", "target_noise_clip", "exploration_noise"):
-            require(name, getattr(self, name), getattr(self, name) >= 0, "must be at least 0")
 
 
 class Learner(NamedTuple):

@@ -3,30 +3,39 @@
 Knows Hydra's loader and grammar; launches nothing, and leaves the wording of Hydra's own errors to `messages`.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import fields
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from hydra import initialize_config_dir
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra._internal.config_repository import ConfigRepository
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
+from hydra.core.override_parser.types import Override, OverrideType
 from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
-from landscapes.config.fields import MISSING, closest, shown
-from landscapes.config.job import Job, find_schema, make_job
+from landscapes.config.experiments import check_experiment, store_settings
+from landscapes.config.job import Job, SharedSettings, make_job
 from landscapes.config.members import listed_values, member_error, sweep_members
-from landscapes.config.messages import as_typed, explain, unreadable, unresolvable
+from landscapes.config.messages import as_typed, broken_file, explain, unreadable, unresolvable
+from landscapes.config.published import Spelled, spell, spelling_of
 from landscapes.errors import UserError
+from landscapes.machine import folders
+from landscapes.settings.fields import MISSING, closest, shown
 
-CONF = Path(__file__).resolve().parents[2] / "conf"
-"""The YAML of all entry points, beside the packages in the repository's root."""
+CONF = folders.CONF
+"""The YAML of all entry points."""
+
+_SHARED = tuple(each.name for each in fields(SharedSettings))
 
 
 def compose_job(entry_point: str, overrides: Sequence[str] = ()) -> Job:
@@ -35,32 +44,39 @@ def compose_job(entry_point: str, overrides: Sequence[str] = ()) -> Job:
     Raises UserError for whatever does not fit, several values for one key (a sweep) included.
     """
     with hydra_loader(entry_point) as loader:
-        parsed = read_overrides(loader, entry_point, overrides)
-        refuse_sweeps(parsed)
-        return job_of(entry_point, load(loader, entry_point, overrides))
+        refuse_sweeps(read_overrides(loader, entry_point, overrides))
+        spelled = spelling(loader, entry_point, overrides)
+        return job_of(entry_point, load(loader, entry_point, spelled), spelled)
 
 
 def compose_sweep(entry_point: str, overrides: Sequence[str]) -> list[Job]:
     """The jobs of all members that `python -m ENTRY_POINT --multirun OVERRIDES` would launch, in order."""
     with hydra_loader(entry_point) as loader:
         parsed = read_overrides(loader, entry_point, overrides)
-        members = member_arguments(loader, entry_point, parsed, load(loader, entry_point, overrides))
-        return list(member_jobs(loader, entry_point, parsed, members))
+        common = load_common(loader, entry_point, parsed)
+        return list(member_jobs(loader, entry_point, parsed, member_arguments(loader, entry_point, parsed, common)))
 
 
 # What launching needs besides
 
 
 @contextmanager
-def hydra_loader(entry_point: str, conf: Path = CONF) -> Iterator[ConfigLoader]:
-    """Hydra's loader over one tree of YAML; whatever Hydra was set up for before is set up again afterwards."""
+def hydra_loader(entry_point: str, conf: Path = CONF, own: Path | None = None) -> Iterator[ConfigLoader]:
+    """Hydra's loader over one tree of YAML, and behind it one of the user's own; whatever Hydra was set up for before
+    is set up again afterwards."""
     if not conf.is_dir():
-        raise UserError("conf", conf, "there is no such folder; install the repository in place: pip install -e .")
+        raise UserError("conf", conf, "there is no such folder; install landscapes anew")
+    store_settings()
     outer = GlobalHydra.instance().hydra
     GlobalHydra.instance().clear()
     try:
         with initialize_config_dir(str(conf), job_name=entry_point, version_base="1.3"):
-            yield GlobalHydra.instance().config_loader()
+            loader = GlobalHydra.instance().config_loader()
+            if own is not None:
+                assert isinstance(loader, ConfigLoaderImpl)
+                loader.config_search_path.prepend(provider="--config-dir", path=f"file://{own}", anchor="schema")
+                loader.repository = ConfigRepository(config_search_path=loader.config_search_path)
+            yield loader
     finally:
         GlobalHydra.instance().hydra = outer
 
@@ -77,9 +93,9 @@ def read_overrides(loader: ConfigLoader, entry_point: str, overrides: Sequence[s
         except (HydraException, ValueError) as error:  # the latter: an integer of thousands of digits
             raise unreadable(text, error) from error
     for override in parsed:
-        if override.key_or_group == "experiment" and not override.is_delete():
-            for choice in listed_values(override):
-                find_schema(entry_point, choice)
+        if override.key_or_group == "experiment":
+            for choice in [None] if override.is_delete() else listed_values(override):
+                check_experiment(loader, entry_point, choice)
         if override.key_or_group == "job_config":
             _check_preset(override, loader.get_group_options("job_config"))
     return parsed
@@ -94,14 +110,20 @@ def refuse_sweeps(parsed: Sequence[Override]) -> None:
             raise UserError(key, value, allowed)
 
 
-def load(loader: ConfigLoader, entry_point: str, overrides: Sequence[str]) -> DictConfig:
+def spelling(loader: ConfigLoader, entry_point: str, overrides: Sequence[str]) -> Spelled:
+    """The arguments of one job as Hydra composes them; raises UserError where one setting is typed in two ways."""
+    return spell(entry_point, overrides, _SHARED, lambda key: bool(loader.get_group_options(key)))
+
+
+def load(loader: ConfigLoader, entry_point: str, spelled: Spelled) -> DictConfig:
     """The composed configuration, Hydra's own part included; raises UserError where Hydra cannot compose it."""
+    overrides = spelled.overrides
     try:
-        config = loader.load_configuration(
-            entry_point, list(overrides), RunMode.MULTIRUN, validate_sweep_overrides=False
-        )
+        config = loader.load_configuration(entry_point, overrides, RunMode.MULTIRUN, validate_sweep_overrides=False)
     except (HydraException, OmegaConfBaseException, ValueError) as error:
-        raise explain(error, loader, entry_point, overrides) from error
+        raise spelled.error(explain(error, loader, entry_point, overrides)) from error
+    except (YAMLError, RecursionError) as error:  # in a file of the user's own
+        raise broken_file(error, overrides) from error
     for name in ("launcher", "sweeper"):
         own = config.hydra[name]
         if not OmegaConf.is_dict(own) or not isinstance(own.get("_target_"), str):
@@ -109,15 +131,25 @@ def load(loader: ConfigLoader, entry_point: str, overrides: Sequence[str]) -> Di
     return config
 
 
-def job_of(entry_point: str, config: DictConfig, sweep_index: int | None = None) -> Job:
+def load_common(loader: ConfigLoader, entry_point: str, parsed: Sequence[Override]) -> DictConfig:
+    """What all members of a sweep have in common: how they run. Settings of experiments are as they are in conf/."""
+    return load(loader, entry_point, Spelled([str(each.input_line) for each in parsed if _is_common(loader, each)]))
+
+
+def member_spelling(entry_point: str, experiment: str | None, keys: Sequence[str]) -> Spelled:
+    """How the keys of a sweep's arguments were typed, seen from a member of it that runs that experiment."""
+    return spelling_of(entry_point, experiment, keys, _SHARED)
+
+
+def job_of(entry_point: str, config: DictConfig, spelled: Spelled, sweep_index: int | None = None) -> Job:
     """The validated job of a composed configuration that still has Hydra's part."""
     choice = config.hydra.runtime.choices.get("experiment")
     try:
-        return make_job(entry_point, choice, plain_values(config), sweep_index)
+        return make_job(entry_point, choice, plain_values(config), sweep_index, spelled=spelled)
     except UserError as error:
-        if sweep_index is not None:
-            raise
-        raise as_typed(error, typed_arguments(config.hydra)) from error
+        if sweep_index is None:
+            error = as_typed(error, typed_arguments(config.hydra))
+        raise spelled.error(error) from error
 
 
 def typed_arguments(own: DictConfig) -> list[str]:
@@ -160,22 +192,36 @@ def member_jobs(
     own = [str(override.input_line) for override in parsed if override.is_hydra_override()]
     parse = cache(OverridesParser.create().parse_override)
     is_group = cache(lambda key: bool(loader.get_group_options(key)))
-    common = set.intersection(*map(set, members))
     composed: dict[tuple[str, ...], DictConfig] = {}
     for index, member in enumerate(members):
-        moving = [parse(text) for text in member if text not in common]
-        # A mapping would be merged into what the member before has left.
-        anew = [each for each in moving if is_group(each.key_or_group) or isinstance(each.value(), dict)]
-        choice = tuple(str(override.input_line) for override in anew)
         try:
+            spelled = spell(entry_point, member, _SHARED, is_group)
+            overrides = [parse(text) for text in spelled.overrides]
+            # A mapping would be merged into what the member before has left, an added key would stay for the next.
+            anew = [each for each in overrides if _is_composed(each, is_group)]
+            choice = tuple(str(override.input_line) for override in anew)
             if choice not in composed:
-                composed[choice] = load(loader, entry_point, [*own, *member])
-            for override in moving:
-                if override not in anew:
-                    _set(composed[choice], override)
-            yield job_of(entry_point, composed[choice], index)
+                composed[choice] = load(loader, entry_point, Spelled([*own, *spelled.overrides], spelled.typed))
+            with spelled.errors_as_typed():
+                for override in overrides:
+                    if override not in anew:
+                        _set(composed[choice], override)
+            yield job_of(entry_point, composed[choice], spelled, index)
         except UserError as error:
             raise member_error(error, index, len(members)) from error
+
+
+def _is_composed(override: Override, is_group: Callable[[str], bool]) -> bool:
+    """Whether an argument cannot be set in a configuration that was composed with another value of it."""
+    simple = override.type == OverrideType.CHANGE
+    return not simple or is_group(override.key_or_group) or isinstance(override.value(), dict)
+
+
+def _is_common(loader: ConfigLoader, override: Override) -> bool:
+    key = override.key_or_group
+    if override.is_hydra_override() or (key != "experiment" and bool(loader.get_group_options(key))):
+        return True
+    return key.split(".")[0] in _SHARED and not override.is_sweep_override()
 
 
 def _set(config: DictConfig, override: Override) -> None:

@@ -6,58 +6,70 @@ Knows the keys that all experiments share and how they are checked; no Hydra, no
 import dataclasses
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any
 
-from landscapes.config.fields import NOT_EMPTY, build, one_of, shown
-from landscapes.config.schemas import EXPERIMENTS, Positive, PositiveShare, Seed, Settings, Text, published_key
+from landscapes.config.kinds import KINDS, Settings, entry_point_of
+from landscapes.config.published import Spelled
+from landscapes.config.training import Training, build_training
 from landscapes.errors import UserError
 from landscapes.machine.folders import results_directory
 from landscapes.run_names import check_new_name, check_run_name, member_name
+from landscapes.settings.fields import NOT_EMPTY, build, one_of, shown
+from landscapes.settings.ranges import Positive, PositiveShare, Seed, Text
 
 
 @dataclass
 class WandbSettings:
     """Where and how wandb logs."""
 
-    project_name: Text
+    project_name: Text  # the project that runs are logged to
     entity_name: Text | None  # null: the account's own
     mode: Annotated[str, one_of("online", "offline", "disabled")] | None  # null: online where there is a key
+    per_seed: bool  # true: one run for each seed, in a group
 
 
 @dataclass
 class SharedSettings:
     """The keys beside `experiment`, the same for all experiments."""
 
-    random_seed: Seed
-    use_wandb: bool
-    project_name: Text
+    random_seed: Seed  # of everything random in the job
+    use_wandb: bool  # false: wandb is never imported
+    project_name: Text  # of wandb
     wandb: WandbSettings
-    run_host: Text
-    run_name: Annotated[str, NOT_EMPTY] | None  # null: made up
+    tensorboard: bool  # true: event files for TensorBoard in the run folder
+    csv: bool  # true: metrics as CSV in the run folder
+    run_host: Text  # recorded only; the presets of job_config set it
+    run_name: Annotated[str, NOT_EMPTY] | None  # of the new run (of a sweep's: NAME_0, NAME_1, ...); null: made up
     results_dir: Annotated[str, NOT_EMPTY] | None  # null: $LANDSCAPES_RESULTS or results/
-    overwrite: bool
-    save_interval: Positive
-    wait: bool
-    gpu_memory_fraction: PositiveShare | None  # null: JAX's own
+    overwrite: bool  # true: a run of the same name is removed first; false: it goes on
+    save_interval: Positive  # seconds between two saves that an interrupted job goes on from
+    dry_run: bool  # true: says what the job would take, and ends; of a sweep, of all members and together
+    wait: bool  # false: a sweep is handed to SLURM, and the command does not wait for its end
+    gpu_memory_fraction: PositiveShare | None  # of a GPU's memory; null: JAX's own, three quarters
 
 
 @dataclass
 class Job:
-    """What `ENTRY_POINT/experiments/NAME.py: run(job)` is called with."""
+    """What `ENTRY_POINT/experiments/KIND.py: run(job)` is called with."""
 
     entry_point: str
     experiment_name: str
+    kind: str
     settings: Settings
-    """The experiment's own settings; an instance of the class that `schemas.EXPERIMENTS` names for it."""
+    """The experiment's own settings; an instance of the class that `kinds.KINDS` names for it."""
     random_seed: int
     use_wandb: bool
     wandb: WandbSettings
+    tensorboard: bool
+    csv: bool
     run_name: str | None
     results_dir: str | None
     overwrite: bool
     save_interval: float
     """Seconds; a job that is killed loses at most the work since its last save."""
+    dry_run: bool
+    """Whether only the plan is shown."""
     wait: bool
     """Whether the command that submits it to SLURM ends after it, or at once."""
     gpu_memory_fraction: float | None
@@ -70,23 +82,30 @@ class Job:
     """What the folder of the sweep is called, where it has one: on SLURM."""
     by_slurm: bool = False
     """Whether SLURM runs this process for this member alone, as a job or a task of its own."""
+    spelled: Spelled = field(default_factory=lambda: Spelled([]))
+    """How its settings were typed."""
 
     @property
     def member_name(self) -> str | None:
-        """The name asked for, in a sweep made different for each member: NAME_0, NAME_1, ...; None if none was."""
-        if self.run_name is None or self.sweep_index is None:
+        """The name asked for, in a sweep made different for each member: NAME_0, NAME_1, ..., unless it is made of
+        settings (`walk_${env}`); None if none was asked for."""
+        if self.run_name is None or self.sweep_index is None or self.spelled.name_template:
             return self.run_name
         return member_name(self.run_name, self.sweep_index)
 
     @property
     def sweep_name(self) -> str | None:
         """What the members of a sweep have in common: the name asked for, else that of its folder; None for neither."""
-        return None if self.sweep_index is None else self.run_name or self.sweep_folder
+        if self.sweep_index is None:
+            return None
+        template = self.spelled.name_template
+        stem = self.run_name if template is None else template.partition("${")[0].rstrip("_-.")
+        return stem or self.sweep_folder
 
-    def published_error(self, error: UserError) -> UserError:
-        """The same error under the key that the user typed, where an algorithm's own config raised it."""
-        key = published_key(self.settings, error.key)
-        return error if key == error.key else UserError(key, error.value, error.allowed)
+    def error_as_typed(self, error: UserError) -> UserError:
+        """The same error under the key that the user typed, where an algorithm's own config raised it too."""
+        key = self.settings.key_of(error.key) if isinstance(self.settings, Training) else error.key
+        return self.spelled.error(UserError(key, error.value, error.allowed))
 
 
 def make_job(
@@ -96,16 +115,15 @@ def make_job(
     sweep_index: int | None = None,
     sweep_folder: str | None = None,
     by_slurm: bool = False,
+    spelled: Spelled | None = None,
 ) -> Job:
     """The job of a composed configuration.
 
     Args: experiment_name: the choice made for `experiment`; values: the resolved configuration without Hydra's own
     part, as plain values. Raises UserError for the first value that does not fit.
     """
-    schema = find_schema(entry_point, experiment_name)
-    own = values.get("experiment")
-    if not isinstance(own, Mapping):
-        raise UserError("experiment", shown(own), "is a group of keys; set them one by one, as experiment.KEY=VALUE")
+    kind = find_kind(entry_point, experiment_name, values)
+    own = {name: value for name, value in values["experiment"].items() if name != "kind"}
     given = values.get("run_name")
     if isinstance(given, (int, float)) and not isinstance(given, bool) and math.isfinite(float(str(given))):
         check_new_name(shown(given))
@@ -113,37 +131,47 @@ def make_job(
     results_directory(shared.results_dir)  # raises where it names no folder
     if shared.run_name is not None:
         check_new_name(shared.run_name)
-        if sweep_index is not None:
+        if sweep_index is not None and not (spelled and spelled.name_template):
             check_run_name(member_name(shared.run_name, sweep_index))
-    settings = build(schema, own, "experiment.")
+    schema = KINDS[entry_point][kind]
+    settings: Settings = build_training(own) if schema is Training else build(schema, own, "experiment.")
+    flat = settings.flat() if isinstance(settings, Training) else dataclasses.asdict(settings)
     return Job(
         entry_point=entry_point,
         experiment_name=str(experiment_name),
+        kind=kind,
         settings=settings,
         random_seed=shared.random_seed,
         use_wandb=shared.use_wandb,
         wandb=shared.wandb,
+        tensorboard=shared.tensorboard,
+        csv=shared.csv,
         run_name=shared.run_name,
         results_dir=shared.results_dir,
         overwrite=shared.overwrite,
         save_interval=shared.save_interval,
+        dry_run=shared.dry_run,
         wait=shared.wait,
         gpu_memory_fraction=shared.gpu_memory_fraction,
         run_host=shared.run_host,
-        resolved={**dataclasses.asdict(shared), "experiment": dataclasses.asdict(settings)},
+        resolved={**dataclasses.asdict(shared), "experiment": flat},
         sweep_index=sweep_index,
         sweep_folder=sweep_folder,
         by_slurm=by_slurm,
+        spelled=spelled or Spelled([]),
     )
 
 
-def find_schema(entry_point: str, experiment_name: str | None) -> type[Settings]:
-    """The settings class of an experiment; raises UserError naming where a foreign one is, or those on offer."""
-    own = EXPERIMENTS[entry_point]
-    if experiment_name is not None and experiment_name in own:
-        return own[experiment_name]
-    offered = f"{entry_point} has {', '.join(own)}"
-    for other, experiments in EXPERIMENTS.items():
-        if experiment_name in experiments:
-            raise UserError("experiment", experiment_name, f"belongs to {other}; {offered}")
-    raise UserError("experiment", shown(experiment_name), f"no such experiment; {offered}")
+def find_kind(entry_point: str, experiment_name: str | None, values: Mapping[str, Any]) -> str:
+    """Which of the entry point's kinds a composed experiment is of; raises UserError where it is of none."""
+    own, kinds = values.get("experiment"), KINDS[entry_point]
+    if not isinstance(own, Mapping):
+        raise UserError("experiment", shown(own), "is a group of keys; set them one by one, as experiment.KEY=VALUE")
+    kind = own.get("kind")
+    if isinstance(kind, str) and kind in kinds:
+        return kind
+    other = entry_point_of(kind)
+    if other is None:
+        allowed = f"must be one of {', '.join(kinds)}, as an experiment that yours is built on says"
+        raise UserError("experiment.kind", shown(kind), allowed)
+    raise UserError("experiment", shown(experiment_name), f"belongs to {other}")

@@ -4,39 +4,42 @@ Knows processes, exit codes and Hydra's flags; finds experiments by name only, a
 """
 
 import argparse
-import contextlib
 import errno
 import importlib
 import os
 import sys
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-import hydra
 from hydra._internal.utils import get_args_parser
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.types import Override
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from landscapes.cluster.submission import LaunchError
 from landscapes.config.compose import (
-    CONF,
     hydra_loader,
     job_of,
     load,
+    load_common,
+    member_spelling,
     plain_values,
     read_overrides,
     refuse_sweeps,
+    spelling,
     typed_arguments,
 )
 from landscapes.config.entry import STOPPED
 from landscapes.config.job import Job, make_job
-from landscapes.config.sweep import check_wait, is_remote, is_slurm, run_sweep
+from landscapes.config.search import is_search, run_search
+from landscapes.config.showing import help_text, respelled, show_by_hydra
+from landscapes.config.sweep import Asked, check_wait, is_remote, is_slurm, run_sweep, sweep_jobs
 from landscapes.errors import UserError
-from landscapes.machine.folders import results_directory
+from landscapes.machine.folders import results_directory, typed_path
 from landscapes.machine.output import print_any_text
 from landscapes.machine.runtime import set_up_runtime
 from landscapes.machine.stopping import Stopped, stop_requests
@@ -45,7 +48,7 @@ from landscapes.machine.streams import lasting
 USER_ERROR = 2
 FAILURE = 1
 
-_REFUSED_FLAGS = ("config_path", "config_name", "config_dir", "experimental_rerun")
+_REFUSED_FLAGS = ("config_path", "config_name", "experimental_rerun")
 
 
 @dataclass
@@ -95,7 +98,7 @@ def describe_failure(error: Exception) -> Failure:
             return Failure(" ".join(str(cause).split()), USER_ERROR)
         cause = cause.__cause__
     text = " ".join(str(error).split())
-    if isinstance(error, LaunchError):
+    if isinstance(error, LaunchError | MemberFailedError):
         return Failure(text, FAILURE)
     # The compiler's own memory errors are known by name, so that JAX need not be imported to name them.
     if isinstance(error, MemoryError) or (
@@ -119,21 +122,29 @@ class MemberTask:
     """What Hydra's launchers call for each member of a sweep, perhaps in another process or on another machine."""
 
     entry_point: str
+    keys: Sequence[str] = ()
+    """Those given values on the command line, as they were typed there."""
 
     def __call__(self, config: DictConfig) -> Failure | None:
         """Runs one member from its composed configuration; any failure is reported here and also returned."""
+        return self._run(config)[0]
+
+    def _run(self, config: DictConfig) -> tuple[Failure | None, float | None]:
+        """How it has failed, else the number that it hands back, if any."""
         print_any_text()  # in another process, whose output may be a log in another encoding
         with lasting():
-            return self._run(config)
+            return self._run_heard(config)
 
-    def _run(self, config: DictConfig) -> Failure | None:
+    def _run_heard(self, config: DictConfig) -> tuple[Failure | None, float | None]:
         own = HydraConfig.get()
-        index = int(own.job.num)
-        print(f"member {index}: {' '.join(typed_arguments(own))}", flush=True)
+        index, choice = int(own.job.num), own.runtime.choices.get("experiment")
+        spelled = member_spelling(self.entry_point, choice, self.keys)
+        print(f"member {index}: {' '.join(map(spelled.as_typed, typed_arguments(own)))}", flush=True)
         try:
-            choice = own.runtime.choices.get("experiment")
             folder = Path(own.sweep.dir).name or None  # of a sweep on this machine it is `.`
-            _execute(make_job(self.entry_point, choice, plain_values(config), index, folder, is_slurm(own)))
+            spelled.overrides = typed_arguments(own)
+            job = make_job(self.entry_point, choice, plain_values(config), index, folder, is_slurm(own), spelled)
+            return None, _execute(job)
         except Exception as error:
             interrupt = _interrupt_behind(error)
             if interrupt is not None:
@@ -143,27 +154,62 @@ class MemberTask:
             if _wants_traceback():
                 failure.details = "".join(traceback.format_exception(error))
             failure.report()
-            return failure
-        return None
+            return failure, None
+
+
+class MemberFailedError(Exception):
+    """A member of a search has failed, and has said so."""
+
+
+@dataclass
+class SearchTask(MemberTask):
+    """The same for a sweeper that wants a number of each member."""
+
+    def __call__(self, config: DictConfig) -> float:  # type: ignore[override]  # what the launcher hands on as it is
+        """Runs one member and returns what is searched for; raises MemberFailedError where it has failed."""
+        failure, found = self._run(config)
+        if failure is not None:
+            raise MemberFailedError(failure.line)
+        if found is None:
+            raise MemberFailedError(f"{self.entry_point} hands back no number to search by; trainings do")
+        return found
 
 
 def _run(entry_point: str, arguments: list[str]) -> int:
     flags = _parse(arguments)
     if flags.shell_completion or flags.hydra_help:
-        return _show(entry_point, arguments)
-    with hydra_loader(entry_point) as loader:
+        return 0 if show_by_hydra(entry_point, arguments) else USER_ERROR
+    own = _own_folder(flags.config_dir)
+    with hydra_loader(entry_point, own=own) as loader:
         parsed = read_overrides(loader, entry_point, flags.overrides)
-        config = load(loader, entry_point, flags.overrides)
+        common = load_common(loader, entry_point, parsed)
         showing = flags.help or flags.cfg or flags.info
-        if not showing and (flags.multirun or config.hydra.mode == RunMode.MULTIRUN):
-            outcomes = run_sweep(loader, entry_point, flags.overrides, parsed, MemberTask(entry_point))
-            return _summarise(outcomes, repeat=is_remote(config.hydra))
+        if not showing and (flags.multirun or common.hydra.mode == RunMode.MULTIRUN):
+            keys = [each.key_or_group for each in parsed] + [str(key) for key in common.hydra.sweeper.params or {}]
+            if is_search(common):
+                print(f"found: {run_search(loader, entry_point, parsed, SearchTask(entry_point, keys))}")
+                return 0
+            if _is_dry(parsed):
+                _show_plans(sweep_jobs(loader, entry_point, parsed))
+                return 0
+            asked = Asked(entry_point, flags.overrides, parsed, own)
+            outcomes = run_sweep(loader, asked, MemberTask(entry_point, keys))
+            return _summarise(outcomes, repeat=is_remote(common.hydra))
         refuse_sweeps(parsed)
-        job = None if showing else job_of(entry_point, config)
+        spelled = spelling(loader, entry_point, flags.overrides)
+        config = load(loader, entry_point, spelled)
+        job = None if showing else job_of(entry_point, config, spelled)
+        told = help_text(loader, entry_point, config) if flags.help else None
+    if told is not None:
+        print(told)
+        return 0
     if job is None:
-        return _show(entry_point, arguments)
+        ours = respelled(arguments, flags.overrides, spelled.overrides)
+        return 0 if show_by_hydra(entry_point, ours) else USER_ERROR
     check_wait(config, job)
     _execute(job)
+    if job.dry_run:
+        print("dry run: nothing was written")
     return 0
 
 
@@ -185,46 +231,42 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     return flags
 
 
-def _show(entry_point: str, arguments: list[str]) -> int:
-    """Whatever Hydra shows by itself: help, the composed configuration, its plugins, shell completion."""
-    application = hydra.main(version_base="1.3", config_path=str(CONF), config_name=entry_point)(_never_called)
-    with _command_line([sys.argv[0], *arguments]):
-        try:
-            application()
-        except SystemExit as end:  # not 0 where `--package` names nothing; Hydra has said so
-            return USER_ERROR if end.code else 0
-    return 0
+def _is_dry(parsed: Sequence[Override]) -> bool:
+    return any(each.key_or_group == "dry_run" and each.value() is True for each in parsed)
 
 
-def _never_called(config: DictConfig) -> None:
-    raise AssertionError("Hydra was asked to show something, and wanted to run a job")
+def _show_plans(jobs: Sequence[Job]) -> None:
+    """What each member of a sweep would take, and all of them."""
+    for index, job in enumerate(jobs):
+        print(f"member {index}: {' '.join(map(job.spelled.as_typed, job.spelled.overrides))}", flush=True)
+        _execute(job)
+    pace = importlib.import_module("landscapes.jobs.pace")  # imports JAX
+    planned = pace.take_planned()
+    counted = "1 member" if len(planned) == 1 else f"{len(planned)} members"
+    print(f"in all {counted}: {pace.told_in_all(planned)}")
 
 
-@contextlib.contextmanager
-def _command_line(argv: list[str]) -> Iterator[None]:
-    """The process's arguments replaced, and Hydra told to raise its errors instead of printing them."""
-    argv_before, flag_before = sys.argv, os.environ.get("HYDRA_FULL_ERROR")
-    sys.argv, os.environ["HYDRA_FULL_ERROR"] = argv, "1"
-    try:
-        yield
-    finally:
-        sys.argv = argv_before
-        if flag_before is None:
-            del os.environ["HYDRA_FULL_ERROR"]
-        else:
-            os.environ["HYDRA_FULL_ERROR"] = flag_before
+def _own_folder(typed: str | None) -> Path | None:
+    if typed is None:
+        return None
+    folder = typed_path(typed, "--config-dir").resolve()
+    if not folder.is_dir():
+        raise UserError("--config-dir", typed, "is no folder")
+    return folder
 
 
-def _execute(job: Job) -> None:
+def _execute(job: Job) -> float | None:
+    """Runs the job; returns the number that a search may go by, where it has one."""
     # Here and not before: a process that only submits must not hand its own settings of JAX on to other machines.
     set_up_runtime(results_directory(job.results_dir), job.gpu_memory_fraction)
     with stop_requests() as requests:  # an interrupt in the middle of it breaks JAX, which then reports something else
-        experiment = importlib.import_module(f"{job.entry_point}.experiments.{job.experiment_name}")
+        experiment = importlib.import_module(f"{job.entry_point}.experiments.{job.kind}")
         requests.leave()
     try:
-        experiment.run(job)
+        found: float | None = experiment.run(job)
     except UserError as error:
-        raise job.published_error(error) from error
+        raise job.error_as_typed(error) from error
+    return found
 
 
 def _summarise(outcomes: Sequence[Outcome], repeat: bool) -> int:

@@ -10,8 +10,8 @@ from fractions import Fraction
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.types import ChoiceSweep, Glob, Override, RangeSweep
 
-from landscapes.config.fields import shown
 from landscapes.errors import UserError
+from landscapes.settings.fields import shown
 
 MOST_MEMBERS = 100_000
 """A sweep of more has been mistyped; all members are composed and checked before the first is launched."""

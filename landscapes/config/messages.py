@@ -9,17 +9,21 @@ from typing import Any
 
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException, MissingConfigException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from landscapes.config.fields import closest
-from landscapes.config.schemas import EXPERIMENTS
+from landscapes.config.published import published_keys
 from landscapes.errors import UserError
+from landscapes.settings.fields import closest
 
 _PREFIXES = "+~"
 _GROUPS = ("experiment", "job_config")
+
+_MOST_LISTED = 20
+"""Keys that are named in one line."""
 
 
 def unreadable(argument: str, error: Exception) -> UserError:
@@ -41,6 +45,15 @@ def explain(error: Exception, loader: ConfigLoader, entry_point: str, overrides:
         group, _, choice = error.missing_cfg_file.rpartition("/")
         return UserError(group or "conf", choice, f"no such choice; {closest(choice, list(error.options or []))}")
     return _unknown_key(loader, entry_point, overrides) or _other(error, overrides)
+
+
+def broken_file(error: Exception, overrides: Sequence[str]) -> UserError:
+    """A file in conf/ that is no YAML, or whose defaults list leads back to itself."""
+    if isinstance(error, RecursionError):
+        reason = "a defaults list leads back to the file that it is in"
+    else:
+        reason = f"a file is no YAML: {' '.join(str(error).split())}"
+    return UserError("conf", " ".join(overrides), reason)
 
 
 def unresolvable(error: OmegaConfBaseException, config: DictConfig, name: str) -> UserError:
@@ -76,7 +89,12 @@ def _unknown_key(loader: ConfigLoader, entry_point: str, overrides: Sequence[str
         key, value = override.key_or_group, str(override.input_line).partition("=")[2]
         if override.is_add() or override.is_force_add() or str(override.input_line) in choices or _has(config, key):
             continue
-        return UserError(key, value, f"no such key; {_suggestion(entry_point, config, key)}")
+        hint = _suggestion(config, key, entry_point)
+        if key.startswith("experiment.") and any(_is_of_own(each) for each in parsed):
+            hint = (
+                f"{hint if 'mean' in hint else ''} settings of an algorithm of your own are added: +{key}=...".strip()
+            )
+        return UserError(key, value, f"no such key; {hint}")
     return None
 
 
@@ -90,38 +108,39 @@ def _has(config: DictConfig, key: str) -> bool:
     return True
 
 
-def _suggestion(entry_point: str, config: DictConfig, key: str) -> str:
-    parent, _, last = key.rpartition(".")
-    if parent.endswith("algo_config"):
-        return f"settings of an algorithm of your own are added: +{key}=..."
+def _suggestion(config: DictConfig, key: str, entry_point: str) -> str:
     container = OmegaConf.to_container(config, resolve=False)
     assert isinstance(container, dict)
     places = [place for place in _places(container) if place.startswith("hydra") == key.startswith("hydra")]
-    renamed = [place for inner, place in _renamed(entry_point, config) if inner == last]
-    if renamed:
-        return f"published as {' or '.join(renamed)}"
-    same = [place for place in places if place.rpartition(".")[2] == last]
-    if same:
-        return f"did you mean {' or '.join(same[:2])}?"
-    siblings = [place for place in places if place.rpartition(".")[0] == parent]
-    for candidates in (siblings, places):
-        near = difflib.get_close_matches(last, {place.rpartition(".")[2] for place in candidates}, n=1)
-        if near:
-            found = [place for place in candidates if place.rpartition(".")[2] == near[0]]
-            return f"did you mean {' or '.join(found[:2])}?"
-    return f"there are {', '.join(place.rpartition('.')[2] for place in siblings or places if place)}"
+    published = published_keys(entry_point, config.hydra.runtime.choices.get("experiment"))
+    near = _near(key, places if key.startswith("hydra") else [*places, *published])
+    if near:
+        return f"did you mean {' or '.join(near)}?"
+    parent = key.rpartition(".")[0]
+    siblings = [place for place in places if place.rpartition(".")[0] == parent] or [place for place in places if place]
+    if len(siblings) > _MOST_LISTED:
+        return "--help shows all keys"
+    return f"there are {', '.join(place.rpartition('.')[2] for place in siblings)}"
 
 
-def _renamed(entry_point: str, config: DictConfig) -> Iterator[tuple[str, str]]:
-    """What an algorithm's own config calls the settings of the chosen experiment, and where they are published."""
-    schema = EXPERIMENTS[entry_point].get(config.hydra.runtime.choices.get("experiment"))
-    for names in getattr(schema, "inner_names", {}).values():
-        yield from ((inner, f"experiment.{place}") for place, inner in names.items())
+def _is_of_own(override: Override) -> bool:
+    """Whether it names an algorithm of the user's own."""
+    return override.key_or_group == "experiment.algorithm" and "." in str(override.input_line).partition("=")[2]
+
+
+def _near(key: str, places: Sequence[str]) -> list[str]:
+    """One or two of those keys that may have been meant, those beside it first."""
+    parent, _, last = key.rpartition(".")
+    names = {place.rpartition(".")[2] for place in places}
+    near = [last] if last in names else difflib.get_close_matches(last, sorted(names), n=1)
+    found = [place for place in places if place.rpartition(".")[2] in near]
+    return sorted(found, key=lambda place: place.rpartition(".")[0] != parent)[:2]
 
 
 def _places(values: Mapping[Any, Any], prefix: str = "") -> Iterator[str]:
     for name, value in values.items():
-        yield f"{prefix}{name}"
+        if f"{prefix}{name}" != "experiment.kind":  # a file's to say, and nobody's to type
+            yield f"{prefix}{name}"
         if isinstance(value, Mapping):
             yield from _places(value, f"{prefix}{name}.")
     if not prefix:

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing import connection, resource_tracker
+from pathlib import Path
 from typing import Any
 
 from hydra._internal.callbacks import Callbacks
@@ -20,7 +21,7 @@ from omegaconf import DictConfig
 
 from landscapes.cluster.submission import LaunchError
 from landscapes.config.compose import hydra_loader
-from landscapes.machine.stopping import HEARD, Stopped, stop_requests
+from landscapes.machine.stopping import HEARD, Stopped, stop_once, stop_requests
 from landscapes.machine.streams import lasting
 
 _LOOK_SECONDS = 0.1
@@ -34,10 +35,12 @@ class Sweep:
     entry_point: str
     config: DictConfig
     task: Callable[[DictConfig], Any]
+    own: Path | None = None
+    """A folder of the user's own with experiments, if any."""
 
     def run(self, index: int, arguments: Sequence[str]) -> Any:
         """What `task` returns for one member, in this process: as a sweep of its own, by Hydra's launcher for that."""
-        with hydra_loader(self.entry_point) as loader:
+        with hydra_loader(self.entry_point, own=self.own) as loader:
             context = HydraContext(config_loader=loader, callbacks=Callbacks(self.config))
             launcher = BasicLauncher()
             launcher.setup(hydra_context=context, task_function=self.task, config=self.config)
@@ -118,6 +121,8 @@ def _member(sweep: Sweep, index: int, arguments: list[str], result: connection.C
     with lasting():
         threading.Thread(target=_stop_with_parent, daemon=True).start()
         try:
+            # From the keyboard this process hears by itself, and from the command besides, perhaps when it has saved.
+            signal.signal(signal.SIGTERM, stop_once)
             signal.pthread_sigmask(signal.SIG_UNBLOCK, HEARD)
             outcome = sweep.run(index, arguments)
         except KeyboardInterrupt as stop:

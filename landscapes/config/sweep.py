@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from hydra._internal.callbacks import Callbacks
 from hydra.core.config_loader import ConfigLoader
@@ -25,47 +25,60 @@ from landscapes.cluster import submission
 from landscapes.cluster.squeue import seconds_between_questions
 from landscapes.cluster.submission import LaunchError
 from landscapes.config import processes
-from landscapes.config.compose import CONF, hydra_loader, load, member_arguments, member_jobs
-from landscapes.config.fields import shown
+from landscapes.config.compose import CONF, hydra_loader, load_common, member_arguments, member_jobs, read_overrides
 from landscapes.config.job import Job
 from landscapes.config.members import member_error
 from landscapes.errors import UserError
 from landscapes.machine.folders import results_directory, typed_path
+from landscapes.settings.fields import shown
 
 _FOLDER_KEY = "hydra.sweep.dir"
 
 
-def run_sweep(
-    loader: ConfigLoader,
-    entry_point: str,
-    overrides: Sequence[str],
-    parsed: Sequence[Override],
-    task: Callable[[DictConfig], Any],
-) -> list[Any]:
+class Asked(NamedTuple):
+    """What was typed of a sweep."""
+
+    entry_point: str
+    overrides: Sequence[str]
+    parsed: Sequence[Override]
+    """The same, read."""
+    own: Path | None
+    """A folder of the user's own with experiments, if any."""
+
+
+def run_sweep(loader: ConfigLoader, asked: Asked, task: Callable[[DictConfig], Any]) -> list[Any]:
     """What `task` returned for each member, in order, run by the launcher that `job_config` chose.
 
     In the place of a member that ended without handing anything back there is a LaunchError, of one that was stopped by
     itself the KeyboardInterrupt; with `wait=false` the list is empty. `task` must be picklable and return every failure
     as a value. Raises UserError before anything is launched or written where any member does not fit.
     """
-    config = load(loader, entry_point, overrides)
-    members = member_arguments(loader, entry_point, parsed, config)
-    jobs = list(member_jobs(loader, entry_point, parsed, members))
+    entry_point, _, parsed, own = asked
+    config = load_common(loader, entry_point, parsed)
+    jobs = sweep_jobs(loader, entry_point, parsed)
+    members = [job.spelled.overrides for job in jobs]
     check_wait(config, jobs[0])
     _check_members(jobs, waits=_waits_for_jobs(config))
     if _is_processes(config):
-        return processes.run(processes.Sweep(entry_point, config, task), members, _num_at_once(config))
+        return processes.run(processes.Sweep(entry_point, config, task, own), members, _num_at_once(config))
     launcher = _launcher(loader, config, task)
     if not is_remote(config.hydra):
         return _launch(launcher, members)
     if is_slurm(config.hydra) and shutil.which("srun") is None:
         allowed = "needs SLURM, and this machine has no srun; local_default and local_multiprocessing do without"
         raise UserError("job_config", _preset(config), allowed)
-    folder = _snapshot(config, jobs, overrides, members)
+    folder = _snapshot(config, jobs, asked, members)
     with hydra_loader(entry_point, folder / "conf") as frozen:
-        located = load(frozen, entry_point, [*overrides, commands.setting(_FOLDER_KEY, str(folder))])
+        setting = commands.setting(_FOLDER_KEY, str(folder))
+        located = load_common(frozen, entry_point, [*parsed, *read_overrides(frozen, entry_point, [setting])])
         launcher = _launcher(frozen, located, task)
         return _submit(launcher, members, folder, jobs[0]) if is_slurm(config.hydra) else _launch(launcher, members)
+
+
+def sweep_jobs(loader: ConfigLoader, entry_point: str, parsed: Sequence[Override]) -> list[Job]:
+    """The validated jobs of all members."""
+    common = load_common(loader, entry_point, parsed)
+    return list(member_jobs(loader, entry_point, parsed, member_arguments(loader, entry_point, parsed, common)))
 
 
 def _check_members(jobs: Sequence[Job], waits: bool) -> None:
@@ -75,7 +88,7 @@ def _check_members(jobs: Sequence[Job], waits: bool) -> None:
         try:
             check(job)
         except UserError as error:
-            raise member_error(job.published_error(error), index, len(jobs)) from error
+            raise member_error(job.error_as_typed(error), index, len(jobs)) from error
 
 
 def _waits_for_jobs(config: DictConfig) -> bool:
@@ -167,7 +180,7 @@ def _sweeps(job: Job) -> Path:
     return results_directory(job.results_dir) / "sweeps"
 
 
-def _snapshot(config: DictConfig, jobs: Sequence[Job], overrides: Sequence[str], members: list[list[str]]) -> Path:
+def _snapshot(config: DictConfig, jobs: Sequence[Job], asked: Asked, members: list[list[str]]) -> Path:
     """A new folder with the sweep's record and its copy of conf/.
 
     A job composes its configuration when it starts, perhaps days later: it shall read what was submitted.
@@ -175,9 +188,12 @@ def _snapshot(config: DictConfig, jobs: Sequence[Job], overrides: Sequence[str],
     from landscapes.cluster.sweep_folder import Sweep
 
     folder = _sweep_folder(config, jobs[0])
-    shutil.copytree(CONF, folder / "conf")
+    if asked.own is not None:
+        shutil.copytree(asked.own, folder / "conf")
+    shutil.copytree(CONF, folder / "conf", dirs_exist_ok=True)  # ours go before the user's, as for the loader
     names = [job.member_name for job in jobs]
-    Sweep(folder, jobs[0].entry_point, ["--multirun", *overrides], members, names, os.getcwd()).write()
+    flags = ["--multirun"] if asked.own is None else ["--multirun", "--config-dir", str(asked.own)]
+    Sweep(folder, jobs[0].entry_point, [*flags, *asked.overrides], members, names, os.getcwd()).write()
     return folder
 
 

@@ -15,9 +15,9 @@ import webbrowser
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from landscapes import console, statistics, storage
+from landscapes import console, options, statistics, storage
 from landscapes.errors import UserError
-from landscapes.machine.folders import REPOSITORY
+from landscapes.machine.folders import process_environment
 from landscapes.statistics import tables
 
 DATA = Path(__file__).resolve().parent / "data"
@@ -28,7 +28,7 @@ ALPHA = 0.1
 
 def in_process_of_its_own(command: Sequence[str]) -> int:
     """Exit code of `python -m COMMAND`, run as a user would."""
-    return subprocess.run([sys.executable, "-m", *command], cwd=REPOSITORY, check=False).returncode
+    return subprocess.run([sys.executable, "-m", *command], env=process_environment(), check=False).returncode
 
 
 def main(
@@ -39,7 +39,7 @@ def main(
     parser.add_argument("--samples", type=int, default=100, help="updates tried from each policy (default: 100)")
     parser.add_argument("--no-browser", dest="browser", action="store_false", help="print where the page is, only")
     parser.add_argument("--results-dir", help="as the key results_dir")
-    chosen = parser.parse_args(arguments)
+    chosen = options.parse(parser, arguments)
     began = time.monotonic()
 
     def run(command: Sequence[str]) -> int:

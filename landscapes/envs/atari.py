@@ -38,7 +38,7 @@ STEPS_PER_SAVE = 16
 MOST_IDLE = 256
 
 
-def make(name: str, episode_length: int, options: AtariOptions, key: str = "env_name") -> Environment:
+def make(name: str, episode_length: int, options: AtariOptions, key: str = "env") -> Environment:
     """The game `name` (`Breakout-v5`), truncated after `episode_length` steps of four frames.
 
     Raises UserError, naming `key`, without ale-py. Rewards are those of the game, not clipped.

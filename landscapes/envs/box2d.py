@@ -22,7 +22,7 @@ SCREEN = (400, 600)
 """Pixels that gymnasium draws; every second is kept."""
 
 
-def make(name: str, episode_length: int, key: str = "env_name") -> Environment:
+def make(name: str, episode_length: int, key: str = "env") -> Environment:
     """The task `name`, truncated after `episode_length` steps or its own limit, whichever comes first.
 
     Raises UserError, naming `key`, where a package is missing.

@@ -33,7 +33,7 @@ def _build(name: str, key: str) -> tuple[Any, Any]:
     return gymnax.make(name)
 
 
-def make(name: str, episode_length: int, key: str = "env_name") -> Environment:
+def make(name: str, episode_length: int, key: str = "env") -> Environment:
     """The gymnax task `name`, truncated after `episode_length` steps or its own limit, whichever comes first.
 
     Pictures are uint8, 0 or 1 in each channel. What a step draws (MinAtar's enemies and food) follows from the state it

@@ -21,7 +21,7 @@ STANDS = ("InvertedDoublePendulum-v5", "InvertedPendulum-v5")
 """Tasks whose body stays where it is: no camera has to follow it."""
 
 
-def make(name: str, episode_length: int, key: str = "env_name") -> Environment:
+def make(name: str, episode_length: int, key: str = "env") -> Environment:
     """The task `name`, truncated after `episode_length` steps or its own limit, whichever comes first.
 
     Actions in [-1, 1] are scaled to the task's own range; observations are rounded to float32. Raises UserError, naming

@@ -31,7 +31,7 @@ def make_environment(
     name: str,
     backend: str | None = None,
     episode_length: int = 1000,
-    key: str = "env_name",
+    key: str = "env",
     options: Mapping[str, Any] = MappingProxyType({}),
     training: bool = False,
 ) -> Environment:

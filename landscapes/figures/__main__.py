@@ -8,9 +8,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from landscapes import storage
+from landscapes import options, storage
 from landscapes.errors import UserError
-from landscapes.figures.gallery import KINDS, Drawing, Source, plan
+from landscapes.figures.gallery import KINDS, Source, draw, plan
 from landscapes.machine.output import print_any_text
 from landscapes.machine.streams import as_command
 
@@ -29,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--format", nargs="+", choices=FORMATS, default=["pdf", "png"], help="default: pdf png")
     parser.add_argument("--out", type=Path, help="folder of the figures; of one run its own folder figures/")
     parser.add_argument("--results-dir", help="as the key results_dir")
-    chosen = parser.parse_args(arguments)
+    chosen = options.parse(parser, arguments)
     try:
         sources = _sources(chosen.runs, chosen.results_dir)
         folder = chosen.out or _folder(sources)
@@ -42,10 +42,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     elsewhere = None if chosen.results_dir is None else str(storage.results_directory(chosen.results_dir))
     drawings, missing = plan(sources, chosen.only, elsewhere)
     formats = list(dict.fromkeys(chosen.format))
-    drawn = [_draw(drawing, folder, formats) for drawing in drawings]
+    drawn = False
+    for drawing in drawings:
+        try:
+            paths = draw(drawing, folder, formats)
+        except UserError as error:
+            print(f"not drawn: {error}")
+            continue
+        print(*paths, sep="\n")
+        drawn = True
     for kind, why, remedy in missing:
         print(f"missing for {kind}: {why}; {remedy}")
-    return 0 if any(drawn) else 1
+    return 0 if drawn else 1
 
 
 def _sources(names: Sequence[str], results_dir: str | None) -> list[Source]:
@@ -58,22 +66,6 @@ def _folder(sources: Sequence[Source]) -> Path:
     if len(sources) > 1:
         raise UserError("--out", None, "figures of several runs belong to none of them: name a folder")
     return sources[0].run.path / "figures"
-
-
-def _draw(drawing: Drawing, folder: Path, formats: Sequence[str]) -> bool:
-    """Whether the figure was drawn; prints its paths, or why not."""
-    paths = [folder / f"{drawing.name}.{suffix}" for suffix in formats]
-    try:
-        drawn = drawing.draw(paths)
-    except UserError as error:
-        print(f"not drawn: {drawing.name}: {error}")
-        return False
-    if drawn is None:
-        print(f"not drawn: {drawing.name}: no two policies that were measured have the same mean")
-        return False
-    for path in paths:
-        print(path)
-    return True
 
 
 if __name__ == "__main__":

@@ -1,14 +1,17 @@
 """Which figures the results of some runs allow, and what is missing for the others.
 
-Knows what was measured of each run and which of it belongs together in one picture; loads no numbers and draws nothing.
+Knows what was measured of each run and which of it belongs together in one picture; loads no numbers, and leaves
+drawing to the modules of each kind.
 """
 
+import contextlib
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
+from landscapes.errors import UserError
 from landscapes.figures import labels, remedies, style
 from landscapes.figures.curves import learning_curves
 from landscapes.figures.pairs import same_mean_pairs
@@ -17,7 +20,7 @@ from landscapes.figures.rejection import rejection_figure
 from landscapes.figures.ridges import MOST_SEEDS, purd_ridges
 from landscapes.figures.slices import slice_figure
 from landscapes.figures.spread import mean_against_spread
-from landscapes.storage import NO_NOISE, Measurements, PathRecord, PurdRecord, Run
+from landscapes.storage import NO_NOISE, Measurements, PathRecord, PurdRecord, Run, find_measurements
 
 
 class Source(NamedTuple):
@@ -86,6 +89,28 @@ def plan(
                 Missing(name, f"{runs}: no {kind.file}", remedies.remedy(lacking[0].run, kind.command, results_dir))
             )
     return drawings, missing
+
+
+def draw(drawing: Drawing, folder: Path, formats: Sequence[str]) -> list[Path]:
+    """The files, one of each format; raises UserError, naming the figure, where it cannot be drawn."""
+    paths = [folder / f"{drawing.name}.{suffix}" for suffix in formats]
+    try:
+        drawn = drawing.draw(paths)
+    except UserError as error:
+        raise UserError("figure", drawing.name, str(error)) from error
+    if drawn is None:
+        raise UserError("figure", drawing.name, "no two policies that were measured have the same mean")
+    return paths
+
+
+def draw_all(run: Run, formats: Sequence[str]) -> list[Path]:
+    """Every figure that the results of a run allow, in its folder figures/."""
+    drawings, _ = plan([Source(run, find_measurements(run))])
+    paths = []
+    for drawing in drawings:
+        with contextlib.suppress(UserError):  # the command draws them one by one and says why not
+            paths += draw(drawing, run.path / "figures", formats)
+    return paths
 
 
 # The kinds, each from the runs that have what it needs

@@ -6,6 +6,7 @@ Knows the measurement and the file in which blocks wait; knows no experiment, an
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import jax
 import numpy as np
@@ -42,24 +43,31 @@ def unfinished_purd(
     return unfinished
 
 
+class Samples(NamedTuple):
+    """Which samples of which PURD: `num_samples` of them from `first` on, as `measurement.Measure` takes them."""
+
+    key: Key
+    state: TrainState
+    amount: float | None
+    num_samples: int
+    first: int = 0
+    points: paths.Points | None = None
+    looks: Looks | None = None
+
+
 def measure_by_blocks(
     measure: measurement.Measure,
-    key: Key,
-    state: TrainState,
-    amount: float | None,
+    samples: Samples,
     progress: measurement.Progress,
     unfinished: storage.Unfinished,
     save_interval: float,
-    first: int,
-    count: int,
-    points: paths.Points | None = None,
-    looks: Looks | None = None,
 ) -> measurement.Purd:
-    """`measure.measure` of these `count` samples from `first` on, to the same bits, going on where `unfinished` stands.
+    """`measure.measure` of these samples, to the same bits, going on where `unfinished` stands.
 
     Finished blocks are written every `save_interval` seconds and when the job is stopped. The caller discards
     `unfinished` as soon as the whole is on disk.
     """
+    key, state, amount, count, first, points, looks = samples
     waiting = unfinished.read()
     parts = [measurement.Purd(*(waiting[name] for name in measurement.Purd._fields))] if waiting else []
     done = sum(len(part.returns) for part in parts)

@@ -1,4 +1,4 @@
-"""What every job says at its end: the files it wrote, what it compiled, where wandb has it.
+"""What every job says at its end: the files it wrote, what it compiled, where its metrics are.
 
 Knows the console and trackers; knows no result.
 """
@@ -19,5 +19,5 @@ def print_end(files: Iterable[Path], tracker: Tracker) -> None:
     programs = compilation.take_counts()
     cache = jax.config.values["jax_compilation_cache_dir"]
     print(f"programs: {programs.compiled} compiled, {programs.found} found in {cache}")
-    if tracker.where:
-        print(f"wandb: {tracker.where}")
+    for name, where in tracker.where.items():
+        print(f"{name}: {where}")

@@ -1,34 +1,76 @@
-"""The tracker of a job: what every entry point tells wandb about itself.
+"""The tracker of a job: what every entry point tells wandb, TensorBoard and a CSV file about itself.
 
 Knows jobs, runs and trackers; knows no metric.
 """
 
+from dataclasses import dataclass
+
 from landscapes import storage
 from landscapes.config.job import Job
-from landscapes.tracking import Tracker, make_tracker
+from landscapes.tracking import Told, Tracker, WandbWanted, Wanted, csv_path, make_tracker, resolve_mode
+from landscapes.tracking import tensorboard_folder as event_folder
 
 
-def job_tracker(
-    job: Job, run: storage.Run, name: str, job_type: str, group: str | None = None, run_id: str | None = None
-) -> Tracker:
-    """A tracker called `name` that writes below the folder of `run`; its config carries `result_dir` and versions.
+@dataclass(frozen=True)
+class Tracked:
+    """A job as its trackers are to know it."""
 
-    With `run_id` the tracked run of that id goes on.
+    name: str
+    job_type: str
+    group: str | None = None
+    seeds: tuple[int, ...] = ()
+    """Of which it tells under `seed{k}/` each."""
+    seed: int | None = None
+    """The one that all metrics without such a prefix are of, if there is one."""
+    makes_run: bool = False
+    """Whether it makes the run that it writes to, and is not a study of it; only such a job goes on where it stood."""
+    in_order: bool = True
+    """Whether, run again, it tells again all from some step on."""
+
+
+def job_tracker(job: Job, run: storage.Run, tracked: Tracked) -> Tracker:
+    """A tracker that writes below the folder of `run`; its config carries `result_dir` and versions.
+
+    Of a job that makes the run, what was tracked before under its `wandb_id` goes on.
     """
+    return make_tracker(_wanted(job), _told(job, run, tracked))
+
+
+def tracking_row(job: Job, run: storage.Run, tracked: Tracked) -> dict[str, str]:
+    """For the plan of a job: where its metrics will be; no row where they are nowhere."""
+    told, places = _told(job, run, tracked), []
+    mode = resolve_mode(job.use_wandb, job.wandb.mode)
+    if mode != "disabled":
+        each = ", a run for each seed" if job.wandb.per_seed and tracked.seeds else ""
+        places.append(f"wandb ({mode}{each})")
+    if job.tensorboard:
+        places.append(f"TensorBoard ({event_folder(told)})")
+    if job.csv:
+        places.append(f"CSV ({csv_path(told)})")
+    return {"metrics": ", ".join(places)} if places else {}
+
+
+def _wanted(job: Job) -> Wanted:
+    w = job.wandb
+    wandb = WandbWanted(w.project_name, w.entity_name, w.mode, w.per_seed) if job.use_wandb else None
+    return Wanted(wandb, tensorboard=job.tensorboard, csv=job.csv)
+
+
+def _told(job: Job, run: storage.Run, tracked: Tracked) -> Told:
     config = {
         **job.resolved,
         "result_dir": str(run.path),
         "versions": storage.package_versions(),
     }
-    return make_tracker(
-        job.use_wandb,
-        job.wandb.mode,
-        job.wandb.project_name,
-        job.wandb.entity_name,
-        name,
-        group,
-        config,
-        run.path,
-        run_id,
-        job_type,
+    return Told(
+        name=tracked.name,
+        directory=run.path,
+        job_type=tracked.job_type,
+        config=config,
+        group=tracked.group,
+        run_id=run.record.get("wandb_id") if tracked.makes_run else None,
+        makes_run=tracked.makes_run,
+        seeds=tracked.seeds,
+        seed=tracked.seed,
+        in_order=tracked.in_order,
     )

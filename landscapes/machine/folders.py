@@ -1,4 +1,4 @@
-"""Where results and compiled programs lie, as the environment says or by default.
+"""Where results, compiled programs and conf/ lie, as the environment says or by default, in a clone and in a wheel.
 
 Knows names of folders and their variables; makes none, and knows nothing of what is in them.
 """
@@ -11,14 +11,31 @@ from pathlib import Path
 from landscapes.errors import UserError
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-"""The folder that holds the `landscapes` package."""
+"""The folder that holds the `landscapes` package: the root of a clone, or where a wheel was installed."""
+
+IN_CLONE = (REPOSITORY / "pyproject.toml").is_file()
+"""Whether it is a clone; what is installed from a wheel has no such file beside it."""
+
+CONF = REPOSITORY / "conf" if IN_CLONE else REPOSITORY / "landscapes" / "conf"
+"""The YAML of all entry points. setup.py puts a clone's conf/ inside the package, where a wheel is built."""
 
 
 def results_directory(setting: str | None) -> Path:
-    """The folder of all runs: the setting, else `$LANDSCAPES_RESULTS`, else `results/` in the repository's root."""
+    """The folder of all runs: the setting, else `$LANDSCAPES_RESULTS`, else `results/` in the root of the clone.
+
+    What is installed from a wheel has no clone: there it is `results/` where the process stands.
+    """
     chosen = setting or os.environ.get("LANDSCAPES_RESULTS")
     key = "results_dir" if setting else "LANDSCAPES_RESULTS"
-    return typed_path(chosen, key) if chosen else REPOSITORY / "results"
+    return typed_path(chosen, key) if chosen else (REPOSITORY if IN_CLONE else Path.cwd()) / "results"
+
+
+def process_environment() -> dict[str, str]:
+    """The variables of a process that runs a command of ours: this one's, and in a clone Python finds our packages from
+    anywhere, installed or not."""
+    search = [str(REPOSITORY) if IN_CLONE else None, os.environ.get("PYTHONPATH")]
+    found = os.pathsep.join(filter(None, search))
+    return {**os.environ, "PYTHONPATH": found} if found else dict(os.environ)
 
 
 def typed_path(text: str, key: str) -> Path:

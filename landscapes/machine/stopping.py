@@ -28,6 +28,16 @@ class Stopped(KeyboardInterrupt):
         return self._name
 
 
+_left: list[int] = []
+"""The requests for which this process has left a job."""
+
+
+def stop_once(number: int, frame: FrameType | None) -> None:
+    """A handler for a process with one job, which may be asked by several: who asks while it ends is not heard."""
+    if not _left:
+        raise Stopped(number)
+
+
 class StopRequests:
     """Whether this process has been asked to stop."""
 
@@ -41,6 +51,7 @@ class StopRequests:
     def leave(self) -> None:
         """Raises Stopped if so; called where nothing is half done."""
         if self._number is not None:
+            _left.append(self._number)
             raise Stopped(self._number)
 
     def _hear(self, number: int, frame: FrameType | None) -> None:

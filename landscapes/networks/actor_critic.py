@@ -6,7 +6,7 @@ Whoever needs both at an observation sees it once: `see`, and of what was seen `
 belong to the policy, whose parameters are all that acting needs.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import flax.linen as nn
@@ -46,22 +46,30 @@ def network_for(observation: Box) -> str:
     return "nature" if is_screen else "mlp"
 
 
-def make_actor_critic(network: str, hidden_dims: Sequence[int], spaces: Spaces) -> ActorCritic:
-    """The networks called `network`, for these spaces; `hidden_dims` are the dense layers of `mlp`.
+def make_actor_critic(network: str, config: Any, spaces: Spaces, **more: Any) -> ActorCritic:
+    """The networks called `network`, for these spaces, as the `config` of an algorithm says that they are built.
 
+    Both read its `actor_final_scale` and `critic_final_scale`; `mlp` its `hidden_dims`, `activation`, `initialization`
+    and `log_std_init` too, and `more` of the fields of `StochasticActor`.
     Raises ValueError for `nature` where observations are no screens, or actions no choices.
     """
     if network == "mlp":
-        return _apart(StochasticActor(hidden_dims, spaces), StateCritic(hidden_dims, spaces.observation), spaces)
+        return _apart(config, spaces, more)
     if network != "nature":
         raise ValueError(f"network {network}: must be one of {', '.join(NETWORKS)}")
     if network_for(spaces.observation) != "nature" or not isinstance(spaces.action, Discrete):
         side = f"{SMALLEST_SCREEN} pixels a side or more"
         raise ValueError(f"network nature: needs pictures of {side}, and actions that are choices")
-    return _shared(spaces)
+    return _shared(config, spaces)
 
 
-def _apart(actor: StochasticActor, critic: StateCritic, spaces: Spaces) -> ActorCritic:
+def _apart(config: Any, spaces: Spaces, more: Mapping[str, Any]) -> ActorCritic:
+    both = {name: getattr(config, name) for name in ("hidden_dims", "activation", "initialization")}
+    actor = StochasticActor(
+        spaces=spaces, out_scale=config.actor_final_scale, log_std_init=config.log_std_init, **both, **more
+    )
+    critic = StateCritic(observation=spaces.observation, out_scale=config.critic_final_scale, **both)
+
     def init(key: Key) -> tuple[PyTree, PyTree]:
         key_actor, key_critic = jax.random.split(key)
         obs = spaces.observation.zero()
@@ -80,11 +88,14 @@ class _Screens(nn.Module):
         return nn.relu(nn.Dense(WIDTH, kernel_init=orthogonal(SQRT2))(Features(self.observation)(obs)))
 
 
-def _shared(spaces: Spaces) -> ActorCritic:
+def _shared(config: Any, spaces: Spaces) -> ActorCritic:
     assert isinstance(spaces.action, Discrete)
     trunk = _Screens(spaces.observation)
     features = Spaces(Box((WIDTH,)), spaces.action)
-    heads = StochasticActor((), features), StateCritic((), features.observation)
+    heads = (
+        StochasticActor((), features, out_scale=config.actor_final_scale),
+        StateCritic((), features.observation, out_scale=config.critic_final_scale),
+    )
 
     def init(key: Key) -> tuple[PyTree, PyTree]:
         key_trunk, *keys = jax.random.split(key, 3)

@@ -4,14 +4,14 @@ Knows arrays and parameter trees; knows no algorithm, no environment and no opti
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from landscapes.networks.distributions import Categorical, Gaussian
+from landscapes.networks.distributions import Categorical, Gaussian, TanhGaussian
 from landscapes.spaces import Box, Discrete, Spaces
 
 SQRT2 = math.sqrt(2.0)
@@ -66,19 +66,55 @@ def orthogonal(scale: float) -> Callable[..., jax.Array]:
     return init
 
 
+ACTIVATIONS: Mapping[str, Callable[[jax.Array], jax.Array]] = {
+    "tanh": nn.tanh,
+    "relu": nn.relu,
+    "elu": nn.elu,
+    "swish": nn.swish,
+}
+"""Activations between dense layers, by name."""
+
+INITIALIZATIONS = ("orthogonal", "xavier", "torch")
+"""How weights begin, by name: orthogonal of scale √2 (Saxe et al., 2014); uniform within √(6 / (n_in + n_out)) (Glorot
+and Bengio, 2010), both with zero biases; uniform within 1/√n_in, biases too, as PyTorch's `Linear` begins."""
+
+
+def _uniform(bound: float) -> Callable[..., jax.Array]:
+    def init(key: jax.Array, shape: Sequence[int], dtype: Any = jnp.float32) -> jax.Array:
+        return jax.random.uniform(key, tuple(shape), dtype, -bound, bound)
+
+    return init
+
+
+def begun(initialization: str, num_in: int, num_out: int, scale: float) -> dict[str, Callable[..., jax.Array]]:
+    """`kernel_init` and `bias_init` of a dense layer; `scale` is that of orthogonal weights, of others a factor."""
+    if initialization == "orthogonal":
+        return {"kernel_init": orthogonal(scale), "bias_init": nn.initializers.zeros}
+    if initialization == "xavier":
+        bound = scale * math.sqrt(6.0 / (num_in + num_out))
+        return {"kernel_init": _uniform(bound), "bias_init": nn.initializers.zeros}
+    if initialization == "torch":
+        bound = scale / math.sqrt(num_in)
+        return {"kernel_init": _uniform(bound), "bias_init": _uniform(bound)}
+    raise ValueError(f"{initialization} is none of {', '.join(INITIALIZATIONS)}")
+
+
 class MLP(nn.Module):
-    """Dense layers with orthogonal weights (scale √2, the last `out_scale`) and zero biases; linear output."""
+    """Dense layers with linear output, which begin as `initialization` says: by default orthogonal weights (scale √2,
+    the last `out_scale`) and zero biases."""
 
     hidden_dims: Sequence[int]
     out_dim: int
     out_scale: float = SQRT2
     activation: Callable[[jax.Array], jax.Array] = nn.relu
+    initialization: str = "orthogonal"
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
+        hidden = SQRT2 if self.initialization == "orthogonal" else 1.0
         for width in self.hidden_dims:
-            x = self.activation(nn.Dense(width, kernel_init=orthogonal(SQRT2))(x))
-        return nn.Dense(self.out_dim, kernel_init=orthogonal(self.out_scale))(x)
+            x = self.activation(nn.Dense(width, **begun(self.initialization, x.shape[-1], width, hidden))(x))
+        return nn.Dense(self.out_dim, **begun(self.initialization, x.shape[-1], self.out_dim, self.out_scale))(x)
 
 
 class Pictures(nn.Module):
@@ -162,36 +198,50 @@ class TanhGaussianActor(nn.Module):
 
 
 class StochasticActor(nn.Module):
-    """A distribution over actions of any space: the actor of PPO.
+    """A distribution over actions of any space: the actor of PPO and VPG.
 
-    Numbers have a mean `[..., n]` and a log-std `[n]` that does not depend on the observation; choices have logits.
+    Numbers have a mean `[..., n]` and a log-std `[n]` that does not depend on the observation and is cut off above
+    `log_std_max`; with `squash` they are the tanh of such ones. Choices have logits.
     """
 
     hidden_dims: Sequence[int]
     spaces: Spaces
+    out_scale: float = 0.01
+    activation: str = "tanh"
+    initialization: str = "orthogonal"
+    log_std_init: float = 0.0
+    log_std_max: float | None = None
+    squash: bool = False
 
     @nn.compact
-    def __call__(self, obs: jax.Array) -> Gaussian | Categorical:
+    def __call__(self, obs: jax.Array) -> Gaussian | TanhGaussian | Categorical:
         space = self.spaces.action
         size = space.num if isinstance(space, Discrete) else space.size
         seen = Features(self.spaces.observation)(obs)
-        out = MLP(self.hidden_dims, size, out_scale=0.01, activation=nn.tanh)(seen)
+        out = MLP(self.hidden_dims, size, self.out_scale, ACTIVATIONS[self.activation], self.initialization)(seen)
         if isinstance(space, Discrete):
             return Categorical(out)
-        log_std = self.param("log_std", nn.initializers.zeros, (size,))
-        return Gaussian(out, jnp.broadcast_to(log_std, out.shape))
+        log_std = self.param("log_std", nn.initializers.constant(self.log_std_init), (size,))
+        if self.log_std_max is not None:
+            log_std = jnp.minimum(log_std, self.log_std_max)
+        family = TanhGaussian if self.squash else Gaussian
+        return family(out, jnp.broadcast_to(log_std, out.shape))
 
 
 class StateCritic(nn.Module):
-    """V(obs), `[...]`: the critic of PPO."""
+    """V(obs), `[...]`: the critic of PPO and VPG."""
 
     hidden_dims: Sequence[int]
     observation: Box
+    out_scale: float = 1.0
+    activation: str = "tanh"
+    initialization: str = "orthogonal"
 
     @nn.compact
     def __call__(self, obs: jax.Array) -> jax.Array:
         seen = Features(self.observation)(obs)
-        return MLP(self.hidden_dims, 1, out_scale=1.0, activation=nn.tanh)(seen)[..., 0]
+        mlp = MLP(self.hidden_dims, 1, self.out_scale, ACTIVATIONS[self.activation], self.initialization)
+        return mlp(seen)[..., 0]
 
 
 class ActionCritic(nn.Module):

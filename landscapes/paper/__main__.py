@@ -12,7 +12,7 @@ from pathlib import Path
 
 from landscapes import console, storage
 from landscapes.errors import UserError
-from landscapes.machine.folders import REPOSITORY
+from landscapes.machine.folders import process_environment
 from landscapes.machine.stopping import HEARD
 from landscapes.paper import claims, cloning, gather, page, rejection, settings
 from landscapes.paper.costs import costs
@@ -143,7 +143,9 @@ def in_processes(commands: Sequence[Command], side_by_side: bool) -> int:
                 return 128 + heard[0]
             print(f"\n$ {typed(command)}", flush=True)
             # In a session of its own it hears the keyboard through here only: twice would end it without saving.
-            process = subprocess.Popen([sys.executable, "-m", *command], cwd=REPOSITORY, start_new_session=True)
+            process = subprocess.Popen(
+                [sys.executable, "-m", *command], env=process_environment(), start_new_session=True
+            )
             running.append(process)
             if not side_by_side and (code := _exit_code(process)):
                 return code

@@ -27,7 +27,6 @@ KEYS: dict[str, settings.Read] = {
     "job_config": settings.preset,
     "out": settings.text,
 }
-_OWN = {"td3": "ddpg_config", "sac": "sac_config"}
 _COLUMNS = ("algorithm", "task", "last layer", "seeds", "steps", "dead", "share (95 % interval)", "since", "diverged")
 
 
@@ -65,8 +64,8 @@ def plan(told: Mapping[str, Any], on: Sequence[str]) -> list[Count]:
     shared = [
         f"experiment.backend={told.get('backend', 'spring')}",
         f"experiment.num_seeds={told.get('num_seeds', 20)}",
-        f"experiment.max_steps={max_steps}",
-        f"experiment.start_training={told.get('start_training', 1000)}",
+        f"experiment.steps={max_steps}",
+        f"experiment.learning_starts={told.get('start_training', 1000)}",
         f"experiment.eval_interval={max_steps}",
         "experiment.checkpoint=false",
         "use_wandb=false",
@@ -81,9 +80,8 @@ def plan(told: Mapping[str, Any], on: Sequence[str]) -> list[Count]:
                 name = (
                     f"{told.get('name', 'dead')}_{algorithm}_{settings.short(task)}_{f'{scale:.3g}'.replace('+', '')}"
                 )
-                words = ["run_algorithm", f"run_name={name}", f"experiment.algo={algorithm}"]
-                words += [f"experiment.env_name={task}"]
-                words += [f"experiment.{_OWN[algorithm]}.final_fc_init_scale={scale!r}", *shared]
+                words = ["run_algorithm", f"run_name={name}", f"experiment=train_{algorithm}"]
+                words += [f"experiment.env={task}", f"experiment.final_fc_init_scale={scale!r}", *shared]
                 trained = name if preset == "local_default" else f"{name}_0"
                 counts.append(Count(algorithm, task, scale, trained, tuple(words)))
     return counts
@@ -98,7 +96,7 @@ def row(run: storage.Run, count: Count) -> list[str]:
         f"{settings.short(count.task)} ({run.record['environment']['backend']})",
         f"{count.scale:.3g}",
         str(run.num_seeds),
-        str(run.record["config"]["experiment"]["max_steps"]),
+        page.steps_told(run.record),
         str(len(dead)),
         f"{len(dead) / run.num_seeds:.2f} ({low:.2f} .. {high:.2f})",
         ", ".join(map(str, sorted(dead.values()))),

@@ -4,8 +4,9 @@ Knows claims and records of runs; computes nothing but what it counts.
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from landscapes.paper.claims import Claim
 from landscapes.paper.roots import MOST_OF_A_SEED, Choice
@@ -19,22 +20,30 @@ def markdown(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
 
 
+_STEPS = ("steps", "max_steps", "total_timesteps")
+"""How long a training is; the latter two in records of earlier versions."""
+
+
+def steps_told(record: Mapping[str, Any]) -> str:
+    """How many environment steps a training was told to take; empty where its record does not say."""
+    config = (record.get("config") or {}).get("experiment") or {}
+    return next((str(config[key]) for key in _STEPS if key in config), "")
+
+
 def made_with(runs: Sequence[Run]) -> tuple[tuple[str, ...], list[list[str]]]:
     """Columns and rows: of each run its task, backend, seeds, versions, source and machine."""
     rows = []
     for run in runs:
         record = run.record
         environment, machine, git = (record.get(key) or {} for key in ("environment", "machine", "git"))
-        config = (record.get("config") or {}).get("experiment") or {}
         lost = [f"{len(record.get(key) or {})} {key}" for key in ("diverged", "dead") if record.get(key)]
-        steps = config.get("max_steps") or config.get("total_timesteps") or ""
         rows.append(
             [
                 run.name,
                 str((record.get("algorithm") or {}).get("name", "")),
                 f"{environment.get('name', '')} ({environment.get('backend', '')})",
                 f"{run.num_seeds} from {record.get('random_seed')}" + "".join(f", {each}" for each in lost),
-                str(steps),
+                steps_told(record),
                 ", ".join(f"{name} {version}" for name, version in (record.get("versions") or {}).items()),
                 str(git.get("commit") or "unknown")[:10] + (" with changes" if git.get("dirty") else ""),
                 ", ".join(str(value) for value in machine.values()),

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from landscapes.errors import UserError
-from landscapes.machine.folders import REPOSITORY
+from landscapes.machine.folders import CONF
 
 TASKS = (
     "ant",
@@ -140,4 +140,4 @@ def run_name(key: str, text: str) -> str:
 
 def preset(key: str, text: str) -> str:
     """A file of conf/job_config/."""
-    return str(one_of(*sorted(path.stem for path in (REPOSITORY / "conf" / "job_config").glob("*.yaml")))(key, text))
+    return str(one_of(*sorted(path.stem for path in (CONF / "job_config").glob("*.yaml")))(key, text))

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from landscapes import console, storage
+from landscapes import console, options, storage
 from landscapes.errors import UserError
 from landscapes.machine.output import print_any_text
 from landscapes.machine.streams import as_command
@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Prints tables, or writes CSV; 0, or 2 for a mistake."""
     print_any_text()
     parser = _parser()
-    chosen = parser.parse_args(arguments)
+    chosen = options.parse(parser, arguments)
     command, names = _command(parser, chosen.words)
     csv_to = "-" if command == "export" and chosen.csv is None else chosen.csv
     try:

@@ -21,7 +21,7 @@ CSV_COLUMNS = (
     "environment",
     "backend",
     "num_seeds",
-    "max_steps",
+    "steps",
     "status",
     "diverged",
     "dead",
@@ -37,8 +37,8 @@ CSV_COLUMNS = (
     "trajectory_files",
 )
 
-_LENGTH_SETTINGS = ("max_steps", "total_timesteps")
-"""What training experiments call the environment steps of one seed."""
+_LENGTH_SETTINGS = ("steps", "max_steps", "total_timesteps")
+"""What the environment steps of one seed are called; the latter two in records of earlier versions."""
 
 
 class Listed(NamedTuple):

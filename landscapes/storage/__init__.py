@@ -18,7 +18,10 @@ from landscapes.storage.hdf5 import (
     write_hdf5,
 )
 from landscapes.storage.identity import STANDS_ON, check_not_replaced, check_still_there, footing, replaced_run
-from landscapes.storage.measurements import (
+from landscapes.storage.measurements import find_measurements, find_purds, find_result_files
+from landscapes.storage.outputs import Output
+from landscapes.storage.provenance import environment_record, package_versions
+from landscapes.storage.records import (
     NO_NOISE,
     OWN_RATE,
     Measurements,
@@ -31,13 +34,8 @@ from landscapes.storage.measurements import (
     TrajectoryRecord,
     WalkRecord,
     amount_name,
-    find_measurements,
-    find_purds,
-    find_result_files,
     typed_amount,
 )
-from landscapes.storage.outputs import Output
-from landscapes.storage.provenance import environment_record, package_versions
 from landscapes.storage.runs import (
     RUN_SCHEMA_VERSION,
     Run,

@@ -16,19 +16,24 @@ import os
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from landscapes.errors import UserError
 from landscapes.storage.hdf5 import Attributes, read_hdf5_names, read_node_attributes
 from landscapes.storage.identity import STANDS_ON, replaced_beside
+from landscapes.storage.records import (
+    NO_NOISE,
+    Measurements,
+    PathRecord,
+    PolicyName,
+    PurdRecord,
+    ResultFile,
+    ResultFiles,
+    SliceRecord,
+    TrajectoryRecord,
+    WalkRecord,
+)
 from landscapes.storage.runs import Run
-
-NO_NOISE = "none"
-"""What stands for the kind of perturbation of a path that was measured without one."""
-
-OWN_RATE = "own"
-"""What stands for the amount of updates at the run's own rate, which a command line calls null."""
 
 _WITH_STEP = re.compile(r"(ckpt|s0_returns|td3_reject_ltp|trajectories)_([0-9]+)\.h5")
 _SCALE = re.compile(r"([0-9]+)x([0-9]+)")
@@ -37,144 +42,8 @@ _DIGITS = re.compile(r"([0-9]+)")
 _ROLE = re.compile(r"(median|left_tail)([0-9]+)")
 
 
-class ResultFile(NamedTuple):
-    """One file of results in the folder of one seed; `step` is None where the name gives no checkpoint."""
-
-    seed: int
-    step: int | None
-    folder: str
-    name: str
-
-    @property
-    def path(self) -> Path:
-        return Path(self.folder, self.name)
-
-    @property
-    def size(self) -> int:
-        """Bytes; raises OSError where it has gone."""
-        return os.stat(f"{self.folder}/{self.name}").st_size
-
-
-class ResultFiles(NamedTuple):
-    """The files of results of a run, by what they hold; in the order of seeds and checkpoints."""
-
-    checkpoints: tuple[int, ...]
-    """The steps at which any seed has a checkpoint, ascending."""
-    curves: Path | None
-    purds: tuple[ResultFile, ...]
-    paths: tuple[ResultFile, ...]
-    slices: tuple[ResultFile, ...]
-    walks: tuple[ResultFile, ...]
-    trajectories: tuple[ResultFile, ...]
-
-
-class PolicyName(NamedTuple):
-    """A stored policy: a checkpoint of a seed of a run."""
-
-    run: str
-    seed: int
-    step: int
-
-
-class PurdRecord(NamedTuple):
-    """Where the undiscounted returns `[num_samples]` of one PURD lie."""
-
-    policy: PolicyName
-    kind: str
-    amount: str
-    """As the user's number printed: it is part of the name."""
-    num_samples: int
-    path: Path
-    dataset: str
-
-
-class PathRecord(NamedTuple):
-    """Where the returns of a path lie: `[num_samples, num_points]`, without noise `[num_points]`; column 0 is `two`."""
-
-    one: PolicyName
-    two: PolicyName
-    num_points: int
-    kind: str
-    """`NO_NOISE` for single returns of the policies themselves."""
-    amount: str
-    num_samples: int
-    learner_from: int | None
-    path: Path
-    dataset: str
-    alpha_dataset: str
-
-    @property
-    def same_seed(self) -> bool:
-        """Whether both ends are of the same seed of the same run."""
-        return self.one[:2] == self.two[:2]
-
-
-class SliceRecord(NamedTuple):
-    """Where a slice lies: a group with returns `[num_x, num_y, num_samples]`, x, y and the policies in it."""
-
-    centre: PolicyName
-    directions: str
-    num_x: int
-    num_y: int
-    kind: str
-    amount: str
-    num_samples: int
-    path: Path
-    group: str
-
-
-class WalkRecord(NamedTuple):
-    """Where a walk that began at `root` lies: a group with one entry for each proposal."""
-
-    root: PolicyName
-    heuristic: str
-    check_interval: int
-    max_steps: int
-    seed: int
-    path: Path
-    group: str
-
-
-class TrajectoryRecord(NamedTuple):
-    """Where a recorded roll-out lies: a group with positions, rotations and rewards; `scene` is in the file's root."""
-
-    policy: PolicyName
-    kind: str
-    amount: str
-    num_samples: int
-    role: str
-    """`median` or `left_tail`."""
-    rank: int
-    """0 is the nearest to the median, or the lowest return."""
-    path: Path
-    group: str
-
-
-class Measurements(NamedTuple):
-    """All that was measured of a run."""
-
-    curves: Path | None
-    purds: tuple[PurdRecord, ...]
-    paths: tuple[PathRecord, ...]
-    slices: tuple[SliceRecord, ...]
-    walks: tuple[WalkRecord, ...]
-    trajectories: tuple[TrajectoryRecord, ...]
-    unreadable: tuple[str, ...]
-    """One line for each file that is damaged, or holds results that stand on a run which was since replaced."""
-
-
 _Between = TypeVar("_Between", PathRecord, SliceRecord)
 _Record = TypeVar("_Record", PurdRecord, PathRecord, SliceRecord, WalkRecord, TrajectoryRecord)
-
-
-def amount_name(amount: float | None) -> str:
-    """How names of data sets spell an amount: as the user's number prints, an integer staying one."""
-    return OWN_RATE if amount is None else str(amount)
-
-
-def typed_amount(name: str) -> str:
-    """The way back: what a command line would say."""
-    return "null" if name == OWN_RATE else name
 
 
 def find_result_files(run: Run) -> ResultFiles:

@@ -24,7 +24,7 @@ from landscapes.machine import devices
 from landscapes.machine.compilation import Program, compile_together
 from landscapes.statistics.sequential import Looks
 from landscapes.studies import paths
-from landscapes.studies.neighborhood import Neighborhood, make_neighborhood, traced
+from landscapes.studies.neighborhood import Neighborhood, is_update, make_neighborhood, traced
 from landscapes.types import Agent, Environment, Key, Policy, TrainState
 
 MAX_LANES = {"cpu": 8}
@@ -270,7 +270,7 @@ def make_measure(
     if num_points is not None and near.draw is None:
         near = near._replace(draw=_itself)  # no two points share their policy
     num_entries = num_samples * (num_points or 1)
-    updates = agent.env_steps if kind in agent.update_kinds else 0
+    updates = agent.env_steps if is_update(agent, kind) else 0
     block = min(num_entries, batch_size, _most_at_once(near.episodes * env.episode_length + updates))
     num = devices.num_devices(block)
     share = -(-block // num)

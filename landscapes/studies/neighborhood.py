@@ -6,7 +6,7 @@ A neighbourhood is a way to draw a neighbour, to act in its roll-out and to star
 """
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -17,6 +17,12 @@ from landscapes.types import Act, Agent, Environment, Key, Policy, PyTree, TimeS
 
 GENERIC_KINDS = ("action", "parameter", "init_parameter", "init_state")
 """Perturbation kinds that are no updates: every algorithm has them."""
+
+STEPS_KIND = "policy_steps"
+"""So many policy updates on one batch, at the run's own rate: every algorithm has it."""
+
+MOST_STEPS = 100_000
+"""Of `STEPS_KIND`: more have been mistyped."""
 
 
 class Neighborhood(NamedTuple):
@@ -36,7 +42,20 @@ class Neighborhood(NamedTuple):
 def kinds_of(env: Environment, agent: Agent) -> tuple[str, ...]:
     """Names of the perturbation kinds that make sense for this algorithm on this environment."""
     generic = GENERIC_KINDS if env.scales_start_noise else tuple(k for k in GENERIC_KINDS if k != "init_state")
-    return (*agent.update_kinds, *generic)
+    return (*agent.update_kinds, STEPS_KIND, *generic)
+
+
+def is_update(agent: Agent, kind: str) -> bool:
+    """Whether neighbours of that kind are made by updates, which draw data."""
+    return kind == STEPS_KIND or kind in agent.update_kinds
+
+
+def own_update(agent: Agent, key: str) -> str:
+    """The kind that is the algorithm's own update and nothing besides; raises UserError under `key` without one."""
+    plain = [name for name, kind in agent.update_kinds.items() if not kind.action_noise]
+    if not plain:
+        raise UserError(key, agent.name, "names no perturbation by one update")
+    return plain[0]
 
 
 def perturb(key: Key, params: PyTree, scale: jax.Array) -> PyTree:
@@ -77,6 +96,26 @@ def one_update(agent: Agent, amount_is_rate: bool) -> Callable[[Key, TrainState,
     return draw
 
 
+def several_updates(agent: Agent) -> Callable[[Key, TrainState, jax.Array], Policy]:
+    """The policy after `amount` updates on one batch, each from where the last one led; 0 is the policy itself.
+
+    The batch does not depend on the amount, and the first update is `one_update`'s at the run's own rate.
+    """
+
+    def draw(key: Key, state: TrainState, amount: jax.Array) -> Policy:
+        key_batch, key_update = jax.random.split(key)
+        batch = agent.sample_batch(key_batch, state)
+
+        def step(i: jax.Array, learner: Any) -> Any:
+            key_step = jnp.where(i == 0, key_update, jax.random.fold_in(key_update, i))
+            return agent.policy_update(key_step, learner, batch)[0]
+
+        policy: Policy = jax.lax.fori_loop(0, amount.astype(jnp.int32), step, state.learner).policy
+        return policy
+
+    return draw
+
+
 def make_neighborhood(env: Environment, agent: Agent, kind: str, amount_sets_rate: bool) -> Neighborhood:
     """The neighbourhood called `kind`; for kinds that are updates `amount_sets_rate` says whether the amount is the
     learning rate. Raises UserError naming the kinds that fit."""
@@ -91,6 +130,8 @@ def make_neighborhood(env: Environment, agent: Agent, kind: str, amount_sets_rat
     if kind not in kinds_of(env, agent):
         allowed = f"does not fit {agent.name} on {env.name}; these do: {', '.join(kinds_of(env, agent))}"
         raise UserError("experiment.noise_type", kind, allowed)
+    if kind == STEPS_KIND:
+        return Neighborhood(several_updates(agent), lambda _: agent.act, None, chunk=agent.updates_per_chunk)
     if kind == "action":
         return Neighborhood(None, lambda scale: _with_action_noise(agent.act, env.action, scale), None)
     if kind == "parameter":
@@ -112,7 +153,12 @@ def traced(amount: float | jax.Array | None) -> jax.Array:
 
 def check_amounts(agent: Agent, kind: str, amounts: Sequence[float | None], key: str) -> None:
     """Raises UserError under `key` where null is none of the amounts of `kind`, two of `amounts` are the same, or one
-    is no probability where it has to be."""
+    is no probability or no number of steps where it has to be."""
+    if kind == STEPS_KIND:
+        for amount in amounts:
+            if amount is None or amount != int(amount) or not 0 <= amount <= MOST_STEPS:
+                shown = "null" if amount is None else amount
+                raise UserError(key, shown, f"must be a whole number of updates, from 0 to {MOST_STEPS}")
     if kind == "action" and isinstance(agent.env.action, Discrete):
         for amount in amounts:
             if amount is not None and amount > 1:

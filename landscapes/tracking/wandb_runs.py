@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from landscapes.machine.folders import REPOSITORY
 from landscapes.tracking import why_silent
@@ -85,8 +85,10 @@ def _ask(path: str, name: str) -> dict[str, object]:
 
     try:
         api = wandb.Api(timeout=_REQUEST_SECONDS)
-        found = api.runs(path, filters={"display_name": name}, order="-created_at", per_page=_MOST, lazy=False)
-        runs = found[:_MOST]
+        # As one run, or as one for each seed.
+        either = {"$or": [{"display_name": name}, {"display_name": f"{name}-seed0"}]}
+        found = api.runs(path, filters=either, order="-created_at", per_page=_MOST, lazy=False)
+        runs = [run for run in found[:_MOST] if run.name == name or _is_of(run, name)]
     except ValueError as error:
         if "Could not find project" in str(error):
             return {"runs": []}
@@ -94,6 +96,11 @@ def _ask(path: str, name: str) -> dict[str, object]:
     except Exception as error:  # whatever a client of a remote service raises is why there is no answer
         return {"error": " ".join(str(error).split()) or type(error).__name__}
     return {"runs": [{"url": run.url, "result_dir": run.config.get("result_dir")} for run in runs]}
+
+
+def _is_of(run: Any, name: str) -> bool:
+    """Whether the run of a seed is of the job of that name, and not of another one that is called like it."""
+    return os.path.basename(str(run.config.get("result_dir"))) == name
 
 
 if __name__ == "__main__":

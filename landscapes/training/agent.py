@@ -14,11 +14,10 @@ def make_agent(env: Environment, algorithm: Algorithm) -> Agent:
     """`algorithm` at work in `env`, whose spaces it was made for."""
     wanted = algorithm.collecting
     steps = env.episode_length if wanted.whole_episodes else wanted.steps
+    goes_on = not (wanted.whole_episodes or wanted.fresh_starts)
 
     def start_lanes(key: Key, policy: Policy) -> PyTree:
-        """Fresh lanes `[lanes, ...]`; `()` where every episode begins anew anyway."""
-        if wanted.whole_episodes:
-            return ()
+        """Fresh lanes `[lanes, ...]`."""
         start = jax.vmap(lambda key: start_lane(env, algorithm.init_memory, key, policy))
         return start(jax.random.split(key, wanted.lanes))
 
@@ -29,6 +28,9 @@ def make_agent(env: Environment, algorithm: Algorithm) -> Agent:
             keys = jax.random.split(key, wanted.lanes)
             one = jax.vmap(lambda key: unroll_episode(env, behave, algorithm.init_memory, key, policy))
             return (), Unrolled(*one(keys))
+        if wanted.fresh_starts:
+            key_starts, key = jax.random.split(key)
+            lanes = start_lanes(key_starts, policy)
         memory = lanes.memory
         if wanted.lanes == 1:  # without a batch, which would cost a simulator of one lane dearly
             lane: Lane = jax.tree.map(lambda x: x[0], lanes)
@@ -37,12 +39,12 @@ def make_agent(env: Environment, algorithm: Algorithm) -> Agent:
         else:
             keys = jax.random.split(key, wanted.lanes)
             lanes, transitions, extras = unroll_many(env, behave, algorithm.init_memory, keys, policy, lanes, steps)
-        return lanes, Unrolled(transitions, extras, memory, jnp.ones((wanted.lanes, steps), bool))
+        return lanes if goes_on else (), Unrolled(transitions, extras, memory, jnp.ones((wanted.lanes, steps), bool))
 
     def init(key: Key) -> TrainState:
         key_algorithm, key_lanes = jax.random.split(key)
         learner, log = algorithm.init(key_algorithm)
-        return TrainState(learner, log, start_lanes(key_lanes, learner.policy))
+        return TrainState(learner, log, start_lanes(key_lanes, learner.policy) if goes_on else ())
 
     def collect(key: Key, state: TrainState, uniform: bool | jax.Array = False) -> tuple[TrainState, PyTree, Metrics]:
         key_live, key_digest = jax.random.split(key)

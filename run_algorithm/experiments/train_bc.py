@@ -6,6 +6,7 @@ the root's, with the clone's policy in the place of its own.
 
 import contextlib
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,8 +21,9 @@ from landscapes.errors import UserError
 from landscapes.experience import replay
 from landscapes.jobs.closing import print_end
 from landscapes.jobs.find_run import find_root
+from landscapes.jobs.pace import Pace, shape_of
 from landscapes.jobs.run_folder import continued, is_finished, open_or_create
-from landscapes.jobs.tracker import job_tracker
+from landscapes.jobs.tracker import Tracked, job_tracker, tracking_row
 from landscapes.machine import stopping
 from landscapes.machine.compilation import compiling, told_to
 from landscapes.studies import cloning
@@ -52,13 +54,19 @@ def run(job: Job) -> None:
     num_rows = _num_rows(s, state)
     record = _record(job, s, parent)
     name = job.member_name or clone_name(s, parent.name)
+    pace = Pace({"job": "clone", **shape_of(parent), "num_seeds": s.num_seeds, "batch_size": s.batch_size}, "updates")
+    plan = _Plan(f"{agent.name} on {env.name} ({env.backend})", state, num_rows)
+    if job.dry_run:
+        _print_plan(s, parent, results / name, plan, {"time": pace.told(s.max_steps)})
+        return
     child, _ = open_or_create(job, results, name, record, parent=parent)
     if is_finished(child):
         return
     with storage.hold_run(child):
         schedule = _schedule(s)
-        _print_plan(s, parent, child, env, agent, schedule, state, num_rows)
-        tracker = job_tracker(job, child, child.name, "train_bc", parent.name, child.record.get("wandb_id"))
+        tracked = Tracked(child.name, "train_bc", parent.name, seeds=tuple(range(s.num_seeds)), makes_run=True)
+        _print_plan(s, parent, child.path, plan, {**tracking_row(job, child, tracked), "time": pace.told(s.max_steps)})
+        tracker = job_tracker(job, child, tracked)
         child = child.write_record(**continued(record), wandb_id=tracker.run_id)
         loop = _Cloning(job.save_interval, s, parent, child, env, agent, state, schedule, tracker)
         error: BaseException | None = None
@@ -73,6 +81,8 @@ def run(job: Job) -> None:
             tracker.artifact(f"{child.name}-checkpoints", "checkpoints", [p for p in loop.files if p.exists()])
             tracker.finish(error)
         loop.print_results()
+        if loop.progress is not None:
+            pace.note(loop.progress)
         print_end([child.path / "run.json", child.curves_path, *loop.files], tracker)
         print(f"run: {child.name}")
 
@@ -110,17 +120,16 @@ def _record(job: Job, s: TrainBc, parent: storage.Run) -> dict[str, Any]:
     }
 
 
-def _print_plan(
-    s: TrainBc,
-    parent: storage.Run,
-    child: storage.Run,
-    env: Environment,
-    agent: Agent,
-    schedule: Schedule,
-    state: TrainState,
-    num_rows: int,
-) -> None:
-    root = s.root_policy_conf
+class _Plan(NamedTuple):
+    """What a plan says beside the settings."""
+
+    policy: str
+    state: TrainState
+    num_rows: int
+
+
+def _print_plan(s: TrainBc, parent: storage.Run, path: Path, plan: _Plan, more: Mapping[str, str]) -> None:
+    root, schedule, state, num_rows = s.root_policy_conf, _schedule(s), plan.state, plan.num_rows
     has_log = isinstance(state.log, replay.Replay)
     source = "the newest rows of its replay log" if has_log else "steps of its own, exploring as in training"
     device = jax.devices()[0]
@@ -129,15 +138,15 @@ def _print_plan(
     console.print_plan(
         f"Cloning of {parent.name}, seed {root.seed}, checkpoint {root.ckpt}",
         {
-            "run": str(child.path),
-            "policy": f"{agent.name} on {env.name} ({env.backend})",
+            "run": str(path),
+            "policy": plan.policy,
             "data": f"{console.human_count(num_rows)}: {source}; every tenth is held out",
             "clones": f"{s.num_seeds}, in one program",
             "updates": f"{console.human_count(s.max_steps)} of {s.batch_size} rows each",
             "evaluations": str(len(schedule.evaluations)),
             "checkpoints": f"{len(schedule.checkpoints)} per clone, about {on_disk} on disk",
             "device": f"{device.device_kind} ({device.platform})",
-            "time": "shown as soon as it is compiled and has run a little",
+            **more,
         },
     )
 
@@ -173,6 +182,7 @@ class _Cloning:
         self.curves = Curves(child, s.num_seeds, steps_are="updates of one clone")
         self.diverged: dict[int, int] = {}
         self.files: list[Path] = []
+        self.progress: console.Progress | None = None
         self.saved_at = time.monotonic()
         conf = s.root_policy_conf
         self.rows = loading.stored_rows(parent, conf.seed, conf.ckpt)
@@ -190,6 +200,7 @@ class _Cloning:
             console.Progress("cloning", total, self.s.tqdm, unit="updates", start=at.done if at else 0) as progress,
             told_to(progress.meanwhile),
         ):
+            self.progress = progress
             if at is None:
                 with compiling():  # the evaluation, at its first call
                     at = self._start()

@@ -8,6 +8,7 @@ from landscapes.algorithms import ALGORITHMS, make_algorithm
 from landscapes.envs import make_environment, split_environment_name
 from landscapes.errors import UserError
 from landscapes.loading import make_agent
+from landscapes.settings.fields import shown
 
 SPACES = probes.bowl().spaces
 
@@ -41,7 +42,7 @@ def test_settings_that_are_none_of_its_own_are_refused():
 
 @pytest.mark.parametrize("path", ["no_such_package.make", "probes.no_such_make", "probes..line", "..line"])
 def test_what_cannot_be_imported_is_one_line(path):
-    for key, make in [("env_name", make_environment), ("algo", lambda name, key: make_algorithm(name, {}, None, key))]:
+    for key, make in [("env", make_environment), ("algorithm", lambda name, key: make_algorithm(name, {}, None, key))]:
         with pytest.raises(UserError, match=r"cannot be imported \(.*\); give package\.module\.make") as error:
             make(path, key=key)
         assert (error.value.key, error.value.value) == (key, path)
@@ -49,33 +50,39 @@ def test_what_cannot_be_imported_is_one_line(path):
 
 
 def test_what_is_no_function_or_makes_something_else_is_one_line():
-    with pytest.raises(UserError, match=r"env_name=probes\.NOT_CALLABLE: is not callable"):
+    with pytest.raises(UserError, match=r"env=probes\.NOT_CALLABLE: is not callable"):
         make_environment("probes.NOT_CALLABLE")
-    with pytest.raises(UserError, match=r"env_name=probes\.no_environment: returned a str; .*Environment is needed"):
+    with pytest.raises(UserError, match=r"env=probes\.no_environment: returned a str; .*Environment is needed"):
         make_environment("probes.no_environment")
-    with pytest.raises(UserError, match=r"algo=probes\.no_algorithm: returned a str; .*Algorithm is needed"):
+    with pytest.raises(UserError, match=r"algorithm=probes\.no_algorithm: returned a str; .*Algorithm is needed"):
         make_algorithm("probes.no_algorithm", {}, SPACES)
 
 
 def test_a_misspelt_name_is_told_its_neighbour():
-    with pytest.raises(UserError, match=r"env_name=hoper: must be one of ant, .*did you mean hopper\?"):
+    with pytest.raises(UserError, match=r"env=hoper: must be one of ant, .*did you mean hopper\?"):
         make_environment("hoper")
-    with pytest.raises(UserError, match=r"algo=td4: must be one of td3, sac, ppo, .*did you mean td3\?"):
+    with pytest.raises(UserError, match=r"algorithm=td4: must be one of ppo, sac, td3, vpg, .*did you mean td3\?"):
         make_algorithm("td4", {}, SPACES)
-    with pytest.raises(UserError, match=r"experiment\.env_name=qqq: must be one of") as error:
-        make_environment("qqq", key="experiment.env_name")
+    with pytest.raises(UserError, match=r"experiment\.env=qqq: must be one of") as error:
+        make_environment("qqq", key="experiment.env")
     assert "did you mean" not in str(error.value)
 
 
 @pytest.mark.parametrize("name", ALGORITHMS)
 @pytest.mark.parametrize(
     "setting, value, allowed",
-    [("gamma", 1.5, r"must lie in \[0, 1\]"), ("hidden_dims", [], "must name widths of at least 1")],
+    [
+        ("gamma", 1.5, "must be a number, from 0 to 1$"),
+        ("hidden_dims", [], "must be a list such as .*, not empty$"),
+        ("hidden_dims", [8, 0], "must be an integer, at least 1"),
+        ("gamma", "high", "must be a number, from 0 to 1$"),
+        ("gamma", float("nan"), "must be a number, from 0 to 1$"),
+    ],
 )
 def test_settings_out_of_range_are_one_line(name, setting, value, allowed):
     with pytest.raises(UserError, match=allowed) as error:
         make_algorithm(name, {setting: value}, SPACES)
-    assert error.value.key == setting
+    assert error.value.key.partition("[")[0] == setting
 
 
 @pytest.mark.parametrize(
@@ -90,9 +97,13 @@ def test_settings_out_of_range_are_one_line(name, setting, value, allowed):
         ("ppo", "target_kl", 0.0),
         ("ppo", "total_timesteps", 100),
         ("ppo", "max_grad_norm", 0.0),
+        ("vpg", "policy_iterations", 0),
+        ("vpg", "psi", "advantage"),
+        ("vpg", "loss_mode", "trpo"),
+        ("vpg", "value_target", "returns"),
     ],
 )
 def test_settings_that_make_no_sense_are_one_line(name, setting, value):
     with pytest.raises(UserError) as error:
         make_algorithm(name, {setting: value}, SPACES)
-    assert (error.value.key, error.value.value) == (setting, value)
+    assert (error.value.key, str(error.value.value)) == (setting, shown(value))

@@ -266,53 +266,231 @@ def test_update_of_sac(sac):
 # --- PPO
 
 
-def ppo_update(learner: Any, batch: Any, norm_adv: bool, clip_vloss: bool) -> Any:
-    learner, batch = in_float64(learner), in_float64(batch)
-    advantage = batch.advantage
-    if norm_adv:
-        advantage = (advantage - advantage.mean()) / (np.sqrt(np.mean((advantage - advantage.mean()) ** 2)) + 1e-8)
+def squashed_entropy(mean: np.ndarray, log_std: np.ndarray, noise: np.ndarray) -> float:
+    """That of the Gaussian, and the mean of log(1 - tanh(u)²) at one u of each row."""
+    gaussian = np.sum(0.5 * np.log(2.0 * np.pi * np.e * np.exp(2.0 * log_std)))
+    u = mean + np.exp(log_std) * noise
+    return float(gaussian + np.log(1.0 / np.cosh(u) ** 2).sum(axis=-1).mean())
 
-    def loss(params: Tree) -> float:
-        actor, critic = params[0]["params"], params[1]["params"]
-        mean, log_std = mlp(actor["MLP_0"], batch.obs, np.tanh), actor["log_std"]
-        values = mlp(critic["MLP_0"], batch.obs, np.tanh)[:, 0]
+
+def ppo_losses(learner: Any, batch: Any, settings: dict[str, Any], noise: np.ndarray) -> tuple[Loss, Loss]:
+    """Of the actor's and of the critic's parameters, without and with `vf_coef`: from the definitions."""
+    advantage, obs = batch.advantage, batch.obs
+    if settings.get("advantage_normalization", "minibatch") == "minibatch":
+        advantage = (advantage - advantage.mean()) / (np.sqrt(np.mean((advantage - advantage.mean()) ** 2)) + 1e-8)
+    if settings.get("normalize_observations"):
+        moments = learner.policy.constants
+        obs = (obs - moments.mean) / np.sqrt(moments.variance + 1e-8)
+    if "clip_observations" in settings:
+        obs = np.clip(obs, -settings["clip_observations"], settings["clip_observations"])
+    activation = {"tanh": np.tanh, "relu": relu}[settings.get("activation", "tanh")]
+
+    def of_actor(params: Tree) -> float:
+        mean = mlp(params["params"]["MLP_0"], obs, activation)
+        log_std = np.minimum(params["params"]["log_std"], settings.get("log_std_max", np.inf))
         density = np.exp(-0.5 * ((batch.action - mean) / np.exp(log_std)) ** 2) / (np.sqrt(2 * np.pi) * np.exp(log_std))
+        if settings.get("squash"):
+            density = density / (1.0 - np.tanh(batch.action) ** 2)
         ratio = density.prod(axis=-1) / np.exp(batch.log_prob)
         surrogate = np.minimum(advantage * ratio, advantage * np.clip(ratio, 0.8, 1.2)).mean()
+        if settings.get("squashed_entropy"):
+            entropy = squashed_entropy(mean, log_std, noise)
+        else:
+            entropy = np.sum(0.5 * np.log(2.0 * np.pi * np.e * np.exp(2.0 * log_std)))
+        return -surrogate - 0.02 * entropy
+
+    def of_critic(params: Tree) -> float:
+        values = mlp(params["params"]["MLP_0"], obs, activation)[:, 0]
         error = (values - batch.value_target) ** 2
-        if clip_vloss:
+        if settings.get("clip_vloss"):
             near = batch.value + np.clip(values - batch.value, -0.2, 0.2)
             error = np.maximum(error, (near - batch.value_target) ** 2)
-        entropy = np.sum(0.5 * np.log(2.0 * np.pi * np.e * np.exp(2.0 * log_std)))
-        return -surrogate - 0.02 * entropy + 0.7 * 0.5 * error.mean()
+        return 0.7 * 0.5 * error.mean()
 
-    params = (learner.policy.params, learner.critic)
-    slopes = gradient(loss, params)
-    norm = np.sqrt(sum(np.sum(x**2) for x in jax.tree.leaves(slopes)))
-    assert norm > 0.5, "the clip of the gradient is not exercised"
-    slopes = jax.tree.map(lambda g: g * 0.5 / norm, slopes)
-    clip_state, adam_state = learner.opt_state
-    params, adam_state = adam(params, slopes, adam_state, RATE, eps=1e-5)
+    return of_actor, of_critic
+
+
+def norm_of(slopes: Tree) -> float:
+    return float(np.sqrt(sum(np.sum(x**2) for x in jax.tree.leaves(slopes))))
+
+
+def clipped_adam(params: Tree, slopes: Tree, state: Any, rate: float, most: float | None) -> tuple[Tree, Any]:
+    """Adam behind a clip of the global norm, which must be at work; without one where `most` is None."""
+    if most is None:
+        return adam(params, slopes, state, rate, eps=1e-5)
+    norm = norm_of(slopes)
+    assert norm > most, "the clip of the gradient is not exercised"
+    params, adam_state = adam(params, jax.tree.map(lambda g: g * most / norm, slopes), state[1], rate, eps=1e-5)
+    return params, (state[0], adam_state)
+
+
+def ppo_update(learner: Any, batch: Any, settings: dict[str, Any], noise: np.ndarray) -> tuple[Any, float, float]:
+    """The learner after one step on one minibatch, and the norms of the actor's and the critic's gradients."""
+    learner, batch = in_float64(learner), in_float64(batch)
+    of_actor, of_critic = ppo_losses(learner, batch, settings, noise)
+    most = settings.get("max_grad_norm", 0.5)
+    slopes = gradient(of_actor, learner.policy.params)
+    if settings.get("separate_optimizers"):
+        params, opt_state = clipped_adam(learner.policy.params, slopes, learner.opt_state, RATE, most)
+        policy = learner.policy._replace(params=params)
+        return learner._replace(policy=policy, opt_state=opt_state), norm_of(slopes), np.nan
+    both, of_values = (learner.policy.params, learner.critic), gradient(of_critic, learner.critic)
+    params, opt_state = clipped_adam(both, (slopes, of_values), learner.opt_state, RATE, most)
     policy = learner.policy._replace(params=params[0])
-    return learner._replace(policy=policy, critic=params[1], opt_state=(clip_state, adam_state))
+    return learner._replace(policy=policy, critic=params[1], opt_state=opt_state), norm_of(slopes), norm_of(of_values)
 
 
-@pytest.mark.parametrize("norm_adv, clip_vloss", [(True, False), (False, True)])
-def test_update_of_ppo(norm_adv, clip_vloss):
-    settings = PPO | {"norm_adv": norm_adv, "clip_vloss": clip_vloss}
-    algorithm = make_agent("ppo", settings, probes.line())
+APART = {"separate_optimizers": True, "max_grad_norm": 0.05, "critic_max_grad_norm": 0.1, "critic_learning_rate": 0.02}
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"advantage_normalization": "none", "clip_vloss": True},
+        {"advantage_normalization": "batch", "max_grad_norm": None},
+        {"squash": True, "log_std_max": -0.1},
+        {"squash": True, "squashed_entropy": True, "activation": "relu"},
+        {"normalize_observations": True, "clip_observations": 0.8},
+        APART,
+    ],
+    ids=["published", "clipped values", "batch, unclipped", "squash", "squashed entropy", "observations", "apart"],
+)
+def test_update_of_ppo(settings):
+    algorithm = make_agent("ppo", PPO | settings, probes.line())
     state = jax.jit(algorithm.init)(jax.random.key(0))
+    if settings.get("normalize_observations"):
+        moments = state.learner.policy.constants._replace(
+            mean=jnp.array([0.2, -0.3, 0.5]), variance=jnp.array([0.5, 2.0, 0.3])
+        )
+        state = state._replace(learner=state.learner._replace(policy=state.learner.policy._replace(constants=moments)))
     batch = jax.jit(algorithm.sample_batch)(jax.random.key(3), state)
     assert batch.obs.shape == (6, 3)
+    assert {x.shape for x in batch[2:]} == {(6,)}
     update = jax.jit(algorithm.policy_update)
     learner = state.learner
     for _ in range(4):  # the same minibatch at a great rate: ratios move away from 1 and values from the old ones
         learner, metrics = update(jax.random.key(2), learner, batch, jnp.float32(0.1))
     assert metrics["clip_fraction"] > 0.0
     found, metrics = update(jax.random.key(2), learner, batch)
-    expected = ppo_update(learner, batch, norm_adv, clip_vloss)
-    trees.assert_close(in_float64(found), expected, rtol=1e-4, atol=3e-6)
-    assert metrics["grad_norm"] > 0.5  # as it was before clipping
+    noise = np.asarray(jax.random.normal(jax.random.key(2), (6, 2)), np.float64)
+    expected, actor_norm, critic_norm = ppo_update(learner, batch, settings, noise)
+    trees.assert_close(in_float64(found), expected, rtol=1e-4, atol=5e-6)
+    np.testing.assert_allclose(metrics["actor_grad_norm"], actor_norm, rtol=1e-3)  # as they were before clipping
+    if "separate_optimizers" not in settings:
+        np.testing.assert_allclose(metrics["critic_grad_norm"], critic_norm, rtol=1e-3)
+        np.testing.assert_allclose(metrics["grad_norm"], np.hypot(actor_norm, critic_norm), rtol=1e-3)
+
+
+def test_a_critic_with_an_optimizer_of_its_own():
+    """One epoch of one minibatch: the actor's step and the critic's, each with its own clip and rate."""
+    settings = PPO | APART | {"num_minibatches": 1, "num_epochs": 1}
+    algorithm = make_agent("ppo", settings, probes.line())
+    state, data, _ = jax.jit(algorithm.collect)(jax.random.key(1), jax.jit(algorithm.init)(jax.random.key(0)))
+    found, metrics = jax.jit(algorithm.update, static_argnums=4)(jax.random.key(2), state.learner, (), data, 0)
+    learner, batch = in_float64(state.learner), in_float64(data.batch)
+    noise = np.zeros((12, 2))
+    expected, actor_norm, _ = ppo_update(learner, batch, settings, noise)
+    slopes = gradient(ppo_losses(learner, batch, settings, noise)[1], learner.critic)
+    critic, opt_state = clipped_adam(learner.critic, slopes, learner.critic_opt_state, 0.02, 0.1)
+    trees.assert_close(in_float64(found.policy), expected.policy, rtol=1e-4, atol=5e-6)
+    trees.assert_close(in_float64(found.critic), critic, rtol=1e-4, atol=5e-6)
+    trees.assert_close(in_float64(found.critic_opt_state), opt_state, rtol=1e-4, atol=5e-6)
+    np.testing.assert_allclose(metrics["actor_grad_norm"], actor_norm, rtol=1e-3)
+    np.testing.assert_allclose(metrics["critic_grad_norm"], norm_of(slopes), rtol=1e-3)
+    assert metrics["actor_grad_norm_var"] == 0.0  # of one minibatch
+
+
+# --- VPG
+
+VPG = {
+    "hidden_dims": [5, 4],
+    "actor_lr": RATE,
+    "critic_lr": 2.0 * RATE,
+    "num_envs": 3,
+    "unroll_length": 4,
+    "policy_iterations": 3,
+    "value_iterations": 2,
+    "actor_final_scale": 1.0,
+    "critic_final_scale": 1.0,
+    "gamma": GAMMA,
+    "gae_lambda": 0.7,
+    "log_std_init": -0.3,
+}
+
+
+def vpg_losses(batch: Any, settings: dict[str, Any], discrete: bool) -> tuple[Loss, Loss]:
+    activation = {"relu": relu, "tanh": np.tanh}[settings.get("activation", "relu")]
+
+    def of_actor(params: Tree) -> float:
+        out = mlp(params["params"]["MLP_0"], batch.obs, activation)
+        if discrete:
+            likely = np.exp(out) / np.exp(out).sum(axis=-1, keepdims=True)
+            probability = likely[np.arange(len(out)), batch.action]
+        else:
+            std = np.exp(params["params"]["log_std"])
+            probability = (np.exp(-0.5 * ((batch.action - out) / std) ** 2) / (np.sqrt(2 * np.pi) * std)).prod(axis=-1)
+        if settings.get("loss_mode", "vpg") == "vpg":
+            return -np.mean(np.log(probability) * batch.psi)
+        ratio = probability / np.exp(batch.log_prob)
+        return -np.minimum(ratio * batch.psi, np.clip(ratio, 0.9, 1.1) * batch.psi).mean()
+
+    def of_critic(params: Tree) -> float:
+        values = mlp(params["params"]["MLP_0"], batch.obs, activation)[:, 0]
+        return float(np.mean((values - batch.value_target) ** 2))
+
+    return of_actor, of_critic
+
+
+def vpg_update(learner: Any, batch: Any, settings: dict[str, Any], discrete: bool) -> tuple[Any, list[float]]:
+    """A whole update, and the norms of the policy's gradients."""
+    learner, batch = in_float64(learner), in_float64(batch)
+    of_actor, of_critic = vpg_losses(batch, settings, discrete)
+    params, opt_state, norms = learner.policy.params, learner.actor_opt_state, []
+    for _ in range(settings["policy_iterations"]):
+        slopes = gradient(of_actor, params)
+        norms.append(norm_of(slopes))
+        params, opt_state = adam(params, slopes, opt_state, RATE)
+    learner = learner._replace(policy=learner.policy._replace(params=params), actor_opt_state=opt_state)
+    critic, opt_state = learner.critic, learner.critic_opt_state
+    for _ in range(settings["value_iterations"]):
+        critic, opt_state = adam(critic, gradient(of_critic, critic), opt_state, 2.0 * RATE)
+    return learner._replace(critic=critic, critic_opt_state=opt_state), norms
+
+
+@pytest.mark.parametrize("discrete", [False, True], ids=["numbers", "choices"])
+@pytest.mark.parametrize(
+    "more",
+    [
+        {},
+        {"loss_mode": "ppo", "activation": "tanh", "initialization": "orthogonal"},
+        {"psi": "future_return", "normalize_psi": False, "value_target": "lambda_return", "num_envs": 1},
+    ],
+    ids=["published", "ppo", "reinforce"],
+)
+def test_update_of_vpg(more, discrete):
+    settings = VPG | more
+    algorithm = make_agent("vpg", settings, probes.choices() if discrete else probes.line())
+    state, data, _ = jax.jit(algorithm.collect)(jax.random.key(1), jax.jit(algorithm.init)(jax.random.key(0)))
+    assert data.action.dtype == (jnp.int32 if discrete else jnp.float32)
+    num = settings["num_envs"] * 4
+    assert {data.log_prob.shape, data.psi.shape, data.value_target.shape} == {(num,)}
+    update = jax.jit(algorithm.update, static_argnums=4)
+    learner = state.learner
+    for _ in range(2):  # moments of several gradients; ratios away from 1
+        learner, metrics = update(jax.random.key(2), learner, (), data, 0)
+    if "loss_mode" in more:
+        assert metrics["clip_fraction"] > 0.0
+    found, metrics = update(jax.random.key(2), learner, (), data, 0)
+    expected, norms = vpg_update(learner, data, settings, discrete)
+    trees.assert_close(in_float64(found), expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(metrics["actor_grad_norm"], np.mean(norms), rtol=1e-3)
+    np.testing.assert_allclose(metrics["actor_grad_norm_var"], np.var(norms), rtol=1e-2, atol=1e-8)
+    one, _ = jax.jit(algorithm.policy_update)(
+        jax.random.key(3), learner, algorithm.sample_batch(jax.random.key(4), state)
+    )
+    assert not trees.is_same(one.policy, learner.policy)
+    trees.assert_same(one.critic, learner.critic)
 
 
 # --- all

@@ -8,16 +8,16 @@ import pytest
 
 from landscapes.config import launch
 from landscapes.config.job import Job
-from landscapes.config.schemas import EXPERIMENTS
+from landscapes.config.kinds import KINDS
 
 
 @pytest.fixture
 def jobs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Job]:
     """The jobs that experiments were called with; the process stands in an empty folder, its results in another."""
     ran: list[Job] = []
-    for entry_point, experiments in EXPERIMENTS.items():
-        for name in experiments:
-            stand_in = ModuleType(f"{entry_point}.experiments.{name}")
+    for entry_point, kinds in KINDS.items():
+        for kind in kinds:
+            stand_in = ModuleType(f"{entry_point}.experiments.{kind}")
             stand_in.run = ran.append  # type: ignore[attr-defined]
             monkeypatch.setitem(sys.modules, stand_in.__name__, stand_in)
     monkeypatch.setattr(launch, "set_up_runtime", lambda *_: None)

@@ -1,27 +1,24 @@
 """Every file in conf/, every published key and every published command line."""
 
 import json
+from dataclasses import fields
 from operator import attrgetter
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any
 
 import pytest
 from omegaconf import OmegaConf
 
 from landscapes.config.compose import CONF, compose_job, compose_sweep, hydra_loader, load
+from landscapes.config.experiments import experiments_of
 from landscapes.config.job import Job
+from landscapes.config.kinds import KINDS, Settings
 from landscapes.config.launch import run_entry_point
-from landscapes.config.schemas import (
-    EXPERIMENTS,
-    PolicyInterpolationSeed,
-    RejectLtp,
-    StoredPolicy,
-    TrainJaxrl,
-    TrainPpo,
-    algorithm_settings,
-    published_key,
-)
+from landscapes.config.published import KEYS, VALUES, Spelled
+from landscapes.config.schemas import PolicyInterpolationSeed, RejectLtp, StoredPolicy
+from landscapes.config.training import Training
 from landscapes.errors import UserError
+from landscapes.settings.algorithms import ALGORITHMS
 
 ENDS = [
     f"experiment.{name}={value}"
@@ -29,6 +26,8 @@ ENDS = [
     for name, value in ((f"run_names{i}", "[calm]"), (f"seeds{i}", "[0]"), (f"ckpts{i}", f"[{i}]"))
 ]
 RUN = {
+    "neighborhood": ["experiment.run=calm"],
+    "paths": ["experiment.run=calm"],
     "policy_variance": ["experiment.run_name=calm"],
     "policy_interpolation_seed": ["experiment.run_name=calm"],
     "policy_interpolation": ENDS,
@@ -39,7 +38,6 @@ STARTS = [50000 + 100000 * i for i in range(10)]
 
 PUBLISHED: dict[str, dict[str, Any]] = {
     "train_jaxrl": {
-        "algo": "td3",
         "env_name": "halfcheetah",
         "num_seeds": 1,
         "seed": 4321,
@@ -160,8 +158,6 @@ INTERPOLATION: dict[str, tuple[str, Any]] = {
 # The same keys again with other values, as typed, and what must arrive.
 SET: dict[str, dict[str, tuple[str, Any]]] = {
     "train_jaxrl": {
-        "algo": ("sac", "sac"),
-        "algo_config": ("{}", {}),
         "env_name": ("my.own.make", "my.own.make"),
         "backend": ("spring", "spring"),
         "env_options": ("{}", {}),
@@ -324,51 +320,217 @@ SET: dict[str, dict[str, tuple[str, Any]]] = {
         "tqdm": ("false", False),
     },
 }
+SET["neighborhood"] = {
+    "run": ("calm", "calm"),
+    "seeds": ("[0,2]", [0, 2]),
+    "checkpoints": ("last", "last"),
+    "noise_type": ("action", "action"),
+    "noise_amounts": ("[0,null]", [0, None]),
+    "num_samples": ("7", 7),
+    "batch_size": ("6", 6),
+    "episode_length": ("9", 9),
+    "discount": ("1", 1.0),
+    "record_trajectories": ("2", 2),
+    "tqdm": ("false", False),
+}
+SET["paths"] = {
+    "run": ("calm", "calm"),
+    "seeds": ("all", "all"),
+    "checkpoints": ("[3,5]", [3, 5]),
+    "num_points": ("5", 5),
+    "num_purd_samples": ("0", 0),
+    "batch_size": ("6", 6),
+    "noise_type": ("action", "action"),
+    "noise_amount": ("null", None),
+    "learner_from": ("2", 2),
+    "episode_length": ("9", 9),
+    "tqdm": ("false", False),
+}
 SET["reject_ltp"] = {**SET["td3_reject_ltp"], "lr": ("null", None)}
 
+
+def in_our_spelling(experiment: str, published: dict[str, Any]) -> dict[str, Any]:
+    """By our keys, without those of another algorithm."""
+    others = {key for names in KEYS.values() for key in names if "." in key} - KEYS[experiment].keys()
+    found = {KEYS[experiment].get(key, key): value for key, value in published.items() if key not in others}
+    for key, (meant, values) in VALUES.get(experiment, {}).items():
+        value = found.pop(key)
+        said = values[str(value[1] if isinstance(value, tuple) else value).lower()]
+        found[meant] = (said, said) if isinstance(value, tuple) else said
+    return found
+
+
+SET["train_td3"] = in_our_spelling("train_td3", SET["train_jaxrl"])
+SET["train_sac"] = in_our_spelling("train_sac", SET["train_jaxrl"])
+PUBLISHED_CHOICES = [
+    ("td3", ["experiment=train_jaxrl"]),
+    ("td3", ["experiment.algo=ddpg"]),
+    ("sac", ["experiment=train_jaxrl", "experiment.algo=sac"]),
+    ("ppo", ["experiment=train_ppo"]),
+]
+BURSTS: dict[str, tuple[str, Any]] = {
+    "log_interval": ("1e5", 100_000),
+    "checkpoint_burst": ("3", 3),
+    "checkpoint_spacing": ("7", 7),
+}
+SET["train_ppo"] |= BURSTS
+SWITCHES: dict[str, tuple[str, Any]] = {
+    "lr_steps": ("[0.25]", [0.25]),
+    "lr_factor": ("0.5", 0.5),
+    "lr_kl": ("0.02", 0.02),
+    "separate_optimizers": ("true", True),
+    "critic_learning_rate": ("1e-3", 1e-3),
+    "critic_max_grad_norm": ("2", 2.0),
+    "squash": ("true", True),
+    "squashed_entropy": ("true", True),
+    "log_std_init": ("-1", -1.0),
+    "log_std_max": ("0.5", 0.5),
+    "activation": ("relu", "relu"),
+    "initialization": ("xavier", "xavier"),
+    "actor_final_scale": ("1", 1.0),
+    "critic_final_scale": ("0.1", 0.1),
+    "normalize_observations": ("true", True),
+    "clip_observations": ("10", 10.0),
+    "normalize_rewards": ("true", True),
+    "clip_rewards": ("5", 5.0),
+}
+"""Of PPO, beside what was published."""
+SET["train_ppo"] |= SWITCHES
+SET["train_vpg"] = {
+    **{key: value for key, value in SET["train_td3"].items() if key in (each.name for each in fields(Training))},
+    "actor_lr": ("1e-4", 1e-4),
+    "critic_lr": ("1e-4", 1e-4),
+    "num_envs": ("2", 2),
+    "unroll_length": ("9", 9),
+    "fresh_starts": ("false", False),
+    "policy_iterations": ("20", 20),
+    "value_iterations": ("1", 1),
+    "psi": ("q_value", "q_value"),
+    "normalize_psi": ("false", False),
+    "value_target": ("lambda_return", "lambda_return"),
+    "loss_mode": ("ppo", "ppo"),
+    "clip_eps": ("0.2", 0.2),
+    "gamma": ("0.9", 0.9),
+    "gae_lambda": ("1", 1.0),
+    "hidden_dims": ("[8]", [8]),
+    "activation": ("tanh", "tanh"),
+    "initialization": ("orthogonal", "orthogonal"),
+    "actor_final_scale": ("0.01", 0.01),
+    "critic_final_scale": ("1", 1.0),
+    "log_std_init": ("0", 0.0),
+}
+SET["train"] = {
+    key: value for key, value in SET["train_td3"].items() if key in (each.name for each in fields(Training))
+}
+SET["train"] |= {"algorithm": ("my.own.make", "my.own.make"), "checkpoints": ("12", 12)}
+
+EXPERIMENTS = {
+    "run_algorithm": {"train": "train", "train_bc": "train_bc"} | {f"train_{name}": "train" for name in ALGORITHMS},
+    "eval_policy": {name: name for name in KINDS["eval_policy"]},
+    "improve_ltp": {name: name for name in KINDS["improve_ltp"]},
+}
+"""Of each entry point, with their kinds."""
 OFFERED = [(entry_point, name) for entry_point, experiments in EXPERIMENTS.items() for name in experiments]
 
 
 def needed(name: str) -> list[str]:
+    if name == "train":
+        return ["experiment.algorithm=my.own.make"]
     return ROOT if name.endswith(("reject_ltp", "train_bc")) else RUN.get(name, [])
 
 
-@pytest.mark.parametrize("entry_point, name", OFFERED)
-def test_every_experiment_composes_into_its_schema(entry_point: str, name: str) -> None:
-    job = compose_job(entry_point, [f"experiment={name}", *needed(name)])
-    assert type(job.settings) is EXPERIMENTS[entry_point][name]
-    assert (job.entry_point, job.experiment_name, job.sweep_index) == (entry_point, name, None)
-    json.dumps(job.resolved, allow_nan=False)
-    for key, value in PUBLISHED.get(name, {}).items():
-        found = attrgetter(key)(job.settings)
+def setting(settings: Settings, key: str) -> Any:
+    return settings.flat()[key] if isinstance(settings, Training) else attrgetter(key)(settings)
+
+
+def check_values(settings: Settings, expected: dict[str, Any]) -> None:
+    for key, value in expected.items():
+        found = setting(settings, key)
         assert found == value, key
         assert type(found) is type(value), key
 
 
+@pytest.mark.parametrize("entry_point, name", OFFERED)
+def test_every_experiment_composes_into_its_kind(entry_point: str, name: str) -> None:
+    job = compose_job(entry_point, [f"experiment={name}", *needed(name)])
+    kind = EXPERIMENTS[entry_point][name]
+    assert type(job.settings) is KINDS[entry_point][kind]
+    assert (job.entry_point, job.experiment_name, job.kind, job.sweep_index) == (entry_point, name, kind, None)
+    json.dumps(job.resolved, allow_nan=False)
+    if name not in KEYS:
+        check_values(job.settings, PUBLISHED.get(name, {}))
+
+
+@pytest.mark.parametrize("algorithm", ["td3", "sac"])
+def test_defaults_of_the_published_experiment(algorithm: str) -> None:
+    published = in_our_spelling(f"train_{algorithm}", PUBLISHED["train_jaxrl"])
+    assert len(published) == len(PUBLISHED["train_jaxrl"]) - sum(
+        key.startswith("sac_" if algorithm == "td3" else "ddpg_") for key in PUBLISHED["train_jaxrl"]
+    )
+    for arguments in (
+        [f"experiment=train_{algorithm}"],
+        ["experiment=train_jaxrl", f"experiment.algo={algorithm}"],
+        [f"experiment.algo={algorithm}"],
+        [f"algorithm={algorithm}"],
+    ):
+        job = compose_job("run_algorithm", arguments)
+        assert job.experiment_name == f"train_{algorithm}"
+        assert setting(job.settings, "algorithm") == algorithm
+        check_values(job.settings, published)
+
+
+def test_defaults_of_the_published_ppo() -> None:
+    published = in_our_spelling("train_ppo", PUBLISHED["train_ppo"])
+    assert len(published) == len(PUBLISHED["train_ppo"])
+    check_values(compose_job("run_algorithm", ["experiment=train_ppo"]).settings, published)
+
+
 def test_every_file_in_conf_is_offered() -> None:
     assert {path.stem for path in (CONF / "experiment").iterdir()} == {name for _, name in OFFERED}
-    assert {path.stem for path in CONF.glob("*.yaml")} == {*EXPERIMENTS, "common"}
+    assert {path.stem for path in CONF.glob("*.yaml")} == {*KINDS, "common"}
+    assert {kind for kinds in EXPERIMENTS.values() for kind in kinds.values()} == {k for e in KINDS.values() for k in e}
+    for entry_point, experiments in EXPERIMENTS.items():
+        with hydra_loader(entry_point) as loader:
+            assert experiments_of(loader, entry_point) == sorted(experiments)
 
 
 @pytest.mark.parametrize(
     "entry_point, default",
-    [("run_algorithm", "train_jaxrl"), ("eval_policy", "policy_variance"), ("improve_ltp", "td3_reject_ltp")],
+    [("run_algorithm", "train_td3"), ("eval_policy", "policy_variance"), ("improve_ltp", "td3_reject_ltp")],
 )
 def test_default_experiment(entry_point: str, default: str) -> None:
     assert compose_job(entry_point, needed(default)).experiment_name == default
 
 
+# Keys that mean something else without `experiment.`: those of the new run.
+NOT_SHORT = {"run_name"}
+
+
+@pytest.mark.parametrize("prefix", ["experiment.", ""])
 @pytest.mark.parametrize("entry_point, name", OFFERED)
-def test_every_key_acts(entry_point: str, name: str) -> None:
-    arguments = [f"experiment.{key}={typed}" for key, (typed, _) in SET[name].items()]
-    settings = compose_job(entry_point, [f"experiment={name}", *arguments]).settings
-    for key, (_, value) in SET[name].items():
-        found = attrgetter(key)(settings)
-        assert found == value, key
-        assert type(found) is type(value), key
-    schema = EXPERIMENTS[entry_point][name]
-    keys = {key for key in get_type_hints(schema) if key != "inner_names"}
-    assert keys == {key.partition(".")[0] for key in SET[name]}, "a key is not tried here"
+def test_every_key_acts(entry_point: str, name: str, prefix: str) -> None:
+    arguments = [
+        f"{'experiment.' if key in NOT_SHORT else prefix}{key}={typed}" for key, (typed, _) in SET[name].items()
+    ]
+    job = compose_job(entry_point, [f"experiment={name}", *arguments])
+    expected = in_our_spelling(name, SET[name]) if name in KEYS else SET[name]
+    check_values(job.settings, {key: value for key, (_, value) in expected.items()})
+    keys = {key.partition(".")[0] for key in expected}
+    assert keys == job.resolved["experiment"].keys() - {"algorithm"} | (keys & {"algorithm"}), "a key is not tried here"
+
+
+@pytest.mark.parametrize("algorithm, arguments", PUBLISHED_CHOICES)
+@pytest.mark.parametrize("prefix", ["experiment.", ""])
+def test_every_published_key_arrives(algorithm: str, arguments: list[str], prefix: str) -> None:
+    name = "train_ppo" if algorithm == "ppo" else "train_jaxrl"
+    published = {key: value for key, value in SET[name].items() if key not in {**BURSTS, **SWITCHES}}
+    words = [f"{prefix}{key}={typed}" for key, (typed, _) in published.items()]
+    job = compose_job("run_algorithm", [*arguments, *words])
+    expected = in_our_spelling(f"train_{algorithm}", published)
+    check_values(job.settings, {key: value for key, (_, value) in expected.items()})
+    plain = [f"experiment.{key}={typed}" for key, (typed, _) in expected.items()]
+    ours = compose_job("run_algorithm", [f"experiment=train_{algorithm}", *plain])
+    assert ours.resolved == job.resolved
 
 
 def test_early_refusal_acts_with_cvar_of_a_lower_tail_only() -> None:
@@ -409,54 +571,65 @@ def test_resolved_is_the_same_however_a_value_is_typed() -> None:
 
 
 def test_published_names_reach_the_algorithms() -> None:
-    arguments = [f"experiment.{key}={typed}" for key, (typed, _) in SET["train_jaxrl"].items() if key != "algo"]
-    td3 = compose_job("run_algorithm", [*arguments, "experiment.algo=ddpg"]).settings
-    assert isinstance(td3, TrainJaxrl)
-    assert algorithm_settings(td3) == (
-        "td3",
-        {
-            "actor_lr": 1.0,
-            "critic_lr": 1e-3,
-            "hidden_dims": [8],
-            "final_fc_init_scale": 0.01,
-            "gamma": 0.0,
-            "tau": 0.5,
-            "policy_delay": 3,
-            "target_policy_noise": 0.1,
-            "target_noise_clip": 0.2,
-            "exploration_noise": 0.3,
-            "actor_batch_size": 32,
-            "critic_batch_size": 64,
-            "updates_per_step": 2,
-            "learning_starts": 1000,
-            "replay_capacity": 5000,
-        },
-    )
-    sac = compose_job("run_algorithm", [*arguments, "experiment.algo=sac"]).settings
-    assert isinstance(sac, TrainJaxrl)
-    name, inner = algorithm_settings(sac)
-    assert name == "sac"
+    arguments = [f"experiment.{key}={typed}" for key, (typed, _) in SET["train_jaxrl"].items()]
+    td3 = compose_job("run_algorithm", [*arguments, "experiment.algo=ddpg"])
+    assert isinstance(td3.settings, Training)
+    assert td3.settings.algorithm == "td3"
+    assert td3.settings.algorithm_settings() == {
+        "actor_lr": 1.0,
+        "critic_lr": 1e-3,
+        "hidden_dims": [8],
+        "final_fc_init_scale": 0.01,
+        "gamma": 0.0,
+        "tau": 0.5,
+        "policy_delay": 3,
+        "target_policy_noise": 0.1,
+        "target_noise_clip": 0.2,
+        "exploration_noise": 0.3,
+        "actor_batch_size": 32,
+        "critic_batch_size": 64,
+        "updates_per_step": 2,
+        "learning_starts": 1000,
+        "replay_capacity": 5000,
+    }
+    sac = compose_job("run_algorithm", [*arguments, "experiment.algo=sac"])
+    assert isinstance(sac.settings, Training)
+    inner = sac.settings.algorithm_settings()
+    assert sac.settings.algorithm == "sac"
     assert (inner["temperature_lr"], inner["initial_temperature"], inner["target_entropy"]) == (1e-4, 0.1, -3.0)
-    assert published_key(td3, "gamma") == "experiment.ddpg_config.discount"
-    assert published_key(sac, "gamma") == "experiment.sac_config.discount"
-    assert published_key(sac, "learning_starts") == "experiment.start_training"
-    assert published_key(sac, "results_dir") == "results_dir"
+
+    def typed(job: Job, key: str) -> str:
+        return job.error_as_typed(UserError(key, 0, "no")).key
+
+    assert typed(td3, "gamma") == "experiment.ddpg_config.discount"
+    assert typed(sac, "gamma") == "experiment.sac_config.discount"
+    assert typed(sac, "learning_starts") == "experiment.start_training"
+    assert typed(sac, "results_dir") == "results_dir"
 
 
-@pytest.mark.parametrize("name", ["td3", "sac", "ppo"])
-def test_inner_names_are_the_fields_of_the_algorithms_configs(name: str) -> None:
-    config = pytest.importorskip(f"landscapes.algorithms.{name}").Config
-    names = (TrainPpo if name == "ppo" else TrainJaxrl).inner_names[name].values()
-    assert sorted(names) == sorted(config.__dataclass_fields__)
+def test_a_replay_log_is_no_longer_than_the_training() -> None:
+    settings = compose_job("run_algorithm", ["steps=2e4"]).settings
+    assert isinstance(settings, Training)
+    assert (settings.settings["replay_capacity"], settings.algorithm_settings()["replay_capacity"]) == (10**6, 20_000)
 
 
-def test_algorithm_of_the_users_own() -> None:
-    job = compose_job(
-        "run_algorithm", ["experiment.algo=my.algorithm.make", "+experiment.algo_config.width=3", "experiment.seed=1"]
-    )
-    assert isinstance(job.settings, TrainJaxrl)
-    assert algorithm_settings(job.settings) == ("my.algorithm.make", {"width": 3})
-    assert published_key(job.settings, "width") == "experiment.algo_config.width"
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["experiment.algo=my.algorithm.make", "+experiment.algo_config.width=3", "experiment.seed=1"],
+        ["experiment=train_jaxrl", "algo=my.algorithm.make", "algo_config.width=3", "experiment.env_name=hopper"],
+        ["experiment=train", "algorithm=my.algorithm.make", "+width=3"],
+        ["algorithm=my.algorithm.make", "+experiment.width=3", "agent_log_starts=[5]", "agent_num_logs=2"],
+    ],
+)
+def test_algorithm_of_the_users_own(arguments: list[str]) -> None:
+    job = compose_job("run_algorithm", arguments)
+    assert isinstance(job.settings, Training)
+    assert (job.experiment_name, job.settings.algorithm) == ("train", "my.algorithm.make")
+    assert job.settings.algorithm_settings() == {"width": 3}
+    key = job.error_as_typed(UserError("width", 3, "no")).key
+    assert f"{key}=3" in [word.removeprefix("+") for word in arguments]
+    assert job.resolved["experiment"]["width"] == 3
 
 
 @pytest.mark.parametrize("preset", sorted(path.stem for path in (CONF / "job_config").iterdir()))
@@ -465,7 +638,7 @@ def test_every_preset_composes(preset: str) -> None:
     hosts = {"cc": "cc", "mila": "mila", "slurm": "slurm"}
     assert job.run_host == hosts.get(preset.partition("_")[0], "local")
     with hydra_loader("run_algorithm") as loader:
-        own = load(loader, "run_algorithm", [f"job_config={preset}"]).hydra
+        own = load(loader, "run_algorithm", Spelled([f"job_config={preset}"])).hydra
     launcher = OmegaConf.to_container(own.launcher, resolve=False)
     assert isinstance(launcher, dict)
     kind = {"local_default": "BasicLauncher", "local_multiprocessing": "processes"}.get(preset, "SlurmLauncher")
@@ -508,12 +681,13 @@ def test_published_training(algo: str, jobs: list[Job]) -> None:
     ]
     run("run_algorithm", arguments, jobs)
     settings = [job.settings for job in jobs]
-    assert [each.env_name for each in settings] == ["halfcheetah", "walker2d", "hopper", "ant"]  # type: ignore[union-attr]
+    assert [each.env for each in settings] == ["halfcheetah", "walker2d", "hopper", "ant"]  # type: ignore[union-attr]
     assert [job.sweep_index for job in jobs] == [0, 1, 2, 3]
     first = settings[0]
-    assert isinstance(first, TrainJaxrl)
-    assert (first.algo, first.num_seeds, first.eval_interval) == ({"ddpg": "td3"}.get(algo, algo), 20, 10_000)
-    assert first.agent_log_starts == STARTS
+    assert isinstance(first, Training)
+    assert (first.algorithm, first.num_seeds, first.eval_interval) == ({"ddpg": "td3"}.get(algo, algo), 20, 10_000)
+    assert (first.checkpoints, first.checkpoint_burst, first.episode_length) == (STARTS, 1, 1000)
+    assert first.settings.get("exploration_noise") == (0.1 if algo == "ddpg" else None)
 
 
 def test_published_training_of_ppo(jobs: list[Job]) -> None:
@@ -526,7 +700,7 @@ def test_published_training_of_ppo(jobs: list[Job]) -> None:
         "experiment.num_seeds=20",
     ]
     run("run_algorithm", arguments, jobs)
-    assert [job.settings.env_id for job in jobs] == ["ant", "halfcheetah", "hopper", "walker2d"]  # type: ignore[union-attr]
+    assert [job.settings.env for job in jobs] == ["ant", "halfcheetah", "hopper", "walker2d"]  # type: ignore[union-attr]
     assert {(job.random_seed, job.settings.seed, job.settings.num_seeds) for job in jobs} == {(0, 0, 20)}  # type: ignore[union-attr]
 
 
@@ -623,8 +797,8 @@ def test_sweep_over_experiments_and_names(jobs: list[Job]) -> None:
     assert [(job.experiment_name, job.random_seed) for job in jobs] == [
         ("train_ppo", 1),
         ("train_ppo", 2),
-        ("train_jaxrl", 1),
-        ("train_jaxrl", 2),
+        ("train_td3", 1),
+        ("train_td3", 2),
     ]
 
 

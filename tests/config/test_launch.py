@@ -29,15 +29,15 @@ def fails_with(error: BaseException) -> Callable[[Job], None]:
 
 
 def stand_in(monkeypatch: pytest.MonkeyPatch, run: Callable[[Job], None]) -> None:
-    monkeypatch.setattr(sys.modules[f"{TRAIN}.experiments.train_jaxrl"], "run", run)
+    monkeypatch.setattr(sys.modules[f"{TRAIN}.experiments.train"], "run", run)
 
 
 @pytest.mark.usefixtures("jobs")
 @pytest.mark.parametrize(
     "error, code, said",
     [
-        (UserError("gamma", 3, "must lie in [0, 1]"), 2, "experiment.ddpg_config.discount=3: must lie in [0, 1]\n"),
-        (UserError("learning_starts", 0, "no"), 2, "experiment.start_training=0: no\n"),
+        (UserError("gamma", 3, "must lie in [0, 1]"), 2, "experiment.gamma=3: must lie in [0, 1]\n"),
+        (UserError("learning_starts", 0, "no"), 2, "experiment.learning_starts=0: no\n"),
         (UserError("run_name", "a\nb", "taken"), 2, "run_name=a b: taken\n"),
         (KeyboardInterrupt(), 130, "stopped\n"),
         (MemoryError(), 1, "out of memory: "),
@@ -88,14 +88,65 @@ def test_a_failing_member_stops_no_other(
     assert run_entry_point(TRAIN, ["-m", "experiment.seed=5,6,7,8", "experiment.algo=sac"]) == 2
     assert [job.settings.seed for job in jobs] == [5, 6, 7, 8]
     out, err = capsys.readouterr()
-    assert out.splitlines()[0] == "member 0: experiment.seed=5 experiment.algo=sac"
+    assert out.splitlines()[0] == "member 0: experiment=train_sac experiment.seed=5"
     assert err.splitlines() == [
-        "member 0: experiment.sac_config.discount=5: not today",
-        "member 2: experiment.sac_config.discount=7: not today",
+        "member 0: experiment.gamma=5: not today",
+        "member 2: experiment.gamma=7: not today",
         "2 of 4 members of the sweep failed: 0, 2",
     ]
     stand_in(monkeypatch, fails_with(ValueError("shapes")))
     assert run_entry_point(TRAIN, ["-m", "experiment.seed=5,6"]) == 1
+
+
+@pytest.mark.usefixtures("jobs")
+@pytest.mark.parametrize(
+    "arguments, error, said",
+    [
+        (["ddpg_config.discount=0.9"], UserError("gamma", 0.9, "no"), "ddpg_config.discount=0.9: no"),
+        (["gamma=0.9"], UserError("gamma", 0.9, "no"), "gamma=0.9: no"),
+        (["experiment.gamma=0.9"], UserError("experiment.gamma", 0.9, "no"), "experiment.gamma=0.9: no"),
+        (
+            ["experiment.algo=sac", "experiment.sac_config.temp_lr=1"],
+            UserError("temperature_lr", 1, "above experiment.algorithm"),
+            "experiment.sac_config.temp_lr=1: above experiment.algo",
+        ),
+        (["env_name=ant"], UserError("experiment.env", "ant", "no"), "env_name=ant: no"),
+        (
+            ["agent_log_starts=[5,6]", "max_steps=20000"],
+            UserError("experiment.checkpoints[1]", 6, "below experiment.steps=20000 and experiment.steps_so_far"),
+            "agent_log_starts[1]=6: below max_steps=20000 and experiment.steps_so_far",
+        ),
+        (
+            ["experiment=train_ppo", "experiment.num_steps=8", "experiment.env_id=ant"],
+            UserError("unroll_length", 8, "not on experiment.env=ant"),
+            "experiment.num_steps=8: not on experiment.env_id=ant",
+        ),
+        (
+            ["algo=my.own.make", "+algo_config.width=3"],
+            UserError("width", 3, "no"),
+            "algo_config.width=3: no",
+        ),
+    ],
+)
+@pytest.mark.parametrize("sweep", [False, True])
+def test_a_running_job_tells_keys_as_they_were_typed(
+    arguments: list[str],
+    error: UserError,
+    said: str,
+    sweep: bool,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("run_algorithm.checks._check_own_code", lambda *_: None)
+    stand_in(monkeypatch, fails_with(error))
+    assert run_entry_point(TRAIN, [*arguments, *(["-m", "random_seed=1,2"] if sweep else [])]) == 2
+    out, err = capsys.readouterr()
+    assert err.splitlines()[0] == f"{'member 0: ' if sweep else ''}{said}"
+    if sweep:
+        words = [
+            word for word in arguments if not word.removeprefix("experiment.").startswith(("algo=", "experiment="))
+        ]
+        assert all(word in out for word in words)
 
 
 @pytest.mark.usefixtures("jobs")
@@ -135,7 +186,7 @@ def test_an_interrupt_waits_for_imports(
 
     monkeypatch.setattr("importlib.import_module", interrupted)
     assert run_entry_point(TRAIN, []) == 130
-    assert imported == [f"{TRAIN}.experiments.train_jaxrl"]
+    assert imported == [f"{TRAIN}.experiments.train"]
     assert jobs == []
     assert capsys.readouterr().err.endswith("stopped by SIGINT; the same command goes on from here\n")
 
@@ -157,11 +208,13 @@ from landscapes.errors import UserError
 MEMORY = "XLA_CLIENT_MEM_FRACTION"
 
 def run(job):
-    print("ran", job.member_name, job.settings.algo, "jax" in sys.modules, os.environ[MEMORY], flush=True)
-    if job.settings.algo == "sac":
+    told = ["ran", job.member_name, job.settings.algorithm, str("jax" in sys.modules), os.environ[MEMORY]]
+    sys.stdout.write(" ".join(told) + "\\n")  # at once: another member may write too
+    sys.stdout.flush()
+    if job.settings.algorithm == "sac":
         raise UserError("tau", 2, "no")
 
-module = types.ModuleType("run_algorithm.experiments.train_jaxrl")
+module = types.ModuleType("run_algorithm.experiments.train")
 module.run = run
 sys.modules[module.__name__] = module
 """
@@ -190,6 +243,7 @@ def test_members_in_processes_of_their_own(launcher: str, tmp_path: Path) -> Non
             "-m",
             "run_name=calm",
             "experiment.algo=ddpg,sac",
+            "experiment.sac_config.tau=0.5",
             "gpu_memory_fraction=0.3",
             launcher,
         ],
@@ -212,6 +266,6 @@ def test_members_in_processes_of_their_own(launcher: str, tmp_path: Path) -> Non
     if "submitit" in launcher:
         # Jobs compose the YAML as it was when they were submitted.
         (sweep,) = (tmp_path / "results" / "sweeps").iterdir()
-        assert (sweep / "conf" / "experiment" / "train_jaxrl.yaml").is_file()
+        assert (sweep / "conf" / "experiment" / "train_td3.yaml").is_file()
     else:
         assert not (tmp_path / "results").exists()

@@ -1,6 +1,7 @@
 """What a user can mistype: each is one line with key, value and what is allowed, exit code 2, and nothing on disk."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -25,11 +26,54 @@ SLICE = ["experiment=landscape_slice", CALM, "experiment.ckpt=5", "experiment.di
 MISTAKES: list[tuple[str, list[str], list[str]]] = [
     # misspelt keys
     (TRAIN, ["experiment.polcy=3"], ["experiment.polcy=3: no such key"]),
-    (TRAIN, ["experiment.max_step=3"], ["experiment.max_step=3: no such key; did you mean experiment.max_steps"]),
     (TRAIN, ["experiment.ddpg_config.discont=1"], ["did you mean experiment.ddpg_config.discount?"]),
-    (TRAIN, ["experiment.tau=1"], ["experiment.tau=1: no such key", "experiment.ddpg_config.tau"]),
-    (TRAIN, ["experiment.gamma=1"], ["experiment.gamma=1", "published as experiment.ddpg_config.discount"]),
-    (TRAIN, ["experiment=train_ppo", "experiment.clip_eps=1"], ["published as experiment.clip_coef"]),
+    (TRAIN, ["experiment.max_step=3"], ["experiment.max_step=3: no such key; did you mean experiment.max_steps"]),
+    (TRAIN, ["stepz=3"], ["stepz=3: no such key; did you mean experiment.steps?"]),
+    (
+        TRAIN,
+        ["experiment.discount=1"],
+        ["experiment.discount=1: no such key; did you mean experiment.ddpg_config.disc"],
+    ),
+    (TRAIN, ["experiment.ddpg_config.gamma=1"], ["ddpg_config.gamma=1: no such key; did you mean experiment.gamma?"]),
+    (TRAIN, ["experiment=train_ppo", "clip_epz=1"], ["clip_epz=1: no such key; did you mean experiment.clip_eps?"]),
+    (TRAIN, ["experiment=train_ppo", "tau=1"], ["tau=1: no such key"]),
+    (TRAIN, ["experiment=train_ppo", "+zzz=1"], ["zzz=1: no such key of ppo; there are algorithm, env"]),
+    (TRAIN, ["experiment=train_td3", "sac_config.tau=1"], ["sac_config.tau=1: no such key"]),
+    (
+        TRAIN,
+        ["algo=my.own.make", "wdth=3"],
+        ["wdth=3: no such key; settings of an algorithm of your own are", "+wdth="],
+    ),
+    (TRAIN, ["algo=my.own.make", "stepz=3"], ["did you mean experiment.steps? settings of an algorithm of your own"]),
+    (TRAIN, ["experiment.kind=train_bc"], ["experiment.algorithm=td3: no such key; there are root_policy_conf"]),
+    (TRAIN, ["kind=policy_variance"], ["experiment=train_td3: belongs to eval_policy"]),
+    (TRAIN, ["kind=mine"], ["kind=mine: must be one of train, train_bc, as an experiment that yours is built on says"]),
+    # one setting in two spellings
+    (TRAIN, ["seed=3", "experiment.seed=4"], ["experiment.seed=4: is seed in another spelling, which is given too"]),
+    (TRAIN, ["experiment.max_steps=3", "steps=4"], ["steps=4: is experiment.max_steps in another spelling"]),
+    (
+        TRAIN,
+        ["tau=0.1", "ddpg_config.tau=0.2"],
+        ["ddpg_config.tau=0.2: is tau in another spelling, which is given too"],
+    ),
+    (TRAIN, ["experiment=train_ppo", "env_id=ant", "env=hopper"], ["env=hopper: is env_id in another spelling"]),
+    (TRAIN, ["algo=td3", "experiment.algorithm=td3"], ["experiment.algorithm=td3: is algo in another spelling"]),
+    (
+        TRAIN,
+        ["algo=td3", "experiment=train_sac"],
+        ["algo=td3: means experiment=train_td3, and experiment=train_sac is"],
+    ),
+    (
+        TRAIN,
+        ["algo=my.make", "experiment=train_td3"],
+        ["algo=my.make: means experiment=train, and experiment=train_td3"],
+    ),
+    (
+        TRAIN,
+        ["-m", "seed=3,5", "experiment.seed=4"],
+        ["experiment.seed=4: is seed in another spelling", "(member 0 of"],
+    ),
+    (EVALUATE, ["seed=3", "experiment.seed=4", CALM], ["experiment.seed=4: is seed in another spelling"]),
     (TRAIN, ["random_sed=1"], ["random_sed=1: no such key; did you mean random_seed?"]),
     (TRAIN, ["experimnt=train_ppo"], ["experimnt=train_ppo: no such key; did you mean experiment?"]),
     (TRAIN, ["wandb.project=x"], ["wandb.project=x: no such key", "wandb.project_name"]),
@@ -37,18 +81,28 @@ MISTAKES: list[tuple[str, list[str], list[str]]] = [
     (TRAIN, ["++wandb.tags=[a]"], ["wandb.tags=[a]: no such key; there are project_name"]),
     (TRAIN, ["+seeds=3"], ["seeds=3: no such key"]),
     (TRAIN, ["~experiment.seed"], ["experiment.seed=???: needs a value"]),
-    (TRAIN, ["~experiment"], ["experiment=null: no such experiment; run_algorithm has train_jaxrl, train_ppo"]),
+    (TRAIN, ["~seed"], ["seed=???: needs a value"]),
+    (TRAIN, ["~algo"], ["algo=???: needs a value"]),
+    (TRAIN, ["~experiment"], ["experiment=null: no such experiment; run_algorithm has train, train_bc, train_ppo"]),
     (TRAIN, ["hydra.swep.dir=x"], ["hydra.swep.dir=x: no such key", "hydra.sweep.dir"]),
-    (TRAIN, ["experiment.algo_config.width=3"], ["+experiment.algo_config.width=..."]),
+    (TRAIN, ["hydra/lancher=x"], ["hydra/lancher=x: "]),
     # choices
-    (TRAIN, ["experiment=policy_variance"], ["belongs to eval_policy; run_algorithm has train_jaxrl, train_ppo"]),
+    (TRAIN, ["experiment=policy_variance"], ["belongs to eval_policy; run_algorithm has train, train_bc, train_ppo"]),
+    (TRAIN, ["experiment=policy_variance", "--help"], ["belongs to eval_policy; run_algorithm has train, train_bc"]),
+    (EVALUATE, ["experiment=train_jaxrl"], ["experiment=train_jaxrl: belongs to run_algorithm; eval_policy has"]),
     (EVALUATE, ["experiment=td3_reject_ltp", "experiment.lr=1"], ["belongs to improve_ltp; eval_policy has"]),
     (TRAIN, ["experiment=train_pp"], ["experiment=train_pp: no such experiment; run_algorithm has"]),
     (TRAIN, ["-m", "experiment=train_ppo,policy_variance"], ["experiment=policy_variance: belongs to eval_policy"]),
     (TRAIN, ["job_config=cc_gpus"], ["job_config=cc_gpus: no such preset; did you mean cc_gpu"]),
     (TRAIN, ["-m", "job_config=cc_gpu,cc_cpu"], ["job_config=cc_gpu,cc_cpu: cannot be swept over"]),
     (TRAIN, ["hydra/launcher=rocket"], ["hydra/launcher=rocket: no such choice", "submitit_slurm"]),
-    (TRAIN, ["experiment.algo=td4"], ["experiment.algo=td4: must be td3 (published as ddpg), sac"]),
+    (
+        TRAIN,
+        ["experiment.algo=td4"],
+        ["experiment.algo=td4: no such algorithm; did you mean td3? A make of your own has"],
+    ),
+    (TRAIN, ["algorithm=trpo7"], ["algorithm=trpo7: no such algorithm; there are ppo, sac, td3, ddpg"]),
+    (TRAIN, ["experiment=train"], ["experiment.algorithm=???: needs a value"]),
     (IMPROVE, ["experiment.root_policy_conf.run_name=a", "experiment.heuristic=cva"], ["one of cvar, ltp, none"]),
     (TRAIN, ["wandb.mode=of"], ["wandb.mode=of: must be one of online, offline, disabled, or null"]),
     # types
@@ -63,10 +117,32 @@ MISTAKES: list[tuple[str, list[str], list[str]]] = [
     (TRAIN, ["experiment.max_steps=inf"], ["experiment.max_steps=inf: must be an integer"]),
     (TRAIN, ["experiment.tqdm=yes"], ["experiment.tqdm=yes: must be true or false"]),
     (TRAIN, ["experiment.checkpoint=1"], ["experiment.checkpoint=1: must be true or false"]),
-    (TRAIN, ["experiment.agent_log_starts=5"], ["experiment.agent_log_starts=5: must be a list such as [a,b]"]),
+    (TRAIN, ["experiment.agent_log_starts=x"], ["experiment.agent_log_starts=x: must be a list such as [a,b]"]),
+    (
+        TRAIN,
+        ["checkpoints=-1"],
+        ["checkpoints=-1: must be a list such as [a,b]", "an integer, at least 0, at most 1000000"],
+    ),
+    (
+        TRAIN,
+        ["checkpoints=2e6"],
+        ["checkpoints=2e6: must be a list such as [a,b]", "an integer, at least 0, at most 1000"],
+    ),
     (TRAIN, ["experiment.agent_log_starts=[1,x]"], ["experiment.agent_log_starts[1]=x: must be an integer"]),
-    (TRAIN, ["experiment.ddpg_config=3"], ["experiment.ddpg_config=3: must be a group with the keys actor_lr"]),
+    (
+        TRAIN,
+        ["experiment.ddpg_config=3"],
+        ["experiment.ddpg_config=3: is a group of keys", "experiment.ddpg_config.KEY="],
+    ),
+    (TRAIN, ["algo_config={width:3}"], ["algo_config.width=3: is read by an algorithm of your own only"]),
+    (TRAIN, ["experiment.ddpg_config={tao:3}"], ["experiment.ddpg_config.tao=3: no such key", "mean experiment.tau"]),
     (TRAIN, ["experiment.ddpg_config.hidden_dims=[]"], ["experiment.ddpg_config.hidden_dims=[]", "not empty"]),
+    (
+        TRAIN,
+        ["experiment.ddpg_config.hidden_dims=[8,0]"],
+        ["experiment.ddpg_config.hidden_dims[1]=0: must be an integer"],
+    ),
+    (TRAIN, ["experiment=train_ppo", "hidden_dims=[8,x]"], ["hidden_dims[1]=x: must be an integer, at least 1"]),
     (TRAIN, ["experiment.ddpg_config.final_fc_init_scale=-1"], ["experiment.ddpg_config.final_fc_init_scale=-1", "0"]),
     (TRAIN, ["wandb=null"], ["wandb=null: must be a group with the keys project_name"]),
     (TRAIN, ["experiment={algo:sac,x:1}"], ["experiment"]),
@@ -86,9 +162,14 @@ MISTAKES: list[tuple[str, list[str], list[str]]] = [
     (
         TRAIN,
         ["experiment.max_steps=100"],
-        ["experiment.start_training=10000: must be at most experiment.max_steps=100"],
+        ["experiment.learning_starts=10000: must be at most experiment.max_steps=100"],
     ),
-    (TRAIN, ["experiment=train_ppo", "experiment.num_minibatches=3"], ["must divide num_envs * num_steps = 32768"]),
+    (TRAIN, ["max_steps=100", "start_training=101"], ["start_training=101: must be at most max_steps=100"]),
+    (
+        TRAIN,
+        ["experiment=train_ppo", "experiment.num_minibatches=3"],
+        ["experiment.num_minibatches=3: must divide the batch of num_envs * unroll_length = 32768 steps"],
+    ),
     (
         TRAIN,
         ["experiment=train_ppo", "experiment.total_timesteps=1e3"],
@@ -99,7 +180,7 @@ MISTAKES: list[tuple[str, list[str], list[str]]] = [
     (
         TRAIN,
         ["+experiment.algo_config.width=3"],
-        ["experiment.algo_config={width:3}: read by an algo given as a dotted"],
+        ["experiment.algo_config.width=3: is read by an algorithm of your own only, given as a dotted path"],
     ),
     (EVALUATE, [CALM, "experiment.ckpt_indexes=[]"], ["experiment.ckpt_indexes=[]"]),
     *[
@@ -161,13 +242,13 @@ MISTAKES: list[tuple[str, list[str], list[str]]] = [
     (
         TRAIN,
         ["experiment.max_steps=1e12"],
-        ["experiment.max_steps=1e12: must be an integer, at least 1, at most 42949"],
+        ["experiment.max_steps=1e12: must be less than 2^32 iterations of the algorithm"],
     ),
     (TRAIN, ["experiment.num_seeds=1e12"], ["experiment.num_seeds=1e12: must be an integer", "at most 2147483647"]),
     (
         TRAIN,
         ["experiment=train_ppo", "experiment.total_timesteps=1e15"],
-        ["total_timesteps=1e15: must be less than 2^32 updates"],
+        ["experiment.total_timesteps=1e15: must be less than 2^32 iterations of the algorithm"],
     ),
     (
         TRAIN,
@@ -218,7 +299,11 @@ MISTAKES: list[tuple[str, list[str], list[str]]] = [
     (TRAIN, ["--cfg", "job", "experiment.polcy=3"], ["experiment.polcy=3: no such key"]),
     # sweeps: the second member is wrong, and the first one does not start
     (TRAIN, ["-m", "experiment.num_seeds=1,0"], ["experiment.num_seeds=0: must be an integer, at least 1"]),
-    (TRAIN, ["-m", "experiment.algo=sac,td4", "job_config=cc_gpu"], ["experiment.algo=td4: must be td3"]),
+    (
+        TRAIN,
+        ["-m", "experiment.algo=sac,td4", "job_config=cc_gpu"],
+        ["experiment.algo=td4: no such algorithm", "(member 1 of"],
+    ),
     (TRAIN, ["-m", "experiment.polcy=1,2"], ["experiment.polcy=1: no such key"]),
     (TRAIN, ["-m", "experiment.env_name=ant,hoper"], ["=hoper: must be one of", "(member 1 of the sweep)"]),
     (TRAIN, ["-m", "experiment.backend=spring,sprig"], ["=sprig: must be one of", "(member 1 of the sweep)"]),
@@ -357,6 +442,6 @@ def test_help_is_quick_to_come_and_imports_no_jax(tmp_path: Path) -> None:
     )
     ended = start(["-c", script], tmp_path)
     assert (ended.returncode, ended.stderr) == (0, "")
-    assert "Experiments: train_jaxrl (TD3 and SAC; the default), train_ppo" in ended.stdout
-    assert "exploration_noise: 0.1" in ended.stdout
+    assert "\nExperiments: train, train_bc, train_ppo, train_sac, train_td3\n" in ended.stdout
+    assert re.search(r"^  exploration_noise +0\.1 ", ended.stdout, re.MULTILINE)
     assert files_below(tmp_path) == []

@@ -43,7 +43,7 @@ def run(job):
         tell("stopped" if stop.asked else "finished")
         stop.leave()
 
-module = types.ModuleType("run_algorithm.experiments.train_jaxrl")
+module = types.ModuleType("run_algorithm.experiments.train")
 module.run = run
 sys.modules[module.__name__] = module
 """

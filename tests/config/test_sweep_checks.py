@@ -103,13 +103,15 @@ REFUSED: list[tuple[str, list[str], str]] = [
     (
         TRAIN,
         ["experiment.algo=td3,probes.quadratic", "+experiment.algo_config.wdth=3"],
-        "experiment.algo_config={wdth:3}: read by an algo given as a dotted path only",
+        "experiment.algo_config.wdth=3: is read by an algorithm of your own only, given as a dotted path",
     ),
     (
         TRAIN,
         ["experiment.algo=probes.quadratic", "random_seed=1,2", "+experiment.algo_config.wdth=3"],
         "experiment.algo_config.wdth=3: is not a setting here",
     ),
+    (TRAIN, ["algorithm=probes.quadratic", "random_seed=1,2", "+wdth=3"], "wdth=3: is not a setting here"),
+    (TRAIN, ["env=docs.examples.my_environment.make,docs.examples.my_environment.mak"], "env=docs.examples.my_env"),
 ]
 
 
@@ -154,7 +156,7 @@ def test_members_whose_names_are_taken_by_other_runs_are_found_beforehand(
     assert run_entry_point(TRAIN, [*arguments, "use_wandb=false", "experiment.log_interval=7"]) == 0
     assert run_entry_point(TRAIN, [*arguments, "experiment.algo=sac"]) == 2
     err = capsys.readouterr().err
-    assert err.startswith("run_name=mine_1: there is such a run, and its config differs in experiment.algo;")
+    assert err.startswith("run_name=mine_1: there is such a run, and its config differs in experiment.algo, ")
     assert err.endswith("(member 1 of the sweep)\n")
     assert run_entry_point(TRAIN, ["-m", "run_name=mine", "experiment.max_steps=2e4,2.5e4"]) == 2
     assert "can only become longer" in capsys.readouterr().err
@@ -222,6 +224,11 @@ def test_a_results_directory_may_have_an_apostrophe(
 
 def test_sweeps_of_members_that_hydras_sweeper_lists(jobs: list[Job]) -> None:
     assert run_entry_point(TRAIN, ["-m", "+hydra.sweeper.params={random_seed:'1,2'}", "experiment.algo=td3,sac"]) == 0
-    assert [(job.random_seed, job.settings.algo) for job in jobs] == [(1, "td3"), (1, "sac"), (2, "td3"), (2, "sac")]  # type: ignore[union-attr]
+    assert [(job.random_seed, job.settings.algorithm) for job in jobs] == [
+        (1, "td3"),
+        (1, "sac"),
+        (2, "td3"),
+        (2, "sac"),
+    ]  # type: ignore[union-attr]
     assert run_entry_point(TRAIN, ["-m", "experiment.seed=sort(3,1,2,reverse=true)"]) == 0
     assert [job.settings.seed for job in jobs[4:]] == [3, 2, 1]  # type: ignore[union-attr]

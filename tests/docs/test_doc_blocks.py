@@ -63,7 +63,9 @@ TESTED_ELSEWHERE = {
 }
 NOT_RUN = {
     "wandb": "needs a server: tests/tracking/test_wandb_server.py uploads to one of its own",
+    "tensorboard": "serves until it is ended: tests/tracking/test_local_trackers.py reads the files by its own reader",
     "make": "measures for most of an hour: tests/test_benchmarks.py runs the workloads",
+    "source": "sets up a shell: tests/cli/test_completion.py does it in a real one",
 }
 """Programs whose commands are only read."""
 SLOW = ("docs/gallery.md", "docs/host_environments.md")

@@ -15,14 +15,18 @@ from omegaconf import OmegaConf
 from eval_policy import interpolation
 from eval_policy.experiments.landscape_slice import RADII
 from landscapes import run_names
-from landscapes.algorithms import ppo, sac, td3
-from landscapes.config.compose import CONF
-from landscapes.config.schemas import EXPERIMENTS, TrainJaxrl, TrainPpo
+from landscapes.algorithms import ppo, sac, td3, vpg
+from landscapes.config.compose import CONF, compose_job, compose_sweep, hydra_loader, load
+from landscapes.config.kinds import KINDS as EXPERIMENTS
+from landscapes.config.launch import run_entry_point
+from landscapes.config.published import KEYS, Spelled
+from landscapes.config.tables import rewritten
 from landscapes.experience import rollout
 from landscapes.figures.gallery import KINDS
 from landscapes.machine import xla_flags
+from landscapes.settings.algorithms import ALGORITHMS
 from landscapes.studies import measurement, neighborhood
-from landscapes.tracking import trackers, wandb_runs
+from landscapes.tracking import wandb_login, wandb_runs, wandb_tracker
 from run_algorithm import train
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -61,7 +65,7 @@ def told(text: str, experiment: str) -> dict[str, str]:
         group = keys[0].rpartition(".")[0]
         keys = [f"{group}{key}" if key.startswith(".") else key for key in keys]
         default = cells[1]
-        for other in re.findall(r"; `(\w+)`: (\S+)", default):
+        for other in re.findall(r"; `(\w+)`: ([^;]+)", default):
             if other[0] == experiment:
                 default = other[1]
         default = default.partition(";")[0].strip()
@@ -94,10 +98,16 @@ def flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     return found
 
 
+TRAININGS = "Training: experiment=train_td3, train_sac, train_ppo, train_vpg and train"
 SECTIONS = {
-    "train_jaxrl": ["experiment=train_jaxrl"],
-    "train_ppo": ["experiment=train_ppo"],
+    "train": [TRAININGS],
+    "train_td3": [TRAININGS, "experiment=train_td3"],
+    "train_sac": [TRAININGS, "experiment=train_sac"],
+    "train_ppo": [TRAININGS, "experiment=train_ppo"],
+    "train_vpg": [TRAININGS, "experiment=train_vpg"],
     "train_bc": ["experiment=train_bc"],
+    "neighborhood": ["experiment=neighborhood"],
+    "paths": ["experiment=paths"],
     "policy_variance": ["experiment=policy_variance"],
     "policy_interpolation_seed": ["experiment=policy_interpolation_seed and experiment=policy_interpolation"],
     "policy_interpolation": ["experiment=policy_interpolation_seed and experiment=policy_interpolation"],
@@ -109,15 +119,32 @@ SECTIONS = {
 
 
 def test_every_experiment_has_a_table() -> None:
-    assert set(SECTIONS) == {name for named in EXPERIMENTS.values() for name in named}
+    assert set(SECTIONS) == {path.stem for path in (CONF / "experiment").iterdir()}
+
+
+def test_the_tables_of_keys_are_written_from_the_settings() -> None:
+    page = (DOCS / "command_line.md").read_text(encoding="utf-8")
+    written = {"neighborhood", "paths", *(f"train_{algorithm}" for algorithm in ALGORITHMS)}
+    assert set(re.findall("<!-- keys of (.*) -->", page)) == written
+    assert rewritten(page) == page, "run python -m landscapes.config.tables docs/command_line.md"
+
+
+def defaults(experiment: str) -> dict[str, Any]:
+    """Its keys and what they are unless they are set, as composed; those of an algorithm are of its `Config`."""
+    entry_point = next(
+        name for name, kinds in EXPERIMENTS.items() if experiment in kinds or experiment.startswith(tuple(kinds))
+    )
+    with hydra_loader(entry_point) as loader:
+        own = load(loader, entry_point, Spelled([f"experiment={experiment}"])).experiment
+    values = OmegaConf.to_container(own, resolve=False)
+    assert isinstance(values, dict)
+    return flat({str(key): value for key, value in values.items() if key != "kind"})
 
 
 @pytest.mark.parametrize("experiment", SECTIONS)
 def test_tables_of_defaults_are_those_of_conf(experiment: str) -> None:
     found = told("\n".join(map(section, SECTIONS[experiment])), experiment)
-    loaded = OmegaConf.to_container(OmegaConf.load(CONF / "experiment" / f"{experiment}.yaml"), resolve=False)
-    assert isinstance(loaded, dict)
-    for key, value in flat(loaded).items():
+    for key, value in defaults(experiment).items():
         assert key in found, f"{key} is in no table"
         assert same(found[key], value), f"{key}: the page says {found[key]}, conf/ has {value}"
 
@@ -137,33 +164,54 @@ def test_no_table_has_a_key_that_is_not_there() -> None:
     for experiment, headings in SECTIONS.items():
         there = set()
         for sharing in (other for other, others in SECTIONS.items() if others == headings):
-            loaded = OmegaConf.to_container(OmegaConf.load(CONF / "experiment" / f"{sharing}.yaml"), resolve=False)
-            assert isinstance(loaded, dict)
-            there |= set(flat(loaded))
+            there |= set(defaults(sharing))
         assert set(told("\n".join(map(section, headings)), experiment)) <= there
 
 
 # Names
 
 
-def test_the_table_of_spellings_is_that_of_the_schemas() -> None:
-    table = {keys: inside.strip("`") for keys, inside in rows(section("Two spellings")) if inside != "inside"}
-    found = {re.sub(r"`| \(PPO\)", "", key): inside for keys, inside in table.items() for key in keys.split(", ")}
-    assert found.pop("algo=ddpg") == "td3"
-    names = {**TrainJaxrl.inner_names, **TrainPpo.inner_names}
-    differ = {
-        published: inner
-        for by_published in names.values()
-        for published, inner in by_published.items()
-        if published.rpartition(".")[2] != inner
-    }
-    assert found == differ
+def test_the_table_of_spellings_is_the_one_that_is_read() -> None:
+    heads, *table = ([cell.strip("`") for cell in cells] for cells in rows(section("The published spelling")))
+    assert heads == ["today", "published, TD3", "published, SAC", "published, PPO"]
+    for column, experiment in enumerate(("train_td3", "train_sac", "train_ppo"), start=1):
+        assert {cells[column]: cells[0] for cells in table if cells[column]} == KEYS[experiment]
+    assert KEYS["train"].items() <= KEYS["train_td3"].items()
+
+
+def test_what_is_wanted_is_typed_shorter_than_before() -> None:
+    page = (DOCS / "command_line.md").read_text(encoding="utf-8")
+    (table,) = re.findall(r"^\| you want \| today \| before \|$\n(?:^\|.*\n)+", page, re.MULTILINE)
+    assert all(len(line) < 100 for line in table.splitlines())
+    wishes = rows(table)[1:]
+    assert len(wishes) == 10
+    for wish, *both in wishes:
+        today, before = (cell.strip("`").split() for cell in both)
+        compose = compose_sweep if "-m" in today else lambda entry_point, words: [compose_job(entry_point, words)]
+        now, then, plain = (
+            [job.resolved for job in compose("run_algorithm", [word for word in words if word != "-m"])]
+            for words in (today, before, [])
+        )
+        assert now == then != plain, wish
+        assert len(both[0]) < len(both[1]), wish
+
+
+def test_errors_are_as_the_page_says(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = re.findall(r"^    (\S+): .*$", section("Errors and exit codes"), re.MULTILINE)
+    told = re.findall(r"^    (\S+: .*)$", section("Errors and exit codes"), re.MULTILINE)
+    assert len(told) == len(lines) >= 5
+    for typed, line in zip(lines, told, strict=True):
+        if "2001" in typed:  # of a run that is there
+            continue
+        own = ["experiment.run_name=calm"] if "ckpt" in typed else []
+        assert run_entry_point("eval_policy" if own else "run_algorithm", [*own, typed]) == 2
+        assert capsys.readouterr().err == f"{line}\n"
 
 
 def test_the_table_of_kinds_has_every_kind() -> None:
     kinds = {cells[0].strip("`") for cells in rows((DOCS / "neighborhoods.md").read_text()) if len(cells) == 4}
-    updates = {name for module in (td3, sac, ppo) for name in re.findall(r'"(\w+)": UpdateKind', source(module))}
-    assert updates and kinds - {"noise_type"} == {*neighborhood.GENERIC_KINDS, *updates}
+    updates = {name for module in (td3, sac, ppo, vpg) for name in re.findall(r'"(\w+)": UpdateKind', source(module))}
+    assert updates and kinds - {"noise_type"} == {*neighborhood.GENERIC_KINDS, neighborhood.STEPS_KIND, *updates}
 
 
 def source(module: Any) -> str:
@@ -198,8 +246,8 @@ SAYS = [
     ("command_line.md", r"never more than (\d+) policies together", interpolation.MAX_POLICIES),
     ("files.md", r"A segment has at most ([\d ]+) rows", train.ROWS_PER_SEGMENT),
     ("files.md", r"at most (\d+) characters", run_names._LONGEST),
-    ("command_line.md", r"does not answer within (\d+) s at the start", trackers._ANSWER_SECONDS),
-    ("command_line.md", r"at the end it waits for at most (\d+) s", trackers._FINISH_SECONDS),
+    ("command_line.md", r"does not answer within (\d+) s at the start", wandb_login._ANSWER_SECONDS),
+    ("command_line.md", r"at the end it waits for at most (\d+) s", wandb_tracker._FINISH_SECONDS),
     ("command_line.md", r"no answer within (\d+) s is one line more", wandb_runs.ASK_SECONDS),
     ("command_line.md", r"null: `random` ([\d.]+), `update`", RADII["random"]),
     ("command_line.md", r"`update` ([\d.]+), `policies`", RADII["update"]),

@@ -14,6 +14,7 @@ from doc_blocks import PAGES, blocks, name_of
 from improve_ltp.walk import num_measurements
 from landscapes.config.compose import compose_job, compose_sweep
 from landscapes.config.job import Job
+from landscapes.config.kinds import Settings
 from landscapes.config.schemas import (
     LandscapeSlice,
     PolicyInterpolation,
@@ -21,9 +22,8 @@ from landscapes.config.schemas import (
     PolicyVariance,
     RejectLtp,
     TrainBc,
-    TrainJaxrl,
-    TrainPpo,
 )
+from landscapes.config.training import Training
 
 UPDATES = 250.0
 """Of one seed, a second: TD3, SAC, and cloning, whose updates are less work."""
@@ -38,7 +38,7 @@ SAID = {
     ("README.md", "run_name=hopper"): "in half an hour to an hour",
     ("README.md", "experiment.remeasure_incumbent=true"): "in up to twenty minutes",
     ("README.md", "experiment.algo=ddpg"): "days of work for a laptop",
-    ("docs/command_line.md", "experiment.algo=sac"): "more than an hour on two cores",
+    ("docs/command_line.md", "experiment=train_sac"): "more than an hour on two cores",
     ("docs/command_line.md", "--multirun"): "These are cluster-sized",
     ("docs/host_environments.md", "run_name=biped"): "of this page take hours on two cores",
     ("docs/host_environments.md", "run_name=breakout"): "Breakout days",
@@ -49,13 +49,14 @@ SAID = {
 
 def seconds(job: Job) -> float:
     """At most, compiling apart."""
-    s = job.settings
+    s: Settings = job.settings
     match s:
-        case TrainJaxrl():
-            evaluations = s.max_steps / s.eval_interval * s.eval_episodes * s.eval_episode_length
-            return s.num_seeds * (s.max_steps * s.updates_per_step / UPDATES + evaluations / STEPS)
-        case TrainPpo():
-            return s.num_seeds * s.total_timesteps / PPO_STEPS
+        case Training() if s.algorithm == "ppo":
+            return s.num_seeds * s.steps / PPO_STEPS
+        case Training():
+            evaluations = s.steps / (s.eval_interval or s.steps / 20) * s.eval_episodes * s.eval_episode_length
+            updates = s.steps * s.settings.get("updates_per_step", 1)
+            return s.num_seeds * (updates / UPDATES + evaluations / STEPS)
         case TrainBc():
             evaluations = s.max_steps / s.eval_interval * s.eval_episodes * s.eval_episode_length
             return s.num_seeds * (s.max_steps / UPDATES + evaluations / STEPS)

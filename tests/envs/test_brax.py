@@ -88,7 +88,7 @@ def test_states_keep_structure_shape_and_dtype(hopper):
 
 
 def test_what_does_not_exist_is_one_line():
-    with pytest.raises(UserError, match=r"env_name=walker: must be one of .*did you mean walker2d\?"):
+    with pytest.raises(UserError, match=r"env=walker: must be one of .*did you mean walker2d\?"):
         make_environment("walker", "spring")
     with pytest.raises(UserError, match=r"experiment\.backend=fast: must be one of positional, spring, generalized"):
         make_environment("hopper", "fast")

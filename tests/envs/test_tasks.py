@@ -85,7 +85,7 @@ def brax_swimmer():
     return brax.build("swimmer", "generalized")
 
 
-@pytest.mark.parametrize("key, more", [("env_name", []), ("env_id", ["experiment=train_ppo"])])
+@pytest.mark.parametrize("key, more", [("env", []), ("env_name", []), ("env_id", ["experiment=train_ppo"])])
 def test_a_pair_that_is_not_there_is_refused_before_anything(key: str, more: list[str], capsys, tmp_path: Path) -> None:
     mistakes = {
         (f"experiment.{key}=swimmer", "experiment.backend=spring"): "experiment.backend=spring: swimmer has only",

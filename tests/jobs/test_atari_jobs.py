@@ -14,19 +14,19 @@ from tests.jobs.test_resume import Killed, contents, end_at, kill, train
 
 TRAIN = [
     "experiment=train_ppo",
-    "experiment.env_id=ALE/Breakout-v5",
-    "+experiment.env_options.life_loss=true",
-    "experiment.num_envs=8",
-    "experiment.num_steps=2",
-    "experiment.num_minibatches=2",
-    "experiment.update_epochs=1",
-    "experiment.total_timesteps=64",
-    "experiment.num_seeds=2",
-    "experiment.agent_num_logs=2",
-    "experiment.eval_interval=64",
-    "experiment.eval_episodes=1",
-    "experiment.eval_episode_length=6",
-    "experiment.reset_interval=40",
+    "env=ALE/Breakout-v5",
+    "+env_options.life_loss=true",
+    "num_envs=8",
+    "unroll_length=2",
+    "num_minibatches=2",
+    "num_epochs=1",
+    "steps=64",
+    "num_seeds=2",
+    "checkpoints=2",
+    "eval_interval=64",
+    "eval_episodes=1",
+    "eval_episode_length=6",
+    "episode_length=40",
 ]
 LAST = 48
 SAMPLES = ["experiment.eval_episodes=3", "experiment.episode_length=6"]

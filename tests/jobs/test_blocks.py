@@ -52,7 +52,8 @@ def measured(
             raise Stop
 
     measure, state = study
-    return blocks.measure_by_blocks(measure, KEY, state, AMOUNT, progress, waiting, interval, first, count), told
+    samples = blocks.Samples(KEY, state, AMOUNT, count, first)
+    return blocks.measure_by_blocks(measure, samples, progress, waiting, interval), told
 
 
 @pytest.mark.parametrize("first, count", [(0, NUM_SAMPLES), (16, 20)])

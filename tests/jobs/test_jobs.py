@@ -154,6 +154,7 @@ def test_a_run_folder_is_whole(trained: Path, name: str) -> None:
         ("td", {"actor_loss", "critic_loss", "q1", "q2", "actor_grad_norm", "critic_grad_norm"}),
         ("sa", {"actor_loss", "critic_loss", "entropy", "temperature", "temperature_loss", "actor_grad_norm"}),
         ("pp", {"policy_loss", "value_loss", "entropy", "approx_kl", "clip_fraction", "grad_norm", "learning_rate"}),
+        ("pp", {f"{whose}_grad_norm{what}" for whose in ("actor", "critic") for what in ("", "_var", "_cv")}),
     ],
 )
 def test_every_loss_term_is_stored_for_every_seed(trained: Path, name: str, metrics: set[str]) -> None:

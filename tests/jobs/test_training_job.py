@@ -8,8 +8,11 @@ import numpy as np
 import pytest
 
 from landscapes import console, storage, training
+from landscapes.config.compose import compose_job
 from landscapes.config.launch import run_entry_point
-from run_algorithm.schedule import off_policy_schedule, on_policy_schedule
+from landscapes.config.training import Training
+from landscapes.errors import UserError
+from run_algorithm.schedule import Schedule, make_schedule
 
 TINY = [
     "experiment.env_name=tests.support.probes.line",
@@ -22,29 +25,64 @@ TINY = [
 ]
 
 
+def schedule_of(arguments: str, env_steps: int = 1) -> Schedule:
+    """Of the training that those arguments ask for."""
+    settings = compose_job("run_algorithm", arguments.split()).settings
+    assert isinstance(settings, Training)
+    return make_schedule(env_steps, settings)
+
+
 def test_checkpoints_lie_at_the_published_steps() -> None:
     published = [50_000 + 100_000 * i for i in range(10)]
-    schedule = off_policy_schedule(1, 1_000_000, 10_000, 1000, published, 2, 1)
+    schedule = schedule_of("experiment.eval_interval=10000 experiment.agent_num_logs=1")
     assert sorted(schedule.checkpoints) == published
     assert schedule.total == 1_000_000
-    again = off_policy_schedule(1, 60, 20, 20, [10, 50], 2, 8)
+    again = schedule_of("steps=60 learning_starts=10 eval_interval=20 checkpoints=[10,50] checkpoint_burst=8")
     assert sorted(again.checkpoints) == [10, 12, 14, 16, 18, 20, 22, 24, 50, 52, 54, 56, 58, 60]
+    assert schedule_of("checkpoint=false").checkpoints == set()
+
+
+def test_checkpoints_given_as_a_number_lie_evenly() -> None:
+    evenly = schedule_of("steps=1e5 checkpoints=4")
+    assert sorted(evenly.checkpoints) == [25_000, 50_000, 75_000, 100_000]
+    for none in ("checkpoints=0", "checkpoints=[]", "checkpoints=4 checkpoint=false"):
+        assert schedule_of(f"steps=1e5 {none}").checkpoints == set()
+
+
+def test_lists_of_checkpoints_are_for_every_algorithm() -> None:
+    schedule = schedule_of("experiment=train_ppo steps=1e6 checkpoints=[40000,500000] log_interval=70000", 2048 * 16)
+    assert (schedule.total, schedule.log_interval) == (30, 2)
+    assert schedule.checkpoints == {40_000 // 32_768, 500_000 // 32_768}
+
+
+def test_a_training_takes_one_iteration_at_least_and_fewer_than_2_to_the_32() -> None:
+    own = "algorithm=my.own.make checkpoint=false steps"
+    with pytest.raises(
+        UserError, match=r"^experiment.steps=9: must be at least one iteration of the algorithm, .* 10$"
+    ):
+        schedule_of(f"{own}=9", 10)
+    assert schedule_of(f"{own}=10", 10).total == 1
+    with pytest.raises(UserError, match=r"^experiment.steps=4294967296: must be less than 2\^32 iterations"):
+        schedule_of(f"{own}={2**32}")
+    assert schedule_of(f"{own}={2**32}", 2).total == 2**31
 
 
 def test_checkpoints_of_ppo_have_the_published_names() -> None:
-    schedule = on_policy_schedule(60_000_000, 2048 * 16, None, 10)
+    schedule = schedule_of("experiment=train_ppo experiment.agent_num_logs=10", 2048 * 16)
+    assert len(schedule.evaluations) == 21 and schedule.log_interval == 1
     assert schedule.total == 1831
     names = [5963776, 11960320, 17956864, 23953408, 29949952, 35946496, 41943040, 47939584, 53936128, 59932672]
     assert sorted(i * schedule.env_steps for i in schedule.checkpoints) == names
 
 
 def test_fewer_updates_than_checkpoints_store_before_each() -> None:
-    assert on_policy_schedule(96, 32, None, 10).checkpoints == {0, 1, 2}
-    assert on_policy_schedule(96, 32, None, 0).checkpoints == set()
+    small = "experiment=train_ppo total_timesteps=96 num_envs=4 num_steps=8"
+    assert schedule_of(f"{small} agent_num_logs=10", 32).checkpoints == {0, 1, 2}
+    assert schedule_of(f"{small} checkpoint=false", 32).checkpoints == set()
 
 
 def test_the_host_stops_where_something_is_due_and_nowhere_else() -> None:
-    schedule = off_policy_schedule(1, 100, 40, 30, [50], 2, 1)
+    schedule = schedule_of("steps=100 learning_starts=10 eval_interval=40 log_interval=30 checkpoints=[50]")
     stops, done = [], 0
     while done < schedule.total:
         done = schedule.next_stop(done)
@@ -53,13 +91,15 @@ def test_the_host_stops_where_something_is_due_and_nowhere_else() -> None:
 
 
 def test_an_iteration_of_several_steps_is_stored_where_a_moment_falls_in_it() -> None:
-    schedule = off_policy_schedule(10, 105, 40, 1, [50, 55, 200], 2, 1)
+    own = "algorithm=my.own.make steps=105 eval_interval=40 log_interval=1 checkpoints=[50,55,200]"
+    schedule = schedule_of(own, 10)
     assert (schedule.total, schedule.checkpoints, schedule.log_interval) == (10, {5}, 1)
     assert schedule.evaluations == {0, 4, 8, 10}
 
 
 def test_a_schedule_takes_no_room_however_long_the_run() -> None:
-    schedule = off_policy_schedule(1, 4 * 10**9, 2, 10**9, [10, 2**31], 5, 2)
+    often = "eval_interval=2 log_interval=1e9 checkpoints=[10,2147483648]"
+    schedule = schedule_of(f"steps=4e9 {often} checkpoint_spacing=5 checkpoint_burst=2")
     assert len(schedule.evaluations) == 2 * 10**9 + 1
     assert [*schedule.checkpoints] == [10, 15, 2**31, 2**31 + 5]
     assert 3 * 10**9 in schedule.evaluations and 3 * 10**9 + 1 not in schedule.evaluations

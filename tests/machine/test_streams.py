@@ -72,7 +72,7 @@ def run(job):
         os.write(1, b"from a library")
         file.write(str(file.fileno() > 2))
 
-module = types.ModuleType("run_algorithm.experiments.train_jaxrl")
+module = types.ModuleType("run_algorithm.experiments.train")
 module.run = run
 sys.modules[module.__name__] = module
 """

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from landscapes.networks.actor_critic import make_actor_critic, network_for
+from landscapes.settings.algorithms.ppo import Config
 from landscapes.spaces import Box, Discrete, Space, Spaces
 
 SCREEN = Box((84, 84, 4), 0.0, 255.0, "uint8")
@@ -15,7 +16,7 @@ SCREEN = Box((84, 84, 4), 0.0, 255.0, "uint8")
 
 def test_the_network_for_screens_is_the_published_one() -> None:
     """Mnih et al. (2015) up to 512 units, and a head each."""
-    networks = make_actor_critic(network_for(SCREEN), (), Spaces(SCREEN, Discrete(4)))
+    networks = make_actor_critic(network_for(SCREEN), Config(), Spaces(SCREEN, Discrete(4)))
     policy, critic = networks.init(jax.random.key(0))
     convolutions = (8 * 8 * 4 + 1) * 32 + (4 * 4 * 32 + 1) * 64 + (3 * 3 * 64 + 1) * 64
     assert sum(x.size for x in jax.tree.leaves(policy)) == convolutions + (3136 + 1) * 512 + (512 + 1) * 4
@@ -32,7 +33,7 @@ def test_the_network_for_screens_is_the_published_one() -> None:
 
 
 def test_both_losses_move_what_is_shared() -> None:
-    networks = make_actor_critic("nature", (), Spaces(SCREEN, Discrete(4)))
+    networks = make_actor_critic("nature", Config(), Spaces(SCREEN, Discrete(4)))
     policy, critic = networks.init(jax.random.key(0))
     picture = jax.random.randint(jax.random.key(1), SCREEN.shape, 0, 256).astype(jnp.uint8)
 
@@ -57,4 +58,4 @@ def test_the_network_follows_the_observation(observation: Box, network: str) -> 
 )
 def test_what_does_not_fit_is_refused(network: str, action: Space, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        make_actor_critic(network, (8,), Spaces(SCREEN, action))
+        make_actor_critic(network, Config(hidden_dims=[8]), Spaces(SCREEN, action))

@@ -149,6 +149,31 @@ def test_clipped_surrogate_by_hand():
     assert_allclose(slope, [0.0, -1.0, 1.0, 0.0])
 
 
+def test_policy_gradient_loss_by_hand():
+    log_prob, weights = jnp.array([-1.0, -2.0]), jnp.array([3.0, -0.5])
+    assert losses.policy_gradient_loss(log_prob, weights) == -(-3.0 + 1.0) / 2
+    slope = jax.grad(losses.policy_gradient_loss)(log_prob, weights)
+    assert_allclose(slope, [-1.5, 0.25])  # -ψ / B: each row by its own weight
+
+
+@pytest.mark.parametrize("loss", ["policy gradient", "surrogate"])
+def test_normalised_weights_keep_their_gradient(loss):
+    """An outer product of ratios and weights would have the mean of the weights, 0, times the mean gradient: none."""
+    weights = jnp.array([-1.5, -0.5, 0.5, 1.5])
+    if loss == "policy gradient":
+        slope = jax.grad(losses.policy_gradient_loss)(jnp.zeros(4), weights)
+    else:
+        slope = jax.grad(lambda x: losses.clipped_surrogate_loss(jnp.exp(x), weights, 0.2))(jnp.zeros(4))
+    assert_allclose(slope, -weights / 4)
+
+
+def test_ratio_metrics_by_hand():
+    found = losses.ratio_metrics(jnp.log(jnp.array([1.0, 1.5, 0.9, 0.5])), 0.2)
+    expected = np.mean([rho - 1 - np.log(rho) for rho in (1.0, 1.5, 0.9, 0.5)])
+    assert_allclose(found["approx_kl"], expected, rtol=1e-5)
+    assert found["clip_fraction"] == 0.5
+
+
 def test_value_losses_by_hand():
     values, targets = jnp.array([1.0, 3.0]), jnp.array([0.0, 5.0])
     assert losses.value_loss(values, targets) == 0.5 * (1.0 + 4.0) / 2
@@ -168,6 +193,7 @@ NEITHER = np.zeros(4, bool)
         (losses.td_target, (B, NEITHER, B), (0.9,)),
         (losses.generalized_advantages, (B, B, B, NEITHER, NEITHER), (0.9, 0.9)),
         (losses.clipped_surrogate_loss, (B, B), (0.2,)),
+        (losses.policy_gradient_loss, (B, B), ()),
         (losses.value_loss, (B, B), ()),
         (losses.clipped_value_loss, (B, B, B), (0.2,)),
         (losses.gaussian_log_prob, (B, B, B), ()),

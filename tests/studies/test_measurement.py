@@ -90,9 +90,8 @@ def test_one_that_was_stopped_looks_where_it_would_have(tmp_path: Any) -> None:
 
         waiting = storage.Unfinished(tmp_path, {"of": "this test"})
         looks = Looks((10, 30, 50, 70, 90), enough)
-        return blocks.measure_by_blocks(
-            measure, KEY, state, AMOUNT, progress, waiting, 60.0, first=0, count=NUM_SAMPLES, looks=looks
-        )
+        samples = blocks.Samples(KEY, state, AMOUNT, NUM_SAMPLES, looks=looks)
+        return blocks.measure_by_blocks(measure, samples, progress, waiting, 60.0)
 
     with pytest.raises(KeyboardInterrupt):
         go(32)

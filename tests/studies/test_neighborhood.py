@@ -115,6 +115,45 @@ def test_when_an_amount_is_the_learning_rate(kind, amount, expected):
     assert neighborhood.amount_sets_rate(quadratic(bowl())[0], kind, amount) is expected
 
 
+# --- several updates on one batch
+
+
+def stepped(num_steps: float, env: Environment | None = None, num_samples: int = 20, **settings: Any) -> np.ndarray:
+    """θ after so many updates on one batch each, on the bowl with one axis."""
+    returns = purd(env or bowl(num_axes=1), "policy_steps", num_steps, num_samples=num_samples, **settings).returns
+    return np.sqrt(-returns.astype(float))
+
+
+def test_several_updates_of_a_quadratic_are_distributed_as_they_must_be():
+    # Towards one x̄: θ_k - x̄ = (1 - rate)^k (θ - x̄), so θ_k ~ N(mean + left (θ - mean), (1 - left)² std² / 4).
+    result = purd(bowl(num_axes=3), "policy_steps", 5.0, num_samples=2000)
+    left = 0.9**5
+    assert_distributed(result.returns, centre=0.1 + left * 0.1, scale=(1.0 - left) * 0.5, num_axes=3)
+
+
+def test_a_sample_has_the_same_batch_whatever_the_number_of_updates():
+    start, one, four = (stepped(k, start=0.9) for k in (0.0, 1.0, 4.0))
+    assert_allclose(start, 0.9, rtol=1e-6)  # the policy itself
+    assert len(np.unique(one)) == 20
+    batch_mean = 0.9 - (0.9 - one) / 0.1
+    assert_allclose(four, batch_mean + 0.9**4 * (0.9 - batch_mean), rtol=1e-4)
+
+
+def test_one_of_several_updates_is_the_one_update():
+    expected = purd(bowl(num_axes=1), "quadratic_label", 0.0).returns  # the run's own rate
+    assert_array_equal(purd(bowl(num_axes=1), "policy_steps", 1.0).returns, expected)
+
+
+@pytest.mark.parametrize("amount", [None, 0.5, 100_001, 1e30])
+def test_what_is_no_number_of_updates_is_refused(amount):
+    agent, _ = quadratic(bowl())
+    with pytest.raises(UserError, match="must be a whole number of updates, from 0 to 100000"):
+        neighborhood.check_amounts(agent, "policy_steps", [1, amount], "experiment.noise_amounts")
+    neighborhood.check_amounts(agent, "policy_steps", [0, 1, 4.0, 20], "experiment.noise_amounts")
+    assert neighborhood.amount_sets_rate(agent, "policy_steps", 4) is False
+    assert neighborhood.is_update(agent, "policy_steps") and not neighborhood.is_update(agent, "action")
+
+
 # --- common random numbers
 
 
@@ -275,7 +314,7 @@ def test_the_ten_episodes_may_be_spread_over_batches():
     assert_allclose(found.returns, expected.returns, rtol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["td3", "sac", "ppo"])
+@pytest.mark.parametrize("name", ["td3", "sac", "ppo", "vpg"])
 def test_published_names_of_updates(name):
     kinds = make_agent(name, {}, line()).update_kinds
     if name == "td3":
@@ -283,7 +322,8 @@ def test_published_names_of_updates(name):
         assert kinds["td3_optimization"].amount == "learning_rate"
         assert (kinds["td3_opt_with_action"].episodes, kinds["td3_opt_with_action"].action_noise) == (10, 0.1)
     else:
-        assert set(kinds) == {f"{name}_optimization"} and kinds[f"{name}_optimization"].amount == "label"
+        amount = "learning_rate" if name == "vpg" else "label"
+        assert set(kinds) == {f"{name}_optimization"} and kinds[f"{name}_optimization"].amount == amount
 
 
 # --- real algorithms
@@ -291,7 +331,7 @@ def test_published_names_of_updates(name):
 
 @pytest.mark.parametrize(
     "name, amount",
-    [("td3", 0.03), ("ppo", 0.0)],
+    [("td3", 0.03), ("ppo", 0.0), ("vpg", 0.05)],
 )
 def test_a_sample_is_the_update_that_training_makes(name, amount):
     """`sample_batch`, one `policy_update` from the state's own moments, one roll-out from the fixed start, by hand."""
@@ -300,6 +340,7 @@ def test_a_sample_is_the_update_that_training_makes(name, amount):
     settings: dict[str, dict[str, Any]] = {
         "td3": small | {"actor_batch_size": 4, "critic_batch_size": 4, "learning_starts": 4, "replay_capacity": 16},
         "ppo": small | {"num_envs": 2, "unroll_length": 4, "total_timesteps": 400, "learning_rate": 0.05},
+        "vpg": small | {"num_envs": 2, "unroll_length": 4, "actor_final_scale": 1.0},
     }
     algorithm = make_agent(name, settings[name], env)
     state = jax.jit(algorithm.init)(jax.random.key(0))
@@ -313,7 +354,7 @@ def test_a_sample_is_the_update_that_training_makes(name, amount):
     def updated(key: Any, learner: Any, rate: Any) -> Any:
         key_batch, key_update = jax.random.split(key)
         batch = algorithm.sample_batch(key_batch, state._replace(learner=learner))
-        rate = rate if name == "td3" else None
+        rate = None if name == "ppo" else rate
         return algorithm.policy_update(key_update, learner, batch, rate)[0]
 
     for i in range(2):

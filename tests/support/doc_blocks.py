@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from landscapes.cli import table
+from landscapes.config.compose import member_spelling
 from landscapes.config.launch import run_entry_point
 from landscapes.types import Environment
 from tests.support import shown
@@ -45,7 +47,10 @@ class Command(NamedTuple):
 
     @property
     def module(self) -> str | None:
-        """What Python runs: `-m MODULE`, or the `main.py` of the folder; None for another program."""
+        """What Python runs: that of `landscapes COMMAND`, `-m MODULE`, or the `main.py` of the folder; None for another
+        program."""
+        if self.program == "landscapes":
+            return self._ours.module
         if self.program != "python":
             return None
         return self.arguments[1] if self.arguments[0] == "-m" else self.folder
@@ -53,7 +58,15 @@ class Command(NamedTuple):
     @property
     def settings(self) -> list[str]:
         """What Python hands to it."""
+        if self.program == "landscapes":
+            return self._ours.arguments(self.arguments[1:])
         return self.arguments[2 if self.arguments[0] == "-m" else 1 :]
+
+    @property
+    def _ours(self) -> table.Command:
+        found = table.find(self.arguments[0])
+        assert found is not None, f"no such command: {self}"
+        return found
 
     def __str__(self) -> str:
         return shlex.join([self.program, *self.arguments])
@@ -65,7 +78,7 @@ _STAND_INS = "\n".join(
         "cd() { here=$1; }",
         *(
             f"{name}() {{ printf '%s\\0' \"$here\" {name} \"$@\" '--end--'; }}"
-            for name in ("python", "make", "source", "wandb", "scancel")
+            for name in ("python", "pip", "landscapes", "make", "source", "wandb", "tensorboard", "scancel")
         ),
         "",
     ]
@@ -103,32 +116,20 @@ def smaller(text: str) -> str:
     return re.sub(r"(?<![\d.])\d{5,}", lambda m: str(int(m[0]) * 3 // 10_000), text)
 
 
+_TRAINING = ["steps=60", "num_seeds=4", "eval_episodes=2", "eval_episode_length=10"]
+_OFF_POLICY = [*_TRAINING, "learning_starts=10", "hidden_dims=[8,8]"]
 SMALLEST = {
-    "run_algorithm": [
-        "max_steps=60",
-        "start_training=10",
-        "num_seeds=4",
-        "eval_episodes=2",
-        "eval_episode_length=10",
-        "ddpg_config.hidden_dims=[8,8]",
-        "sac_config.hidden_dims=[8,8]",
-    ],
+    "run_algorithm": _OFF_POLICY,
+    "train_td3": _OFF_POLICY,
+    "train_sac": _OFF_POLICY,
+    "train_ppo": [*_TRAINING, "num_envs=4", "unroll_length=5", "hidden_dims=[8,8]"],
+    "train": _TRAINING,
     "eval_policy": ["eval_episodes=4", "episode_length=10"],
+    "neighborhood": ["num_samples=4", "episode_length=10"],
+    "paths": ["num_points=3", "num_purd_samples=2", "episode_length=10"],
     "landscape_slice": ["num_x=3", "num_samples=2", "episode_length=10"],
     "policy_interpolation_seed": ["num_points=3", "num_purd_samples=2", "episode_length=10"],
     "policy_interpolation": ["num_points=3", "num_purd_samples=2", "episode_length=10"],
-    "train_ppo": [
-        "total_timesteps=32",
-        "num_envs=2",
-        "num_steps=8",
-        "num_minibatches=2",
-        "update_epochs=1",
-        "num_seeds=1",
-        "agent_num_logs=1",
-        "eval_episodes=1",
-        "eval_episode_length=10",
-        "reset_interval=10",
-    ],
     "train_bc": [
         "max_steps=1000",
         "num_seeds=2",
@@ -145,9 +146,17 @@ SMALLEST = {
 
 
 def small_settings(entry_point: str, settings: Sequence[str]) -> list[str]:
-    """What makes a command small enough to be run here."""
-    asked = (each.removeprefix("experiment=") for each in settings if each.startswith("experiment="))
-    return [f"experiment.{change}" for change in SMALLEST[next(asked, entry_point)]] + ["use_wandb=false"]
+    """What makes a command small enough to be run here, in the spelling of the command."""
+    given = dict(setting.partition("=")[::2] for setting in settings)
+    algorithm = next((given[key] for key in given if key.rpartition(".")[2] in ("algo", "algorithm")), None)
+    asked = given.get("experiment", entry_point)
+    if algorithm is not None:
+        asked = "train" if "." in algorithm else f"train_{algorithm.partition(',')[0].replace('ddpg', 'td3')}"
+    typed = member_spelling(entry_point, None if asked == entry_point else asked, list(given)).typed
+    changes = (change.partition("=")[::2] for change in SMALLEST[asked])
+    return [f"{typed.get(f'experiment.{key}', f'experiment.{key}')}={value}" for key, value in changes] + [
+        "use_wandb=false"
+    ]
 
 
 def run(module: str, settings: Sequence[str]) -> int:

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from landscapes.spaces import Box, Spaces
+from landscapes.spaces import Box, Discrete, Spaces
 from landscapes.training import make_agent
 from landscapes.types import (
     Agent,
@@ -162,6 +162,16 @@ def line(episode_length: int = 10, backend: str = "probe", limit: float = 3.0, n
         return jnp.append(position, 1.0), position[0], jnp.any(jnp.abs(position) >= limit)
 
     return _make("line", start, advance, (num_axes + 1, num_axes), episode_length)
+
+
+def choices(episode_length: int = 10) -> Environment:
+    """`line` on one axis with three choices: to the left, to stay, to the right."""
+    moved = line(episode_length, num_axes=1)
+
+    def step(state: ProbeState, action: jax.Array) -> tuple[ProbeState, TimeStep]:
+        return moved.step(state, (action.astype(jnp.float32) - 1.0)[None])
+
+    return moved._replace(name="choices", step=step, action=Discrete(3))
 
 
 def line_episode(

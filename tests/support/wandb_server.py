@@ -159,8 +159,8 @@ class WandbServer(http.server.ThreadingHTTPServer):
         return {"useArtifact": {"artifact": {"id": "1"}}}
 
     def _on_runs(self, variables: dict[str, Any]) -> dict[str, Any]:
-        wanted = json.loads(variables["filters"])["display_name"]
-        found = [r for r in self.runs.values() if (r.display_name, r.project) == (wanted, variables["project"])]
+        wanted = [each["display_name"] for each in json.loads(variables["filters"])["$or"]]
+        found = [r for r in self.runs.values() if r.display_name in wanted and r.project == variables["project"]]
         if not any(run.project == variables["project"] for run in self.runs.values()):
             return {"project": None}
         runs = {

@@ -20,7 +20,7 @@ from landscapes.config.launch import run_entry_point
 from landscapes.errors import UserError
 from landscapes.jobs.tracker import job_tracker
 from landscapes.machine.stopping import Stopped
-from landscapes.tracking import SilentTracker, Tracker, WandbTracker, make_tracker
+from landscapes.tracking import SilentTracker, Told, Tracker, WandbTracker, WandbWanted, Wanted, make_tracker
 
 BLOCK = 32 * 1024
 RECORD_HEADER = struct.Struct("<IHB")  # checksum, length, kind: 1 whole, 2 first, 3 middle, 4 last
@@ -47,20 +47,20 @@ def nobody_is_logged_in(monkeypatch, tmp_path):
     monkeypatch.setenv("NETRC", str(home / ".netrc"))
 
 
-def make(directory: Path, **changed: Any) -> Tracker:
-    arguments: dict[str, Any] = {
-        "use_wandb": True,
-        "mode": None,
-        "project": "return-landscapes",
-        "entity": None,
+CONFIG = {"env_name": "hopper", "ddpg_config": {"tau": 0.005}}
+
+
+def make(
+    directory: Path, use_wandb: bool = True, mode: str | None = None, per_seed: bool = False, **changed: Any
+) -> Tracker:
+    told: dict[str, Any] = {
         "name": "calm-hopper",
         "group": "sweep",
-        "config": {"env_name": "hopper", "ddpg_config": {"tau": 0.005}, "result_dir": directory},
-        "directory": directory,
-        "run_id": None,
+        "config": {**CONFIG, "result_dir": directory},
         "job_type": "train_jaxrl",
     }
-    return make_tracker(**{**arguments, **changed})
+    wandb = WandbWanted("return-landscapes", None, mode, per_seed) if use_wandb else None
+    return make_tracker(Wanted(wandb), Told(directory=directory, **{**told, **changed}))
 
 
 def records(file: Path) -> Iterator[Any]:
@@ -90,6 +90,10 @@ def records(file: Path) -> Iterator[Any]:
 def stored(directory: Path) -> list[Any]:
     """All records of the one run below `directory`; wandb's own process writes the last of them after `finish`."""
     (file,) = directory.glob("wandb/offline-run-*/run-*.wandb")
+    return finished(file)
+
+
+def finished(file: Path) -> list[Any]:
     for _ in range(1000):
         found = list(records(file))
         if any(record.HasField("exit") for record in found):
@@ -104,9 +108,13 @@ def key_of(item: Any) -> str:
 
 def rows(directory: Path) -> list[dict[str, Any]]:
     """What was logged, one mapping a row."""
+    return history(stored(directory))
+
+
+def history(found: list[Any]) -> list[dict[str, Any]]:
     return [
         {key_of(item): json.loads(item.value_json) for item in record.history.item}
-        for record in stored(directory)
+        for record in found
         if record.HasField("history")
     ]
 
@@ -157,7 +165,7 @@ def test_everything_wandb_writes_is_inside_the_run_folder(tmp_path):
     assert {path.name for path in directory.iterdir()} == {"wandb"}
     assert not [path for path in (directory / "wandb").iterdir() if path.is_symlink()]
     assert not list(directory.rglob("*.py"))
-    path = tracker.where.removeprefix("wandb sync ")
+    path = tracker.where["wandb"].removeprefix("wandb sync ")
     assert list(Path(path).glob("offline-run-*/run-*.wandb")), "the command shown to the user names wandb's folder"
 
 
@@ -192,7 +200,7 @@ def test_an_artifact_copies_small_files_and_refers_to_checkpoints(tmp_path):
 
 
 def test_large_files_are_never_copied(tmp_path, monkeypatch):
-    monkeypatch.setattr("landscapes.tracking.trackers._LARGEST_COPY", 10)
+    monkeypatch.setattr("landscapes.tracking.wandb_tracker._LARGEST_COPY", 10)
     directory = tmp_path / "run"
     directory.mkdir()
     (directory / "curves.h5").write_bytes(b"eleven bytes")
@@ -210,6 +218,97 @@ def test_several_runs_live_in_one_process(tmp_path):
         tracker.finish()
     assert trackers[0].run_id != trackers[1].run_id
     assert [rows(tmp_path / str(i))[0]["return"] for i in range(2)] == [0.0, 1.0]
+
+
+def test_each_seed_may_have_a_run_in_a_group_with_plain_names(tmp_path, capfd):
+    directory = tmp_path / "calm"
+    told: dict[str, Any] = {"name": "calm", "per_seed": True, "seeds": (0, 1)}
+    first = make(directory, **told)
+    first.log({"seed0/return": 1.0, "seed1/return": 2.0, "return/mean": 1.5}, step=10)
+    first.histogram("seed1/PURD", [1.0, 2.0], step=10)
+    first.summary({"best": 3.0})
+    first.finish(KeyboardInterrupt())
+    second = make(directory, **told, run_id=first.run_id)
+    second.log({"seed0/return": 5.0, "seed1/return": 6.0}, step=20)
+    (directory / "curves.h5").write_bytes(b"curves")
+    second.artifact("curves", "curves", [directory / "curves.h5"])
+    second.finish()
+    assert second.run_id == first.run_id
+    assert capfd.readouterr() == ("", "")
+    assert first.where == second.where == {"wandb": f"wandb sync {directory / 'wandb'}"}
+
+    ids = [f"{first.run_id}-seed{seed}" for seed in (0, 1)]
+    pieces = sorted(directory.glob("wandb/offline-run-*/run-*.wandb"))
+    assert sorted(path.stem for path in pieces) == sorted(2 * [f"run-{id}" for id in ids])
+    everything: dict[str, list[Any]] = {id: [] for id in ids}
+    for path in pieces:
+        everything[path.stem.removeprefix("run-")] += finished(path)
+    runs = {id: [r.run for r in found if r.HasField("run")] for id, found in everything.items()}
+    for seed, id in enumerate(ids):
+        assert {(run.display_name, run.run_group, run.run_id) for run in runs[id]} == {(f"calm-seed{seed}", "calm", id)}
+        config = {item.key: json.loads(item.value_json) for item in runs[id][0].config.update}
+        assert (config["seed"], config["env_name"]) == (seed, "hopper")
+    logged = {
+        id: [{k: v for k, v in row.items() if not k.startswith("_")} for row in history(found)]
+        for id, found in everything.items()
+    }
+    assert logged[ids[0]] == [
+        {"return": 1.0, "env_step": 10},
+        {"return/mean": 1.5, "env_step": 10},
+        {"return": 5.0, "env_step": 20},
+    ]
+    assert logged[ids[1]][0] == {"return": 2.0, "env_step": 10}
+    assert logged[ids[1]][1]["PURD._type"] == "histogram"
+    assert logged[ids[1]][2] == {"return": 6.0, "env_step": 20}
+    with_artifact = [
+        id for id in ids if any(r.HasField("artifact") or r.request.HasField("log_artifact") for r in everything[id])
+    ]
+    assert with_artifact == ids[:1]
+
+
+def test_where_runs_of_seeds_cannot_start_nothing_is_recorded(tmp_path, monkeypatch, capsys):
+    runs = [FakeRun(tmp_path)]
+
+    def start(**arguments):
+        if arguments["name"] != "calm-seed0":
+            raise RuntimeError("no more")
+        return runs[0]
+
+    monkeypatch.setattr("landscapes.tracking.wandb_start._start_run", start)
+    assert isinstance(make(tmp_path, name="calm", per_seed=True, seeds=(0, 1)), SilentTracker)
+    assert runs[0].ends == [("running", 0)]
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_runs_of_seeds_that_fail_say_so_once_and_wait_side_by_side(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("landscapes.tracking.wandb_tracker._FINISH_SECONDS", 1.0)
+    monkeypatch.setattr("landscapes.tracking.wandb_start.why_silent", lambda: None)
+    monkeypatch.setenv("WANDB_API_KEY", "a" * 40)
+    over = threading.Event()
+
+    class Stuck(FakeRun):
+        offline, url = False, "https://wandb.ai/someone/return-landscapes/runs/x"
+
+        def log(self, row):
+            over.wait()
+
+    def start(**arguments):
+        run = Stuck(tmp_path)
+        run.id = arguments["id"]
+        return run
+
+    monkeypatch.setattr("landscapes.tracking.wandb_start._start_run", start)
+    tracker = make(tmp_path, name="calm", per_seed=True, seeds=(0, 1, 2))
+    folder = tmp_path / "wandb" / "offline-run"
+    assert tracker.where == {"wandb": "https://wandb.ai/someone/return-landscapes/groups/calm"}
+    tracker.log({f"seed{seed}/return": 1.0 for seed in range(3)}, step=1)
+    began = time.monotonic()
+    tracker.finish()
+    took = time.monotonic() - began
+    over.set()
+    assert 1.0 <= took < 2.5
+    (said,) = capsys.readouterr().err.splitlines()
+    assert "wandb sync --include-online" + 3 * f" {folder}" in said
 
 
 class FakeRun:
@@ -246,7 +345,7 @@ def test_a_failure_of_wandb_is_one_line_and_no_more(tmp_path, capsys):
 
 
 def test_a_job_never_waits_for_wandb_while_it_runs_nor_for_long_at_its_end(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("landscapes.tracking.trackers._FINISH_SECONDS", 1.0)
+    monkeypatch.setattr("landscapes.tracking.wandb_tracker._FINISH_SECONDS", 1.0)
     over = threading.Event()
 
     class Stuck(FakeRun):
@@ -311,12 +410,12 @@ def test_an_unreachable_server_leaves_the_run_offline(tmp_path, monkeypatch, cap
 
         return FakeRun(tmp_path)
 
-    monkeypatch.setattr("landscapes.tracking.trackers.why_silent", lambda: None)
-    monkeypatch.setattr("landscapes.tracking.trackers._start_run", start)
+    monkeypatch.setattr("landscapes.tracking.wandb_start.why_silent", lambda: None)
+    monkeypatch.setattr("landscapes.tracking.wandb_start._start_run", start)
     tracker = make(tmp_path, run_id="abc")
     assert asked == ["online", "offline"]
     assert tracker.run_id == "abc"
-    assert tracker.where == f"wandb sync --id abc {tmp_path / 'wandb' / 'offline-run'}"
+    assert tracker.where["wandb"] == f"wandb sync --id abc {tmp_path / 'wandb' / 'offline-run'}"
     assert capsys.readouterr().err == "warning: wandb could not start online (timed out)\n"
 
 
@@ -352,8 +451,8 @@ def modes(monkeypatch, tmp_path):
             started.append(arguments["mode"])
             raise RuntimeError
 
-        monkeypatch.setattr("landscapes.tracking.trackers.why_silent", lambda: None)
-        monkeypatch.setattr("landscapes.tracking.trackers._start_run", start)
+        monkeypatch.setattr("landscapes.tracking.wandb_start.why_silent", lambda: None)
+        monkeypatch.setattr("landscapes.tracking.wandb_start._start_run", start)
         make(tmp_path, mode=mode)
         return started[0]
 

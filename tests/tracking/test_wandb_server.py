@@ -24,8 +24,8 @@ ROOT = Path(__file__).resolve().parents[2]
 
 PATIENCE = (
     "from landscapes import tracking\n"
-    "from landscapes.tracking import trackers\n"
-    "trackers._UPLOAD_SECONDS, trackers._FINISH_SECONDS = 2.0, 6.0\n"
+    "from landscapes.tracking import wandb_start, wandb_tracker\n"
+    "wandb_start._UPLOAD_SECONDS, wandb_tracker._FINISH_SECONDS = 2.0, 6.0\n"
 )
 """So long does the client wait at its end in these tests; ten times as long elsewhere."""
 
@@ -34,16 +34,19 @@ TRACK = (
     + """
 import json, sys, time
 from pathlib import Path
-mode, directory, run_id, first, last, end, name = sys.argv[1:]
-began = time.monotonic()
+mode, directory, run_id, first, last, end, name, num_seeds = sys.argv[1:]
+began, seeds = time.monotonic(), range(int(num_seeds))
+wanted = tracking.Wanted(tracking.WandbWanted("landscapes", None, mode, per_seed=bool(seeds)))
+config = {"result_dir": directory}
 tracker = tracking.make_tracker(
-    True, mode, "landscapes", None, name, None, {"result_dir": directory}, Path(directory), run_id or None, "train"
+    wanted, tracking.Told(name, Path(directory), "train", config, run_id=run_id or None, seeds=tuple(seeds))
 )
 started, longest = time.monotonic(), 0.0
 for step in range(int(first), int(last)):
     before = time.perf_counter()
-    tracker.log({"return": float(step)}, 10 * step)
-    tracker.histogram("PURD", [1.0, float(step)], 10 * step)
+    for prefix in [f"seed{seed}/" for seed in seeds] or [""]:
+        tracker.log({f"{prefix}return": float(step)}, 10 * step)
+        tracker.histogram(f"{prefix}PURD", [1.0, float(step)], 10 * step)
     longest = max(longest, time.perf_counter() - before)
 (Path(directory) / "curves.h5").write_text("curves")
 tracker.artifact("curves", "curves", [Path(directory) / "curves.h5"])
@@ -51,7 +54,7 @@ tracker.artifact("other", "curves", [Path(directory) / "curves.h5"])
 logged = time.monotonic()
 tracker.finish(KeyboardInterrupt() if end == "stop" else None)
 times = {"start": started - began, "log": longest, "finish": time.monotonic() - logged}
-print(json.dumps({"id": tracker.run_id, "where": tracker.where, "ended": time.time(), **times}), flush=True)
+print(json.dumps({"id": tracker.run_id, "where": tracker.where["wandb"], "ended": time.time(), **times}), flush=True)
 """
 )
 
@@ -100,9 +103,16 @@ def environment(server: WandbServer, home: Path) -> dict[str, str]:
 
 
 def track(
-    server: WandbServer, directory: Path, rows: range, mode: str = "online", run_id: str = "", end: str = "done"
+    server: WandbServer,
+    directory: Path,
+    rows: range,
+    mode: str = "online",
+    run_id: str = "",
+    end: str = "done",
+    num_seeds: int = 0,
 ) -> Tracked:
-    arguments = [mode, str(directory), run_id, str(rows.start), str(rows.stop), end, directory.name]
+    """Of so many seeds each has a run of its own; 0: one run."""
+    arguments = [mode, str(directory), run_id, str(rows.start), str(rows.stop), end, directory.name, str(num_seeds)]
     result = subprocess.run(
         [sys.executable, "-c", TRACK, *arguments],
         env=environment(server, directory.parent),
@@ -179,6 +189,39 @@ def test_what_was_synced_in_between_is_not_sent_again(server: WandbServer, tmp_p
     sync(server, last.where)
     assert list(server.runs) == [first.id]
     check_whole(server.runs[first.id], 6)
+
+
+def test_runs_of_seeds_go_on_online_and_offline(server: WandbServer, tmp_path: Path) -> None:
+    first = track(server, tmp_path / "calm", range(0, 3), end="stop", num_seeds=2)
+    assert first.where == f"{server.url}/someone/landscapes/groups/calm"
+    assert set(server.runs) == {f"{first.id}-seed0", f"{first.id}-seed1"}
+    second = track(server, tmp_path / "calm", range(3, 5), mode="offline", run_id=first.id, num_seeds=2)
+    sync(server, second.where)
+    assert set(server.runs) == {f"{first.id}-seed0", f"{first.id}-seed1"}
+    for seed, id in enumerate(sorted(server.runs)):
+        run = server.runs[id]
+        check_whole(run, 5)
+        assert (run.display_name, run.group, run.config["seed"]) == (f"calm-seed{seed}", "calm", seed)
+        assert (run.preempted, run.complete, run.exit_code) == (True, True, 0)
+    assert first.said == second.said == []
+
+
+def test_runs_of_seeds_whose_server_goes_away_are_uploaded_by_the_line_that_is_said(
+    server: WandbServer, tmp_path: Path
+) -> None:
+    server.behaviour_once_begun = "hang"
+    tracked = track(server, tmp_path / "calm", range(0, 20), num_seeds=2)
+    # The second run found it hanging at its start.
+    server.behaviour, server.behaviour_once_begun = "answer", None
+    for line in tracked.said:
+        assert "wandb" in line
+    commands = [tracked.said[-1].split("`")[1], *tracked.where.split(" && ")]
+    for command in commands:
+        if command.startswith("wandb sync"):
+            sync(server, command)
+    assert set(server.runs) == {f"{tracked.id}-seed0", f"{tracked.id}-seed1"}
+    for run in server.runs.values():
+        check_whole(run, 20)
 
 
 @pytest.mark.parametrize("left, rows", [(0.0, range(3, 5)), (0.9, range(0, 5))])

@@ -83,6 +83,31 @@ def test_lanes_go_on_where_they_stood_and_remember() -> None:
         assert (np.asarray(after.memory)[going] == np.asarray(before.extras["memory"])[going, -1] + 1).all()
 
 
+def test_fresh_starts_begin_each_iteration_and_cut_off_what_is_not_over() -> None:
+    agent = recording(Collecting(lanes=3, steps=6, fresh_starts=True), episode_length=4)
+    state = agent.init(jax.random.key(0))
+    assert state.lanes == () and agent.env_steps == 18
+    one, other = (jax.jit(agent.collect)(jax.random.key(i), state) for i in (1, 2))
+    assert jax.tree.structure(one[0]) == jax.tree.structure(state)
+    for _, unrolled, _ in (one, other):
+        assert unrolled.alive.all() and unrolled.memory.tolist() == [0] * 3
+        assert np.abs(unrolled.steps.obs[:, 0, :2]).max() <= 1.0  # within the start noise
+        assert (np.asarray(unrolled.extras["memory"])[:, 0] == 0).all()
+        ended = np.asarray(unrolled.steps.terminated | unrolled.steps.truncated)
+        assert ended.sum(axis=1).min() >= 1  # episodes of at most four steps among six
+        assert not ended[:, -1].all()
+    assert not np.array_equal(one[1].steps.obs, other[1].steps.obs)
+    assert len(np.unique(np.asarray(one[1].steps.obs[:, 0, 0]))) == 3
+    # Data of an update follow from the key and the policy alone: nothing else is in the state.
+    trees.assert_same(agent.sample_batch(jax.random.key(5), one[0]), agent.sample_batch(jax.random.key(5), state))
+
+
+def test_one_lane_of_fresh_starts() -> None:
+    agent = recording(Collecting(lanes=1, steps=3, fresh_starts=True))
+    state, unrolled, _ = jax.jit(agent.collect)(jax.random.key(1), agent.init(jax.random.key(0)))
+    assert state.lanes == () and unrolled.steps.reward.shape == (1, 3)
+
+
 def test_rows_of_several_lanes_are_logged_step_by_step() -> None:
     spaces = Spaces(Box((1,)), Box((1,), -1.0, 1.0))
     numbers = jnp.arange(6.0).reshape(2, 3)  # [lanes, T]

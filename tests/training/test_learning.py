@@ -45,8 +45,20 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "unroll_length": 8,
         "total_timesteps": 100_000,
     },
+    "vpg": {
+        "hidden_dims": WIDTHS,
+        "activation": "tanh",
+        "gamma": GAMMA,
+        "actor_lr": 1e-2,
+        "critic_lr": 1e-2,
+        "num_envs": 16,
+        "unroll_length": 8,
+        "fresh_starts": False,
+        "policy_iterations": 1,  # at this rate more are too many
+        "value_iterations": 10,
+    },
 }
-ITERATIONS = {"td3": 1300, "sac": 1300, "ppo": 150}
+ITERATIONS = {"td3": 1300, "sac": 1300, "ppo": 150, "vpg": 300}
 SIX = ("constant", "observation", "discounting", "action", "action by observation", "truncation")
 
 
@@ -59,7 +71,7 @@ def values_and_actions(name: str, algorithm: Agent, learner: Any, key: Any) -> t
     """Of the observations -1, 0 and 1: what the critic thinks of the policy's own action there, and that action."""
     obs = jnp.array([-1.0, 0.0, 1.0])
     actions = jax.vmap(lambda x: algorithm.act(key, learner.policy, look(x), ())[0])(obs)
-    if name == "ppo":
+    if name in ("ppo", "vpg"):
         return StateCritic(WIDTHS, Box((1,))).apply(learner.critic, obs[:, None]), actions[:, 0]
     return TwinCritic(WIDTHS).apply(learner.critic, obs[:, None], actions).min(axis=0), actions[:, 0]
 
@@ -170,3 +182,62 @@ def test_a_pole_is_balanced_by_ppo():
     env = make_environment("inverted_pendulum", "spring", 1000)
     returns = returns_after_training(env, make_agent("ppo", BALANCE, env), 3, 1200)
     assert np.median(returns.mean(axis=1)) >= 900.0
+
+
+POLE = {
+    "num_envs": 8,
+    "unroll_length": 128,
+    "num_minibatches": 4,
+    "learning_rate": 2.5e-3,
+    "anneal_lr": True,
+    "vf_coef": 0.5,
+    "max_grad_norm": 0.5,
+    "ent_coef": 0.01,
+    "total_timesteps": 200 * 1024,
+}
+FEW, MANY = {"policy_iterations": 4}, {"policy_iterations": 20}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "name, settings, num_iterations",
+    [("vpg", FEW, 300), ("ppo", POLE, 200), ("vpg", MANY | {"loss_mode": "ppo"}, 150)],
+    ids=["vpg", "ppo", "vpg with a ratio"],
+)
+def test_a_cart_balances_its_pole(name, settings, num_iterations):
+    """About a minute each on two cores. Seen: 500 of 500 with each of five seeds, the last one at least 492."""
+    env = make_environment("CartPole-v1", None, 500)
+    returns = returns_after_training(env, make_agent(name, settings, env), 5, num_iterations)
+    assert np.all(returns.mean(axis=1) >= 475.0)
+
+
+@pytest.mark.slow
+def test_many_steps_on_one_batch_break_plain_policy_gradients():
+    """The same as the last one above without the ratio. Seen: 9 to 19 with each of five seeds after 150 epochs."""
+    env = make_environment("CartPole-v1", None, 500)
+    returns = returns_after_training(env, make_agent("vpg", MANY, env), 5, 150)
+    assert np.median(returns.mean(axis=1)) < 100.0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "more", [{}, {"normalize_observations": True, "clip_observations": 10.0, "clip_rewards": 10.0}]
+)
+def test_a_pendulum_is_swung_up_by_ppo(more):
+    """About two minutes on two cores. Seen: -152 to -191 with each of five seeds; random policies have about -1200."""
+    env = make_environment("Pendulum-v1", None, 200)
+    settings = {
+        "num_envs": 16,
+        "unroll_length": 128,
+        "num_minibatches": 16,
+        "num_epochs": 10,
+        "learning_rate": 1e-3,
+        "anneal_lr": True,
+        "gamma": 0.95,
+        "vf_coef": 0.5,
+        "max_grad_norm": 0.5,
+        "normalize_rewards": True,
+        "total_timesteps": 150 * 2048,
+    }
+    returns = returns_after_training(env, make_agent("ppo", settings | more, env), 5, 150)
+    assert np.all(returns.mean(axis=1) >= -250.0)

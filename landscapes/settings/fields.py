@@ -1,10 +1,12 @@
 """How a plain value from YAML or a command line becomes a field of a dataclass, or one clear line.
 
-Knows type annotations and range checks; knows no setting, no experiment and no Hydra.
+Knows type annotations, range checks and the comments beside fields; knows no setting, no experiment and no Hydra.
 """
 
 import dataclasses
 import difflib
+import inspect
+import re
 import sys
 import types
 from collections.abc import Callable, Collection, Mapping
@@ -87,6 +89,38 @@ def build(schema: type[T], values: Mapping[str, Any], prefix: str = "") -> T:
     return schema(**{name: convert(f"{prefix}{name}", values[name], hints[name]) for name in names})
 
 
+class Checked:
+    """A dataclass whose values are converted and checked by its annotations, whoever makes one.
+
+    Raises UserError(name of the field, value, allowed) for the first that does not fit.
+    """
+
+    def __post_init__(self) -> None:
+        for name, annotation in _hints(cast(Any, type(self))).items():
+            setattr(self, name, convert(name, getattr(self, name), annotation))
+
+
+class Documented(NamedTuple):
+    """What a reader wants to know of one field of a dataclass."""
+
+    name: str
+    default: Any
+    """MISSING where there is none."""
+    allowed: str
+    """After the words "must be"."""
+    comment: str
+    """The one beside it in the source, empty where there is none."""
+
+
+def documented(schema: Any) -> list[Documented]:
+    """The fields of a dataclass, in order, those of its bases first."""
+    hints, comments = _hints(schema), _comments(schema)
+    return [
+        Documented(each.name, _default(each), describe(hints[each.name]), comments.get(each.name, ""))
+        for each in dataclasses.fields(schema)
+    ]
+
+
 def convert(key: str, value: Any, annotation: Any) -> Any:
     """`value` as `annotation` asks for it; raises UserError(key, value, allowed) where it cannot be that.
 
@@ -132,7 +166,26 @@ def closest(name: str, names: Collection[str]) -> str:
 
 @cache
 def _hints(schema: Any) -> dict[str, Any]:
-    return get_type_hints(schema, include_extras=True)
+    hints = get_type_hints(schema, include_extras=True)
+    return {field.name: hints[field.name] for field in dataclasses.fields(schema)}
+
+
+@cache
+def _comments(schema: Any) -> dict[str, str]:
+    """What stands behind `#` in the line of each field, in the class and its bases."""
+    found: dict[str, str] = {}
+    for each in reversed(schema.__mro__):
+        if dataclasses.is_dataclass(each):
+            lines = inspect.getsource(cast(Any, each)).splitlines()
+            matches = (re.match(r"    (\w+): .*?  # (.*)$", line) for line in lines)
+            found |= {match[1]: match[2] for match in matches if match}
+    return found
+
+
+def _default(field: dataclasses.Field[Any]) -> Any:
+    if field.default is not dataclasses.MISSING:
+        return field.default
+    return MISSING if field.default_factory is dataclasses.MISSING else field.default_factory()
 
 
 def _split(annotation: Any) -> tuple[Any, tuple[Check, ...]]:
@@ -206,6 +259,9 @@ def _convert_union(key: str, value: Any, base: Any, allowed: str) -> Any:
     if type(value) is int and int in options:
         return _convert_base(key, value, int, allowed)
     rest = [option for option in options if option is not types.NoneType]
+    lists = [option for option in rest if get_origin(_split(option)[0]) is list]
+    if lists:
+        rest = lists if isinstance(value, (list, tuple)) else [option for option in rest if option not in lists]
     # Of `int | float` only floats are left here: an integer stays one, as the user typed it.
     chosen = float if float in rest else rest[0]
     base_of_chosen, checks = _split(chosen)
