@@ -9,7 +9,7 @@ import functools
 import json
 import sys
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,7 +24,7 @@ from landscapes.config.schemas import InterpolationSettings
 from landscapes.jobs.blocks import Samples, measure_by_blocks, unfinished_purd
 from landscapes.jobs.closing import print_end
 from landscapes.jobs.pace import Pace, of_program, shape_of
-from landscapes.jobs.tracker import Tracked, job_tracker, tracking_row
+from landscapes.jobs.tracker import Tracked, job_tracker, print_tracking
 from landscapes.machine import stopping
 from landscapes.machine.compilation import told_to
 from landscapes.studies import measurement, neighborhood, paths
@@ -71,10 +71,11 @@ def measure_paths(job: Job, pairs: Sequence[Pair], name: str) -> None:
     s = job.settings
     assert isinstance(s, InterpolationSettings)
     work = _Paths(job, s, pairs)
+    pace = work.pace()
+    work.print_plan(pace)
     first = pairs[0].one.run
     tracked = Tracked(job.member_name or name, str(job.experiment_name), first.name)
-    pace = work.pace()
-    work.print_plan({**tracking_row(job, first, tracked), "time": pace.told(work.total - work.done)})
+    print_tracking(job, first.path, tracked)
     if job.dry_run:
         return
     tracker = job_tracker(job, first, tracked)
@@ -154,11 +155,12 @@ class _Paths:
         """Of roll-outs along such paths."""
         s, study = self._settings, next(iter(self._studies.values()))
         shape = next(iter(study.measures.values())).program_shape
-        told = {"kind": s.noise_type, "noise": bool(s.num_purd_samples), "program": of_program(shape)}
-        told |= {"episode_length": s.episode_length, **shape_of(self._pairs[0].one.run)}
-        return Pace({"job": "paths", **told}, "roll-outs")
+        told = {"kind": s.noise_type, "noise": bool(s.num_purd_samples), "episode_length": s.episode_length}
+        return Pace(
+            {"job": "paths", **shape_of(self._pairs[0].one.run), **told, "program": of_program(shape)}, "roll-outs"
+        )
 
-    def print_plan(self, more: Mapping[str, str]) -> None:
+    def print_plan(self, pace: Pace) -> None:
         """Says what the job is about to do."""
         s, num = self._settings, len(self._pairs)
         runs = dict.fromkeys(end.run.name for pair in self._pairs for end in pair)
@@ -169,7 +171,7 @@ class _Paths:
             "roll-outs": f"{console.human_count(self.total)} in all",
             "environment steps": f"at most {console.human_count(self.total * s.episode_length)}",
             "side by side": measurement.side_by_side(next(iter(study.measures.values())).program_shape),
-            **more,
+            "time": pace.told(self.total - self.done),
         }
         if self._is_update:
             plan["updates"] = f"with critics, optimizer and data of policy {s.learner_from}"

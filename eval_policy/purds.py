@@ -5,7 +5,7 @@ measured is on disk at once, and is not measured again.
 """
 
 import functools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from landscapes.figures import purd_histograms
 from landscapes.jobs.blocks import Samples, measure_by_blocks, unfinished_purd
 from landscapes.jobs.closing import print_end
 from landscapes.jobs.pace import Pace, of_program, shape_of
-from landscapes.jobs.tracker import Tracked, job_tracker, tracking_row
+from landscapes.jobs.tracker import Tracked, job_tracker, print_tracking
 from landscapes.machine import stopping
 from landscapes.machine.compilation import told_to
 from landscapes.statistics import tables
@@ -90,6 +90,8 @@ class Purds:
     def run(self, name: str) -> None:
         """Measures all, policy by policy, shows and logs it under this name, and prints the files."""
         wanted, stored = self._wanted, self._stored
+        pace = self._pace()
+        self._print_plan(pace)
         several = len(wanted.seeds) > 1
         tracked = Tracked(
             name,
@@ -99,10 +101,7 @@ class Purds:
             seed=None if several else wanted.seeds[0],
             in_order=False,  # only what is newly measured is told
         )
-        pace = self._pace()
-        left = len(wanted.policies) * len(wanted.amounts) - len(self._measured)
-        more = tracking_row(self._job, stored, tracked)
-        self._print_plan({**more, "time": pace.told(left * wanted.num_samples)})
+        print_tracking(self._job, stored.path, tracked)
         if self._job.dry_run:
             return
         tracker = job_tracker(self._job, stored, tracked)
@@ -221,7 +220,7 @@ class Purds:
             print(f"{len(found)} of {total} were measured before and are not measured again (overwrite=true would)")
         return found
 
-    def _print_plan(self, more: Mapping[str, str]) -> None:
+    def _print_plan(self, pace: Pace) -> None:
         wanted = self._wanted
         samples = len(wanted.policies) * len(wanted.amounts) * wanted.num_samples
         seeds = ", ".join(map(str, wanted.seeds))
@@ -234,7 +233,7 @@ class Purds:
                 "samples": f"{wanted.num_samples} each, {console.human_count(samples)} in all",
                 "environment steps": f"at most {console.human_count(samples * wanted.episode_length)} in roll-outs",
                 "side by side": measurement.side_by_side(shape),
-                **more,
+                "time": pace.told(samples - len(self._measured) * wanted.num_samples),
             },
         )
 

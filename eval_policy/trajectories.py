@@ -47,13 +47,15 @@ class Recorder:
     ) -> None:
         """Of the `measures` of the job, by whether the amount sets the rate. Raises UserError where `env` cannot be
         shown."""
-        self._job, self._stored, self._recording, self._env = job, stored, recording, env
+        self._job, self._stored, self._recording = job, stored, recording
         self._measures = measures
         self._records: dict[bool, trajectories.Record] = {}
+        self._scene: dict[str, Any] | None = None
         if not recording.num_recorded:
             return
-        if env.pose is None or env.scene is None:
-            allowed = f"must be 0: {env.name} does not say where its links are (pose and scene of an Environment)"
+        self._scene = trajectories.scene_of(env)
+        if self._scene is None:
+            allowed = f"must be 0: {env.name} shows nothing (pose and scene of an Environment, or its frame)"
             raise UserError("experiment.record_trajectories", recording.num_recorded, allowed)
         self._records = {rate: trajectories.make_record(env, measure) for rate, measure in measures.items()}
 
@@ -97,21 +99,18 @@ class Recorder:
         returns: np.ndarray,
         program_shape: Mapping[str, Any],
     ) -> Path:
-        assert self._env.scene is not None
+        scene = self._scene
+        assert scene is not None
         storage.check_still_there(self._stored)
-        scene = self._env.scene()
         datasets: dict[str, np.ndarray] = {"scene": np.array(json.dumps(scene))}
         attributes: dict[str, dict[str, Any]] = {
-            "scene": {"axes": "", "units": "JSON: metres, unit quaternions with the real part first"}
+            "scene": {"axes": "", "units": "JSON: metres, unit quaternions with the real part first, pixels, seconds"}
         }
         for group, one in by_group.items():
-            named = {
-                "positions": (one.positions, "step,link,xyz", "metres, after each step"),
-                "rotations": (one.rotations, "step,link,wxyz", "unit quaternions, after each step"),
-                "rewards": (one.rewards, "step", "reward of each step"),
-            }
+            named = {name: (values, *trajectories.SEEN[name]) for name, values in one.seen.items()}
+            named["rewards"] = (one.rewards, "step", "reward of each step")
             for name, (values, axes, units) in named.items():
-                datasets[f"{group}/{name}"] = values.astype(np.float32)
+                datasets[f"{group}/{name}"] = values if values.dtype == np.uint8 else values.astype(np.float32)
                 attributes[f"{group}/{name}"] = {"axes": axes, "units": units}
             attributes[group] = {
                 "sample": one.sample,

@@ -5,7 +5,7 @@ Knows run folders, trackers and the rejection loop; knows no algorithm and no ma
 
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,7 +25,7 @@ from landscapes.jobs.closing import print_end
 from landscapes.jobs.find_run import find_root
 from landscapes.jobs.pace import Pace, of_program, shape_of
 from landscapes.jobs.run_folder import continued, is_finished, open_or_create
-from landscapes.jobs.tracker import Tracked, job_tracker, tracking_row
+from landscapes.jobs.tracker import Tracked, job_tracker, print_tracking
 from landscapes.machine import stopping
 from landscapes.machine.compilation import told_to
 from landscapes.statistics import sequential, tables
@@ -75,17 +75,17 @@ def walk(job: Job) -> None:
     shape = {"kind": kind, "episode_length": s.episode_length, "program": of_program(samples.program_shape)}
     pace = Pace({"job": "walk", **shape_of(parent), **shape}, "samples")
     told = _Told(f"{agent.name} on {env.name} ({env.backend})", kind, measurement.side_by_side(samples.program_shape))
+    tracked = Tracked(name, "reject_ltp", parent.name, makes_run=True)
     if job.dry_run:
-        time_told = pace.told(num_measurements(s) * s.eval_episodes)
-        _print_plan(s, parent, results / name, told, {"time": time_told})
+        _print_plan(s, parent, results / name, told, pace)
+        print_tracking(job, results / name, tracked)
         return
     child, _ = open_or_create(job, results, name, record, parent=parent)
     if is_finished(child):
         return
     with storage.hold_run(child):
-        tracked = Tracked(child.name, "reject_ltp", parent.name, makes_run=True)
-        row = tracking_row(job, child, tracked)
-        _print_plan(s, parent, child.path, told, {**row, "time": pace.told(num_measurements(s) * s.eval_episodes)})
+        _print_plan(s, parent, child.path, told, pace)
+        print_tracking(job, child.path, tracked)
         tracker = job_tracker(job, child, tracked)
         child = child.write_record(**continued(record), wandb_id=tracker.run_id)
 
@@ -168,7 +168,7 @@ class _Told(NamedTuple):
     side_by_side: str
 
 
-def _print_plan(s: RejectLtp, parent: storage.Run, path: Path, told: _Told, more: Mapping[str, str]) -> None:
+def _print_plan(s: RejectLtp, parent: storage.Run, path: Path, told: _Told, pace: Pace) -> None:
     root = s.root_policy_conf
     proposals = -(-s.max_steps // s.check_interval)
     measurements = num_measurements(s)
@@ -188,7 +188,7 @@ def _print_plan(s: RejectLtp, parent: storage.Run, path: Path, told: _Told, more
             **early,
             "environment steps": f"at most {console.human_count(steps)} in roll-outs",
             "side by side": told.side_by_side,
-            **more,
+            "time": pace.told(measurements * s.eval_episodes),
         },
     )
 

@@ -130,6 +130,8 @@ class Environment(NamedTuple):
     """What to draw at those places, ready for JSON; docs/files.md says how."""
     frame: Callable[[PyTree], jax.Array] | None = None
     """A state as a picture, `[height, width, 3]` uint8."""
+    seconds_per_step: float = 1 / 30
+    """How long a step is on the screen where roll-outs are shown as pictures; a `scene` says it of itself."""
     renew: Callable[[Key, PyTree, jax.Array], tuple[PyTree, jax.Array]] | None = None
     """Where `reset` is dear: `(key, state, ended)` -> the state, replaced by a fresh start where `ended` [] bool, and
     the observation of that start (of no meaning elsewhere). None: starts are drawn beforehand by `reset`."""

@@ -3,7 +3,6 @@
 Knows sizes of states and the schedule; allocates nothing.
 """
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -44,16 +43,9 @@ def estimate(agent: Agent, num_seeds: int, schedule: Schedule, rows_per_segment:
 
 
 def print_plan(
-    path: Path,
-    env: Environment,
-    agent: Agent,
-    num_seeds: int,
-    schedule: Schedule,
-    needed: Estimate,
-    more: Mapping[str, str],
+    path: Path, env: Environment, agent: Agent, num_seeds: int, schedule: Schedule, needed: Estimate, duration: str
 ) -> None:
-    """Prints the plan of the run at `path`, with `more` rows, and a warning where the state will not fit the memory
-    that is free."""
+    """Prints the plan, and a warning where the state will not fit the memory that is free; `path` is the run's."""
     steps = schedule.total * schedule.env_steps
     num, _ = training.layout(num_seeds)
     free = _free_memory()
@@ -72,7 +64,7 @@ def print_plan(
             "saves": f"about {human_bytes(needed.saves)} on disk",
             "memory": f"{human_bytes(needed.memory)}, of which replay logs {human_bytes(needed.logs)}{tight}",
             "device": f"{device.device_kind} ({device.platform})",
-            **more,
+            "time": duration,
         },
     )
     if tight and free is not None and needed.memory > free:

@@ -23,7 +23,7 @@ from landscapes.experience import replay
 from landscapes.jobs.closing import print_end
 from landscapes.jobs.pace import Pace
 from landscapes.jobs.run_folder import continued, is_finished, new_run_name, open_or_create
-from landscapes.jobs.tracker import Tracked, job_tracker, tracking_row
+from landscapes.jobs.tracker import Tracked, job_tracker, print_tracking
 from landscapes.loading import make_agent
 from landscapes.machine import stopping
 from landscapes.machine.compilation import compile_together, told_to
@@ -119,8 +119,9 @@ def train(job: Job, task: Task) -> storage.Run | None:
     pace = _pace(job, task, record)
     if job.dry_run:
         needed = estimate(agent, task.num_seeds, schedule, ROWS_PER_SEGMENT)
-        more = {"time": pace.told(schedule.total * schedule.env_steps)}
-        print_plan(results / run_name, env, agent, task.num_seeds, schedule, needed, more)
+        duration = pace.told(schedule.total * schedule.env_steps)
+        print_plan(results / run_name, env, agent, task.num_seeds, schedule, needed, duration)
+        print_tracking(job, results / run_name, _tracked(job, task, run_name))
         return None
     run, changed = open_or_create(job, results, run_name, record, MAY_CHANGE, task.length_key)
     longer = task.length_key in changed
@@ -128,6 +129,10 @@ def train(job: Job, task: Task) -> storage.Run | None:
         return run
     with storage.hold_run(run):
         return _train(job, task, run.with_record(**continued(record)), (env, agent, schedule), longer, pace)
+
+
+def _tracked(job: Job, task: Task, name: str) -> Tracked:
+    return Tracked(name, "train", job.sweep_name, seeds=tuple(range(task.num_seeds)), makes_run=True)
 
 
 def _pace(job: Job, task: Task, record: dict[str, Any]) -> Pace:
@@ -143,9 +148,10 @@ def _train(
     """The rest of `train`, on a run that no other process works on; `longer` if it was shorter when it began."""
     env, agent, schedule = made
     needed = estimate(agent, task.num_seeds, schedule, ROWS_PER_SEGMENT)
-    tracked = Tracked(run.name, "train", job.sweep_name, seeds=tuple(range(task.num_seeds)), makes_run=True)
-    more = {**tracking_row(job, run, tracked), "time": pace.told(schedule.total * schedule.env_steps)}
-    print_plan(run.path, env, agent, task.num_seeds, schedule, needed, more)
+    duration = pace.told(schedule.total * schedule.env_steps)
+    print_plan(run.path, env, agent, task.num_seeds, schedule, needed, duration)
+    tracked = _tracked(job, task, run.name)
+    print_tracking(job, run.path, tracked)
     loop = _TrainingLoop(run, env, agent, schedule, task, job.save_interval)
     at = loop.restore(rescheduled=longer)
     tracker = job_tracker(job, run, tracked)

@@ -233,6 +233,7 @@ HOUSE = (
     Room("demo", ("landscapes.demo", "landscapes.demo.*"), only=DEMO, without=SIMULATORS | ARRAYS),
     Room("cli", ("landscapes.__main__", "landscapes.cli", "landscapes.cli.*"), never=LEARNING, without=CORE | ARRAYS),
     Room("benchmarks", ("benchmarks", "benchmarks.*"), never=MATHS),
+    Room("bare simulators", ("benchmarks.workloads.bare",), only=frozenset({"benchmarks"}), without=SHELL),
 )
 
 SOURCES = {

@@ -149,7 +149,7 @@ def test_members_of_a_sweep_in_one_job_neither_continue_nor_refuse_each_other(
     assert run_entry_point(TRAIN, arguments) == 0
     names = storage.run_names(tmp_path)
     settings = [storage.open_run(tmp_path, name).record["config"]["experiment"] for name in names]
-    assert sorted((s["algo"], s["max_steps"]) for s in settings) == [
+    assert sorted((s["algorithm"], s["steps"]) for s in settings) == [
         ("sac", 20),
         ("sac", 40),
         ("td3", 20),

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from benchmarks.plan import Plan
 from benchmarks.timing import Record
 
-NAMES = ("limits", "training", "ppo", "purd", "rejection", "jobs", "growth", "accelerator", "learning")
+NAMES = ("limits", "training", "ppo", "purd", "classic", "rejection", "jobs", "growth", "accelerator", "learning")
 ONLY_WHEN_ASKED = ("learning",)
 """Those that take hours."""
 

@@ -5,7 +5,8 @@ stores, so that a training that was ended goes on; rejax is its own `train` (`wo
 evaluated alike: so many episodes on the mode of the policy, as often, with the environment's own start noise.
 
 Not equal, and left so: rejax starts from other random weights, takes the end of an episode at its time limit for a
-termination, draws minibatches without replacement, and its SAC clips the log-std where ours squashes it.
+termination, draws minibatches without replacement, and its SAC clips the log-std where ours squashes it. Its PPO clips
+each gradient by itself, ours the norm of all.
 """
 
 import json
@@ -22,14 +23,16 @@ from benchmarks.plan import Plan, flags_for_others, without_devices
 from benchmarks.suites.training import BATCH, DELAY, HIDDEN
 from benchmarks.timing import Comparison, Measurement, Record, Spread
 from landscapes import storage
+from landscapes.envs.tasks import GYMNAX, TASKS
 from landscapes.errors import UserError
 from landscapes.statistics.corrected import Interval, mean_of_groups, student_quantile
 
 KEYS = {
-    "tasks": "hopper",
+    "tasks": "hopper,CartPole-v1",
     "algorithms": "td3,sac,ppo",
     "steps": "100000",
     "ppo_steps": "4194304",
+    "classic_steps": "500000",
     "seeds": "5",
     "backend": "spring",
     "evaluations": "10",
@@ -44,7 +47,19 @@ QUICK = {
     "evaluations": "2",
     "episodes": "2",
 }
-NUMBERS = ("steps", "ppo_steps", "seeds", "evaluations", "episodes", "random_seed")
+NUMBERS = ("steps", "ppo_steps", "classic_steps", "seeds", "evaluations", "episodes", "random_seed")
+PUBLISHED = {"num_envs": 2048, "num_steps": 16, "num_minibatches": 2, "update_epochs": 4, "learning_rate": 2.6e-3} | {
+    "ent_coef": 0.0,
+    "vf_coef": 2.0,
+    "max_grad_norm": 1.0,
+}
+"""Our settings of PPO on the tasks of Brax."""
+CLASSIC = {"num_envs": 64, "num_steps": 32, "num_minibatches": 4, "update_epochs": 4, "learning_rate": 1e-3} | {
+    "ent_coef": 0.0,
+    "vf_coef": 0.5,
+    "max_grad_norm": 0.5,
+}
+"""And on those of gymnax."""
 LAST = 3
 """Of how many last evaluations the final return of a seed is the mean, so that it is not one lucky one."""
 
@@ -88,6 +103,8 @@ def run(plan: Plan) -> Record:
     rows: list[list[str]] = []
     for algorithm in told["algorithms"].split(","):
         for task in told["tasks"].split(","):
+            if _is_classic(task) and algorithm != "ppo":
+                continue  # they act by choices, which these two have not
             what = f"{algorithm.upper()} {task}"
             plan.say(f"  {what}: ours")
             curves = {"ours": _ours(algorithm, task, told, plan.quick)}
@@ -101,25 +118,39 @@ def run(plan: Plan) -> Record:
     return Record("learning", comparisons, measurements, _notes(told, rows, plan.peer_python is not None))
 
 
-def _per_evaluation(algorithm: str, told: Mapping[str, str]) -> tuple[int, int]:
+def _is_classic(task: str) -> bool:
+    return TASKS.get(task) == (GYMNAX,)
+
+
+def _ppo(task: str) -> dict[str, Any]:
+    return dict(CLASSIC if _is_classic(task) else PUBLISHED)
+
+
+def _backend(task: str, told: Mapping[str, str]) -> str:
+    return GYMNAX if _is_classic(task) else told["backend"]
+
+
+def _per_evaluation(algorithm: str, task: str, told: Mapping[str, str]) -> tuple[int, int]:
     """All steps of a seed, and those between two evaluations: of PPO in whole updates."""
-    steps = int(told["ppo_steps" if algorithm == "ppo" else "steps"])
-    unit = 2048 * 16 if algorithm == "ppo" else DELAY
+    ppo, settings = algorithm == "ppo", _ppo(task)
+    steps = int(told["classic_steps" if _is_classic(task) else "ppo_steps" if ppo else "steps"])
+    unit = settings["num_envs"] * settings["num_steps"] if ppo else DELAY
     between = max(1, steps // int(told["evaluations"]) // unit) * unit
     return between * int(told["evaluations"]), between
 
 
 def our_command(algorithm: str, task: str, told: Mapping[str, str]) -> list[str]:
     """Our training, as arguments after `python -m`; its run is called by all that it depends on."""
-    steps, between = _per_evaluation(algorithm, told)
-    seeds, random_seed = told["seeds"], told["random_seed"]
-    name = f"learning_{algorithm}_{task}_{told['backend']}_{steps}_{between}_{seeds}_{told['episodes']}_{random_seed}"
+    steps, between = _per_evaluation(algorithm, task, told)
+    seeds, random_seed, backend = told["seeds"], told["random_seed"], _backend(task, told)
+    name = f"learning_{algorithm}_{task}_{backend}_{steps}_{between}_{seeds}_{told['episodes']}_{random_seed}"
     words = ["run_algorithm", f"run_name={name}", f"random_seed={random_seed}", "use_wandb=false"]
-    words += [f"experiment.num_seeds={seeds}", f"experiment.backend={told['backend']}"]
+    words += [f"experiment.num_seeds={seeds}", f"experiment.backend={backend}"]
     words += [f"experiment.eval_interval={between}", f"experiment.eval_episodes={told['episodes']}"]
     words += ["experiment.checkpoint=false"]
     if algorithm == "ppo":
-        return [*words, "experiment=train_ppo", f"experiment.env_id={task}", f"experiment.total_timesteps={steps}"]
+        words += ["experiment=train_ppo", f"experiment.env_id={task}", f"experiment.total_timesteps={steps}"]
+        return [*words, *(f"experiment.{key}={value}" for key, value in _ppo(task).items())]
     words += [f"experiment.algo={algorithm}", f"experiment.env_name={task}", f"experiment.max_steps={steps}"]
     return [*words, f"experiment.start_training={_warm_up(steps)}", f"experiment.replay_buffer_size={steps}"]
 
@@ -130,11 +161,11 @@ def _warm_up(steps: int) -> int:
 
 def peer_settings(algorithm: str, task: str, told: Mapping[str, str]) -> dict[str, Any]:
     """The same for rejax's worker."""
-    steps, between = _per_evaluation(algorithm, told)
+    steps, between = _per_evaluation(algorithm, task, told)
     config: dict[str, Any] = {"total_timesteps": steps, "eval_freq": between}
     if algorithm == "ppo":
-        config |= {"num_envs": 2048, "num_steps": 16, "num_minibatches": 2, "num_epochs": 4, "learning_rate": 2.6e-3}
-        config |= {"ent_coef": 0.0, "vf_coef": 2.0, "max_grad_norm": 1.0, "clip_eps": 0.2, "gae_lambda": 0.95}
+        config |= {"num_epochs" if key == "update_epochs" else key: value for key, value in _ppo(task).items()}
+        config |= {"clip_eps": 0.2, "gae_lambda": 0.95}
     else:
         config |= {"buffer_size": steps, "fill_buffer": _warm_up(steps), "batch_size": BATCH}
         config |= {"learning_rate": 3e-4, "polyak": 0.995, "num_envs": 1}
@@ -144,7 +175,7 @@ def peer_settings(algorithm: str, task: str, told: Mapping[str, str]) -> dict[st
         "algorithm": algorithm,
         "config": config,
         "environment": task,
-        "backend": told["backend"],
+        "backend": _backend(task, told),
         "seeds": int(told["seeds"]),
         "hidden": [64, 64] if algorithm == "ppo" else list(HIDDEN),
         "episodes": int(told["episodes"]),
@@ -212,7 +243,8 @@ def _notes(told: Mapping[str, str], rows: Sequence[Sequence[str]], with_peer: bo
     columns = ("what", "", "seeds", "final return (95 %)", "of each seed", "area under the curve (95 %)")
     lines = [columns, ["---"] * len(columns), *rows]
     table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-    told_now = {key: value for key, value in told.items() if key != "ppo_steps" or "ppo" in told["algorithms"]}
+    left_out = () if "ppo" in told["algorithms"] else ("ppo_steps", "classic_steps")
+    told_now = {key: value for key, value in told.items() if key not in left_out}
     notes = [
         table,
         f"A final return is the mean of a seed's last {LAST} evaluations, an area the mean over all steps; intervals "

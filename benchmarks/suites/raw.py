@@ -25,6 +25,11 @@ def _variables(way: str, flags: str) -> dict[str, str]:
     return {"XLA_FLAGS": with_devices(flags, 1 if way == "one device" else num_cores())}
 
 
+def variables(way: str) -> dict[str, str]:
+    """Of a worker that is not the suite's, in one of the `WAYS`."""
+    return _variables(way, flags_for_others())
+
+
 def smallest_batch() -> int:
     """A few environments for each core."""
     return FEW_A_CORE * num_cores()

@@ -39,9 +39,10 @@ def _made(algorithm: str, config: Mapping[str, Any], environment: str, backend: 
     if algorithm == "td3":
         config |= {"actor_kwargs": {"activation": "relu"}, "critic_kwargs": {"activation": "relu"}}
         # TD3 names hidden_layer_sizes twice if it is given one.
-    made = rejax.get_algo(algorithm).create(
-        env=f"brax/{environment}", env_params={"backend": backend}, **{"skip_initial_evaluation": True, **config}
-    )
+    task: dict[str, Any] = {"env": environment}
+    if backend != "gymnax":
+        task = {"env": f"brax/{environment}", "env_params": {"backend": backend}}
+    made = rejax.get_algo(algorithm).create(**task, **{"skip_initial_evaluation": True, **config})
     if algorithm == "td3":
         widths = tuple(hidden)
         made = made.replace(
@@ -80,6 +81,9 @@ def _mode(algorithm: str, made: Any, states: Any) -> Any:
     """`act(obs, rng)` of the policy's mode: what its own `make_act` gives for TD3, and samples around otherwise."""
     if algorithm == "td3":
         return made.make_act(states)
+
+    if getattr(made, "discrete", False):
+        return lambda obs, rng: made.actor.apply(states.actor_ts.params, obs[None], method="_action_dist").mode()[0]
 
     def act(obs: jax.Array, rng: jax.Array) -> jax.Array:
         loc = made.actor.apply(states.actor_ts.params, obs[None], method="_action_dist").mean()[0]

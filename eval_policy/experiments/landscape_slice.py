@@ -5,7 +5,7 @@ has been measured is not measured again, nor what was done of one that was not c
 """
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -24,7 +24,7 @@ from landscapes.jobs.blocks import Samples, measure_by_blocks, unfinished_purd
 from landscapes.jobs.closing import print_end
 from landscapes.jobs.find_run import find_run
 from landscapes.jobs.pace import Pace, of_program, shape_of
-from landscapes.jobs.tracker import Tracked, job_tracker, tracking_row
+from landscapes.jobs.tracker import Tracked, job_tracker, print_tracking
 from landscapes.machine import stopping
 from landscapes.machine.compilation import told_to
 from landscapes.statistics import tables
@@ -104,12 +104,11 @@ def run(job: Job) -> None:
     if _makes_updates(s):
         loading.check_has_data(*asked.centre, "experiment.ckpt")
     found = {} if storage.starts_over(job.overwrite) else _found_before(job, asked)
-    pace, run = _pace(asked, measure), asked.centre.run
-    name = job.member_name or f"{run.name}-s{s.seed}-slice"
+    pace = _pace(asked, measure)
+    run, name = asked.centre.run, job.member_name or f"{asked.centre.run.name}-s{s.seed}-slice"
     tracked = Tracked(name, "landscape_slice", run.name, seed=s.seed)
-    _print_plan(
-        asked, measure, {**tracking_row(job, run, tracked), "time": pace.told(s.num_x * s.num_y * s.num_samples)}
-    )
+    _print_plan(asked, measure, pace)
+    print_tracking(job, run.path, tracked)
     if job.dry_run:
         return
     tracker = job_tracker(job, run, tracked)
@@ -159,7 +158,7 @@ def _pace(asked: _Slice, measure: measurement.Measure) -> Pace:
     return Pace({"job": "slice", **shape_of(asked.centre.run), **told}, "roll-outs")
 
 
-def _print_plan(asked: _Slice, measure: measurement.Measure, more: Mapping[str, str]) -> None:
+def _print_plan(asked: _Slice, measure: measurement.Measure, pace: Pace) -> None:
     s = asked.settings
     roll_outs = s.num_x * s.num_y * s.num_samples
     axes = zip("xy", asked.axis_labels, (s.num_x, s.num_y), strict=True)
@@ -171,7 +170,7 @@ def _print_plan(asked: _Slice, measure: measurement.Measure, more: Mapping[str, 
             "roll-outs": f"{console.human_count(roll_outs)} in all",
             "environment steps": f"at most {console.human_count(roll_outs * s.episode_length)}",
             "side by side": measurement.side_by_side(measure.program_shape),
-            **more,
+            "time": pace.told(roll_outs),
         },
     )
 

@@ -1,6 +1,7 @@
 """Classic control and MinAtar, as gymnax has them, behind the environment contract.
 
-Knows gymnax and nothing else does; knows nothing of agents. Its own `step` is not used: it resets by itself.
+Knows gymnax and nothing else does; knows nothing of agents, and leaves drawing to `pictures`.
+Its own `step` is not used: it resets by itself.
 """
 
 from typing import Any, NamedTuple
@@ -8,6 +9,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from landscapes.envs import pictures
 from landscapes.envs.tasks import GYMNAX
 from landscapes.errors import UserError
 from landscapes.spaces import Box, Discrete, Space
@@ -69,6 +71,16 @@ def make(name: str, episode_length: int, key: str = "env") -> Environment:
         after = GymnaxState(simulator, jax.random.key_data(key_next), num_steps)
         return after, TimeStep(seen(obs), seen(obs), jnp.float32(reward), terminated, truncated)
 
+    drawing = pictures.drawing_of(name, params)
+
+    def frame(state: GymnaxState) -> jax.Array:
+        if drawing is not None:
+            return drawing(state.simulator)
+        with jax.numpy_rank_promotion("allow"):
+            channels = task.get_obs(state.simulator, params=params)
+        return pictures.cells(channels)
+
+    shown_for = pictures.SECONDS_PER_CELLS if drawing is None else pictures.SECONDS_PER_CONTROL
     return Environment(
         name=name,
         backend=GYMNAX,
@@ -78,6 +90,8 @@ def make(name: str, episode_length: int, key: str = "env") -> Environment:
         action=action,
         episode_length=limit,
         scales_start_noise=False,
+        frame=frame,
+        seconds_per_step=pictures.SECONDS_PER_STEP.get(name, shown_for),
     )
 
 

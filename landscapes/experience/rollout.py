@@ -103,8 +103,8 @@ class EngineState(NamedTuple):
 
 
 class Watched(NamedTuple):
-    """What is seen after each step of a round, `[STEPS_PER_ROUND, L, ...]`; where a lane had not `lived` until then,
-    the step belongs to no episode."""
+    """What is seen of one lane after each step of a round, `[STEPS_PER_ROUND, ...]`; where it had not `lived` until
+    then, the step belongs to no episode."""
 
     seen: PyTree
     reward: jax.Array
@@ -115,12 +115,13 @@ class Watched(NamedTuple):
 class Engine(NamedTuple):
     """`begin(episodes)` and `advance(state, episodes, num_rounds)`; done once `num_finished == num_episodes`.
 
-    `watch(state, episodes, look)` is what `look(env_state)` sees during the next round, and does not advance.
+    `watch(state, episodes, look, lane)` is what `look(env_state)` sees of a lane in the next round; it does not
+    advance.
     """
 
     begin: Callable[[Episodes], EngineState]
     advance: Callable[[EngineState, Episodes, jax.Array], EngineState]
-    watch: Callable[[EngineState, Episodes, Callable[[PyTree], PyTree]], Watched]
+    watch: Callable[[EngineState, Episodes, Callable[[PyTree], PyTree], jax.Array], Watched]
 
 
 def _set_lane(lanes: PyTree, lane: jax.Array, values: PyTree, index: jax.Array) -> PyTree:
@@ -250,13 +251,15 @@ def make_engine(
 
         return jax.lax.while_loop(go_on, one_round, (jnp.int32(0), state))[1]
 
-    def watch(state: EngineState, episodes: Episodes, look: Callable[[PyTree], PyTree]) -> Watched:
+    def watch(state: EngineState, episodes: Episodes, look: Callable[[PyTree], PyTree], lane: jax.Array) -> Watched:
         shared = jax.tree.map(lambda x: x[0], episodes.policies) if shared_policy else ()
 
         def one_step(state: EngineState, _: None) -> tuple[EngineState, Watched]:
             after = step(state, shared)
-            seen = jax.vmap(look)(after.env_state)
-            return after, Watched(seen, after.timestep.reward, after.timestep.terminated, state.alive)
+            env_state, reward, terminated, lived = jax.tree.map(
+                lambda x: x[lane], (after.env_state, after.timestep.reward, after.timestep.terminated, state.alive)
+            )
+            return after, Watched(look(env_state), reward, terminated, lived)
 
         return jax.lax.scan(one_step, state, None, length=STEPS_PER_ROUND)[1]
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from landscapes import storage
+from landscapes.config.earlier import config_of_today
 from landscapes.config.job import Job
 from landscapes.errors import UserError
 from landscapes.run_names import allocation_run_name, slurm_member_name, unique_run_name
@@ -83,6 +84,7 @@ def open_or_create(
 
 def check_may_go_on(job: Job, found: storage.Run, may_change: Iterable[str], may_grow: str | None) -> list[str]:
     """The settings that have changed since that run began; raises UserError as above."""
+    found = found.with_record(config=config_of_today(found.record.get("config") or {}))
     allowed = {*_ANY_TIME, *may_change} | ({may_grow} if may_grow else set())
     changed = storage.check_same_settings(found, job.resolved, allowed)
     if may_grow is not None and may_grow in changed:

@@ -4,6 +4,7 @@ Knows jobs, runs and trackers; knows no metric.
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from landscapes import storage
 from landscapes.config.job import Job
@@ -36,9 +37,12 @@ def job_tracker(job: Job, run: storage.Run, tracked: Tracked) -> Tracker:
     return make_tracker(_wanted(job), _told(job, run, tracked))
 
 
-def tracking_row(job: Job, run: storage.Run, tracked: Tracked) -> dict[str, str]:
-    """For the plan of a job: where its metrics will be; no row where they are nowhere."""
-    told, places = _told(job, run, tracked), []
+def print_tracking(job: Job, folder: Path, tracked: Tracked) -> None:
+    """A last row of the plan of a job that writes to the run folder `folder`, made or not: where its metrics will be.
+
+    Prints nothing where they are nowhere; raises UserError as `job_tracker`.
+    """
+    told, places = _told(job, storage.Run(folder, {}), tracked), []
     mode = resolve_mode(job.use_wandb, job.wandb.mode)
     if mode != "disabled":
         each = ", a run for each seed" if job.wandb.per_seed and tracked.seeds else ""
@@ -47,7 +51,8 @@ def tracking_row(job: Job, run: storage.Run, tracked: Tracked) -> dict[str, str]
         places.append(f"TensorBoard ({event_folder(told)})")
     if job.csv:
         places.append(f"CSV ({csv_path(told)})")
-    return {"metrics": ", ".join(places)} if places else {}
+    if places:
+        print(f"  metrics: {', '.join(places)}", flush=True)
 
 
 def _wanted(job: Job) -> Wanted:

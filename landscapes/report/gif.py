@@ -1,21 +1,19 @@
 """A moving picture for slides: a typical neighbour and one from the left tail side by side, as an animated GIF.
 
-Knows scenes, poses and Pillow; needs no browser and no 3-D library. The view is from the side and without perspective:
-what is long and round is a thick line, what is a ball is a disc.
+Knows recorded roll-outs, time and Pillow; leaves drawing bodies to `bodies`, and needs no browser.
 """
 
 import functools
 import io
-import itertools
-from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from landscapes.console import human_count
-from landscapes.report.rollouts import Recorded, Rollout
+from landscapes.report.bodies import SKY, Body, Floats
+from landscapes.report.rollouts import Frames, Recorded, Rollout
 from landscapes.report.stages import end_of
 
 WIDTH, HEIGHT = 440, 300
@@ -24,23 +22,16 @@ FRAMES_PER_SECOND = 25
 MOST_SECONDS = 12
 """Longer roll-outs play faster, as often as it says in the picture."""
 
-_FINER = 3
-"""Everything is drawn larger by this factor, and then made smaller: Pillow's lines have no soft edges."""
 _CAPTION = 50
 _HOLD_SECONDS = 1.5
-_CAMERA = (np.deg2rad(-90.0 + 14.0), np.deg2rad(11.0))
-"""Azimuth and elevation."""
-_EDGE = 1.2
-"""The width of a body's dark edge, pixels."""
-_BODY_HEIGHTS = 2.0
-"""The height of a panel in heights of the body."""
+_CELLS_BELOW = 64
+"""Pixels: smaller pictures are made of cells, whose edges stay sharp."""
+_SAMPLES = 9
+"""So many frames, evenly spaced, give the palette of all."""
 
-_SKY, _FLOOR, _GRID, _SHADOW = "#eef1f4", "#d5dbe1", "#bac2ca", "#b3bcc5"
 _INK, _FAINT = "#1d2127", "#626a75"
 _COLOURS = {"Typical neighbour": ("#0072b2", "#00507d"), "Left tail": ("#d55e00", "#994300")}
 """Of a body, and of its edges."""
-
-Floats = NDArray[np.float64]
 
 
 def animated(one: Recorded) -> bytes:
@@ -63,11 +54,12 @@ def _times(seconds: float, speed: int) -> Floats:
 
 
 def _encoded(frames: Sequence[Image.Image]) -> bytes:
-    # One palette for all, so that nothing flickers; first and last frame together have every colour that there is.
-    both = Image.new("RGB", (frames[0].width, 2 * frames[0].height))
-    both.paste(frames[0])
-    both.paste(frames[-1], (0, frames[0].height))
-    palette = both.quantize(128, dither=Image.Dither.NONE)
+    # One palette for all, so that nothing flickers.
+    chosen = [frames[int(index)] for index in np.unique(np.linspace(0, len(frames) - 1, _SAMPLES).round())]
+    together = Image.new("RGB", (frames[0].width, len(chosen) * frames[0].height))
+    for index, frame in enumerate(chosen):
+        together.paste(frame, (0, index * frame.height))
+    palette = together.quantize(128, dither=Image.Dither.NONE)
     first, *others = [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
     duration = 1000 // FRAMES_PER_SECOND
     durations = [duration] * len(others) + [int(1000 * _HOLD_SECONDS)]
@@ -96,33 +88,13 @@ def _font(size: int) -> Any:
     return ImageFont.load_default(size)
 
 
-class _Shape(NamedTuple):
-    """A piece where it is: points `[k, 3]` that are joined by a line of this radius, in metres."""
-
-    points: Floats
-    radius: float
-
-
 class _Panel:
     """One roll-out as it is drawn at any time."""
 
     def __init__(self, scene: dict[str, Any], rollout: Rollout, title: str) -> None:
         self.title = title
-        self._rollout, self._follow = rollout, scene["follow"]
-        self._pieces = [piece for piece in scene["pieces"] if piece["shape"] != "plane"]
-        self._floor = next((x["position"][2] for x in scene["pieces"] if x["shape"] == "plane"), None)
-        body = np.concatenate([shape.points for shape in self._shapes(0) if len(shape.points)])
-        thickest = max(shape.radius for shape in self._shapes(0))
-        low, high = body.min(axis=0) - thickest, body.max(axis=0) + thickest
-        self._scale = _FINER * HEIGHT / (_BODY_HEIGHTS * max(float((high - low).max()), 1e-3))
-        self._middle: Floats = (low + high) / 2
-        azimuth, elevation = _CAMERA
-        self._right = np.array([-np.sin(azimuth), np.cos(azimuth), 0.0])
-        towards = np.array(
-            [np.cos(elevation) * np.cos(azimuth), np.cos(elevation) * np.sin(azimuth), np.sin(elevation)]
-        )
-        self._towards = towards
-        self._up = np.cross(towards, self._right)
+        self._rollout = rollout
+        self._draw = _drawing(scene, rollout, _COLOURS[title])
         self._drawn_step = functools.lru_cache(maxsize=1)(self._draw_step)  # one that has ended is drawn once
 
     def step_at(self, time: float) -> int:
@@ -143,91 +115,24 @@ class _Panel:
         return self._drawn_step(self.step_at(time), ended)
 
     def _draw_step(self, step: int, ended: bool) -> Image.Image:
-        target = self._middle.copy()
-        if self._follow is not None:
-            target[:2] = self._rollout.positions[step, self._follow, :2]
-        picture = Image.new("RGB", (_FINER * WIDTH, _FINER * HEIGHT), _SKY)
-        draw = ImageDraw.Draw(picture)
-        shapes = sorted(self._shapes(step), key=lambda shape: float((shape.points @ self._towards).mean()))
-        if self._floor is not None:
-            self._draw_floor(draw, target, shapes)
-        inside, edge = _COLOURS[self.title]
-        for shape in shapes:
-            points = self._seen(shape.points, target)
-            half = shape.radius * self._scale
-            _draw_line(draw, points, half, edge)
-            _draw_line(draw, points, half - _EDGE * _FINER, inside)
-        small = picture.reduce(_FINER)
-        return Image.blend(small, Image.new("RGB", small.size, _SKY), 0.35) if ended else small
-
-    def _draw_floor(self, draw: ImageDraw.ImageDraw, target: Floats, shapes: Sequence[_Shape]) -> None:
-        reach = 3.0 * _FINER * WIDTH / self._scale
-        cell = 1.0 if reach > 4.0 else 0.1
-        near, far = -2.0 * reach, 0.4 * reach
-        corners = target[:2] + np.array([[-3 * reach, near], [3 * reach, near], [3 * reach, far], [-3 * reach, far]])
-        draw.polygon(self._flat(corners, target), fill=_FLOOR)
-        for x in np.arange(np.floor((target[0] - reach) / cell), (target[0] + reach) / cell + 1) * cell:
-            ends = np.array([[x, target[1] + near], [x, target[1] + far]])
-            draw.line(self._flat(ends, target), fill=_GRID, width=_FINER)
-        for shape in shapes:
-            on_floor = np.column_stack([shape.points[:, :2], np.full(len(shape.points), self._floor)])
-            _draw_line(draw, self._seen(on_floor, target), 0.5 * shape.radius * self._scale, _SHADOW)
-
-    def _flat(self, points: Floats, target: Floats) -> list[tuple[float, float]]:
-        """Points `[k, 2]` of the floor as pixels."""
-        seen = self._seen(np.column_stack([points, np.full(len(points), self._floor)]), target)
-        return [(float(x), float(y)) for x, y in seen]
-
-    def _seen(self, points: Floats, target: Floats) -> Floats:
-        """Points `[k, 3]` as pixels `[k, 2]`."""
-        away = points - target
-        across, upwards = away @ self._right * self._scale, away @ self._up * self._scale
-        return np.column_stack([_FINER * WIDTH / 2 + across, _FINER * HEIGHT / 2 - upwards])
-
-    def _shapes(self, step: int) -> Iterator[_Shape]:
-        """Every piece but the floor, where it is after a step."""
-        positions, rotations = self._rollout.positions[step], self._rollout.rotations[step]
-        for piece in self._pieces:
-            points = _turned(np.array(piece["rotation"]), _outline(piece)) + np.array(piece["position"])
-            if piece["link"] >= 0:
-                points = _turned(rotations[piece["link"]], points) + positions[piece["link"]]
-            yield _Shape(points.astype(np.float64), _radius(piece))
+        picture = self._draw(step)
+        return Image.blend(picture, Image.new("RGB", picture.size, SKY), 0.35) if ended else picture
 
 
-def _draw_line(draw: ImageDraw.ImageDraw, points: Floats, half: float, colour: str) -> None:
-    """A line through points `[k, 2]` with round ends and corners, `half` its width in pixels."""
-    half = max(half, 1.0)
-    for x, y in points:
-        draw.ellipse((x - half, y - half, x + half, y + half), fill=colour)
-    for (x, y), (to_x, to_y) in itertools.pairwise(points):
-        aside = np.array([to_y - y, x - to_x])
-        length = float(np.hypot(*aside))
-        if length > 0:
-            dx, dy = half * aside / length
-            corners = [(x + dx, y + dy), (to_x + dx, to_y + dy), (to_x - dx, to_y - dy), (x - dx, y - dy)]
-            draw.polygon(corners, fill=colour)
+def _drawing(scene: dict[str, Any], rollout: Rollout, colours: tuple[str, str]) -> Callable[[int], Image.Image]:
+    """What a panel shows after a step."""
+    seen = rollout.seen
+    if not isinstance(seen, Frames):
+        return Body(scene, seen, (WIDTH, HEIGHT), colours).drawn
 
+    def drawn(step: int) -> Image.Image:
+        picture = Image.fromarray(seen.pictures[step])
+        scale = min(WIDTH / picture.width, HEIGHT / picture.height)
+        size = (round(scale * picture.width), round(scale * picture.height))
+        cells = max(picture.size) < _CELLS_BELOW
+        larger = picture.resize(size, Image.Resampling.NEAREST if cells else Image.Resampling.BICUBIC)
+        panel = Image.new("RGB", (WIDTH, HEIGHT), "white")
+        panel.paste(larger, ((WIDTH - size[0]) // 2, (HEIGHT - size[1]) // 2))
+        return panel
 
-def _outline(piece: dict[str, Any]) -> Floats:
-    """The points of a piece in its own frame: the axis of what is long, the centre of a ball, the edges of a box."""
-    size = piece["size"]
-    if piece["shape"] in ("capsule", "cylinder"):
-        return np.array([[0.0, 0.0, -size[1]], [0.0, 0.0, size[1]]])
-    if piece["shape"] == "box":
-        signs = np.array(
-            [[-1, -1, -1], [1, -1, -1], [1, 1, -1], [-1, 1, -1], [-1, 1, 1], [1, 1, 1], [1, -1, 1], [-1, -1, 1]]
-        )
-        return signs * np.array(size)
-    return np.zeros((1, 3))
-
-
-def _radius(piece: dict[str, Any]) -> float:
-    size = piece["size"]
-    return 0.1 * min(size) if piece["shape"] == "box" else max(size) if piece["shape"] == "ellipsoid" else size[0]
-
-
-def _turned(quaternion: NDArray[Any], points: Floats) -> Floats:
-    """Points `[k, 3]` turned by a unit quaternion (w, x, y, z)."""
-    w, axis = float(quaternion[0]), np.asarray(quaternion[1:], np.float64)
-    crossed = np.cross(axis, points)
-    return points + 2.0 * (w * crossed + np.cross(axis, crossed))
+    return drawn

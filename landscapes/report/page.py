@@ -12,7 +12,7 @@ import jinja2
 
 from landscapes.report.content import Content
 
-_SCRIPTS = ("poses.js", "scene.js", "player.js")
+_SCRIPTS = ("packed.js", "scene.js", "pictures.js", "player.js")
 _LIBRARY = "three-0.170.0.module.min.js.gz"
 _LIBRARY_LICENCE = "three-LICENSE.txt"
 
@@ -35,6 +35,7 @@ def render(title: str, command: str, content: Content) -> str:
         "script": _trusted(script),
         "stages": stages.stages,
         "data": data if stages.rollouts else None,
+        "bodies": any("picture" not in scene for scene in stages.scenes),
         "figures": [
             {"title": picture.title, "width": picture.width, "source": _data_address(picture.png)}
             for picture in content.pictures

@@ -17,14 +17,26 @@ from landscapes.console import human_count
 from landscapes.errors import UserError
 
 
+class Poses(NamedTuple):
+    """Where the links of a body are: positions `[T, num_links, 3]` in metres, rotations `[T, num_links, 4]`."""
+
+    positions: NDArray[np.float32]
+    rotations: NDArray[np.float32]
+
+
+class Frames(NamedTuple):
+    """Pictures `[T, height, width, 3]` uint8."""
+
+    pictures: NDArray[np.uint8]
+
+
 class Rollout(NamedTuple):
-    """One roll-out: positions `[T, num_links, 3]` in metres, rotations `[T, num_links, 4]`, rewards `[T]`."""
+    """One roll-out of T steps, with rewards `[T]`."""
 
     sample: int
     """Its index in the distribution."""
     rank: int
-    positions: NDArray[np.float32]
-    rotations: NDArray[np.float32]
+    seen: Poses | Frames
     rewards: NDArray[np.float32]
     recorded_return: float
     stored_return: float
@@ -100,7 +112,7 @@ def noisiest(recorded: Sequence[Recorded]) -> int:
 
 
 def _alike(recorded: Iterable[Recorded]) -> Iterable[list[Recorded]]:
-    """Groups that share their kind and amount, and the body that is seen."""
+    """Groups that share their kind and amount, and the body or the picture that is seen."""
     groups: dict[tuple[str, str, str], list[Recorded]] = {}
     for one in recorded:
         key = (one.purd.kind, one.purd.amount, json.dumps(one.scene, sort_keys=True))
@@ -122,21 +134,33 @@ def _read(purd: storage.PurdRecord, records: Sequence[storage.TrajectoryRecord])
 
 
 def _rollout(record: storage.TrajectoryRecord, datasets: Mapping[str, NDArray[Any]], about: Any) -> Rollout:
-    positions, rotations, rewards = (
-        datasets[f"{record.group}/{name}"] for name in ("positions", "rotations", "rewards")
-    )
-    if positions.shape[:2] != rotations.shape[:2] or len(positions) != len(rewards) or len(rewards) == 0:
-        raise ValueError(
-            f"positions {positions.shape}, rotations {rotations.shape} and rewards {rewards.shape} disagree"
-        )
+    rewards = datasets[f"{record.group}/rewards"]
+    seen = _seen(record.group, datasets)
+    if any(len(values) != len(rewards) for values in seen) or len(rewards) == 0:
+        raise ValueError(f"{_shapes(seen)} and rewards {rewards.shape} disagree")
     return Rollout(
         sample=int(about["sample"]),
         rank=record.rank,
-        positions=positions,
-        rotations=rotations,
+        seen=seen,
         rewards=rewards,
         recorded_return=float(about["return"]),
         stored_return=float(about["stored_return"]),
         seconds_per_step=float(about["seconds_per_step"]),
         terminated=bool(about["terminated"]),
     )
+
+
+def _seen(group: str, datasets: Mapping[str, NDArray[Any]]) -> Poses | Frames:
+    if f"{group}/frames" in datasets:
+        frames = Frames(datasets[f"{group}/frames"])
+        if frames.pictures.ndim != 4 or frames.pictures.shape[3] != 3 or frames.pictures.dtype != np.uint8:
+            raise ValueError(f"{_shapes(frames)} {frames.pictures.dtype} are no pictures in colour")
+        return frames
+    poses = Poses(datasets[f"{group}/positions"], datasets[f"{group}/rotations"])
+    if poses.positions.shape[:2] != poses.rotations.shape[:2]:
+        raise ValueError(f"{_shapes(poses)} disagree")
+    return poses
+
+
+def _shapes(seen: Poses | Frames) -> str:
+    return " and ".join(f"{name} {values.shape}" for name, values in seen._asdict().items())

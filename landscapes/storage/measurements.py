@@ -259,7 +259,7 @@ def _walks_in(run: Run, file: ResultFile, names: Sequence[str]) -> Iterator[Walk
 def _trajectories_in(run: Run, file: ResultFile, names: Sequence[str]) -> Iterator[TrajectoryRecord]:
     for name in names:
         match name.split("/"):
-            case [kind, amount, count, role, "positions"] if count.isdecimal() and (found := _ROLE.fullmatch(role)):
+            case [kind, amount, count, role, "rewards"] if count.isdecimal() and (found := _ROLE.fullmatch(role)):
                 group = name.rpartition("/")[0]
                 which = (found[1], int(found[2]))
                 yield TrajectoryRecord(_policy(run, file), kind, amount, int(count), *which, file.path, group)

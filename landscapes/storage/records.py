@@ -135,7 +135,8 @@ class WalkRecord(NamedTuple):
 
 
 class TrajectoryRecord(NamedTuple):
-    """Where a recorded roll-out lies: a group with positions, rotations and rewards; `scene` is in the file's root."""
+    """Where a recorded roll-out lies: a group with rewards, and positions and rotations or frames; `scene` is in the
+    file's root."""
 
     policy: PolicyName
     kind: str

@@ -1,6 +1,6 @@
-"""Samples of a PURD rolled out once more, with the pose of every link written down at each step.
+"""Samples of a PURD rolled out once more, with what is to be seen written down at each step: poses, or pictures.
 
-Knows measurements and the pose that an environment tells; knows no file and no picture.
+Knows measurements and what an environment shows of a state; knows no file, and nothing of how it is played.
 
 The samples are drawn, and their returns computed, by the very programs that measured them: a program that also wrote
 poses down would round differently, and contacts amplify rounding until another episode comes of it. So the engine
@@ -21,7 +21,7 @@ from landscapes.experience import rollout
 from landscapes.machine import devices
 from landscapes.studies import measurement
 from landscapes.studies.neighborhood import traced
-from landscapes.types import Environment, Key, Policy, TrainState
+from landscapes.types import Environment, Key, Policy, PyTree, TrainState
 
 _ROUNDS = 10
 """Rounds between two looks at whether all copies have ended."""
@@ -31,10 +31,8 @@ class Trajectory(NamedTuple):
     """One roll-out of T steps. Where a sample has several episodes it is the first of them."""
 
     sample: int
-    positions: np.ndarray
-    """`[T, num_links, 3]` after each step, metres."""
-    rotations: np.ndarray
-    """`[T, num_links, 4]`, unit quaternions, the real part first."""
+    seen: dict[str, np.ndarray]
+    """After each step, by the names of `SEEN`: `positions` and `rotations`, or `frames`."""
     rewards: np.ndarray
     """`[T]`."""
     terminated: bool
@@ -43,6 +41,29 @@ class Trajectory(NamedTuple):
     """Undiscounted, of this roll-out."""
     sample_return: float
     """What a PURD would hold of it: the mean over the sample's episodes where it has several."""
+
+
+SEEN = {
+    "positions": ("step,link,xyz", "metres, after each step"),
+    "rotations": ("step,link,wxyz", "unit quaternions, after each step"),
+    "frames": ("step,row,column,rgb", "0 to 255, after each step"),
+}
+"""What may be seen of a state, with its axes and units: the links of a body `[T, num_links, 3 and 4]`, or a picture
+`[T, height, width, 3]` uint8."""
+
+
+def scene_of(env: Environment) -> dict[str, Any] | None:
+    """What a file says once of how roll-outs are shown; None for an environment that shows nothing.
+
+    Where links have poses that is what to draw there; else the size of a picture, and how long it is shown.
+    """
+    if env.pose is not None and env.scene is not None:
+        return env.scene()
+    if env.frame is None:
+        return None
+    state, _ = jax.eval_shape(env.reset, jax.random.key(0))
+    height, width, _ = jax.eval_shape(env.frame, state).shape
+    return {"picture": [height, width], "seconds_per_step": round(env.seconds_per_step, 6)}
 
 
 Record = Callable[[Key, TrainState, float | None, np.ndarray, Sequence[int]], list[Trajectory]]
@@ -73,7 +94,7 @@ class _Place(NamedTuple):
 
 
 def make_record(env: Environment, measure: measurement.Measure) -> Record:
-    """How samples of `measure` are rolled out again; raises ValueError where `env` tells no pose."""
+    """How samples of `measure` are rolled out again; raises ValueError where `env` shows nothing."""
     again = measure.again
     programs = _compile(env, again)
 
@@ -147,9 +168,7 @@ class _Programs(NamedTuple):
 
 
 def _compile(env: Environment, again: measurement.Again) -> _Programs:
-    pose = env.pose
-    if pose is None:
-        raise ValueError(f"{env.name} tells no pose")
+    look = _look(env)
 
     def choose(
         episodes: rollout.Episodes, policies: Policy, amount: jax.Array, order: jax.Array, count: jax.Array
@@ -168,14 +187,23 @@ def _compile(env: Environment, again: measurement.Again) -> _Programs:
         running: rollout.EngineState, episodes: rollout.Episodes, policies: Policy, amount: jax.Array, lane: jax.Array
     ) -> Any:
         mine = devices.own(episodes)._replace(policies=devices.own(policies))
-        watched = again.engine(amount).watch(devices.own(running), mine, pose)
-        return devices.alone(jax.tree.map(lambda x: x[:, devices.own(lane)], watched))
+        return devices.alone(again.engine(amount).watch(devices.own(running), mine, look, devices.own(lane)))
 
     num = again.devices
     return _Programs(
         jax.jit(devices.spread(choose, num, (0, 0, None, 0, 0))),
         jax.jit(devices.spread(watch, num, (0, 0, 0, None, 0))),
     )
+
+
+def _look(env: Environment) -> Callable[[PyTree], dict[str, jax.Array]]:
+    """What is seen of a state, by the names of `SEEN`; as `scene_of` has it."""
+    pose, frame = env.pose, env.frame
+    if pose is not None and env.scene is not None:
+        return lambda state: dict(zip(("positions", "rotations"), pose(state), strict=True))
+    if frame is None:
+        raise ValueError(f"{env.name} shows nothing: neither pose and scene, nor frame")
+    return lambda state: {"frames": frame(state)}
 
 
 def _passes(samples: Sequence[int], first: int, again: measurement.Again) -> list[list[_Place]]:
@@ -214,12 +242,10 @@ def _mean(returns: np.ndarray) -> np.ndarray:
 
 
 def _trajectory(sample: int, seen: rollout.Watched, episode_return: float, sample_return: float) -> Trajectory:
-    positions, rotations = seen.seen
     lived = np.asarray(seen.lived)
     return Trajectory(
         sample=sample,
-        positions=positions[lived],
-        rotations=rotations[lived],
+        seen={name: values[lived] for name, values in seen.seen.items()},
         rewards=np.asarray(seen.reward)[lived],
         terminated=bool(seen.terminated[lived][-1]),
         episode_return=episode_return,

@@ -6,7 +6,6 @@ the root's, with the clone's policy in the place of its own.
 
 import contextlib
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,7 +22,7 @@ from landscapes.jobs.closing import print_end
 from landscapes.jobs.find_run import find_root
 from landscapes.jobs.pace import Pace, shape_of
 from landscapes.jobs.run_folder import continued, is_finished, open_or_create
-from landscapes.jobs.tracker import Tracked, job_tracker, tracking_row
+from landscapes.jobs.tracker import Tracked, job_tracker, print_tracking
 from landscapes.machine import stopping
 from landscapes.machine.compilation import compiling, told_to
 from landscapes.studies import cloning
@@ -55,17 +54,19 @@ def run(job: Job) -> None:
     record = _record(job, s, parent)
     name = job.member_name or clone_name(s, parent.name)
     pace = Pace({"job": "clone", **shape_of(parent), "num_seeds": s.num_seeds, "batch_size": s.batch_size}, "updates")
-    plan = _Plan(f"{agent.name} on {env.name} ({env.backend})", state, num_rows)
+    plan = _Plan(f"{agent.name} on {env.name} ({env.backend})", state, num_rows, pace)
+    tracked = Tracked(name, "train_bc", parent.name, seeds=tuple(range(s.num_seeds)), makes_run=True)
     if job.dry_run:
-        _print_plan(s, parent, results / name, plan, {"time": pace.told(s.max_steps)})
+        _print_plan(s, parent, results / name, plan)
+        print_tracking(job, results / name, tracked)
         return
     child, _ = open_or_create(job, results, name, record, parent=parent)
     if is_finished(child):
         return
     with storage.hold_run(child):
         schedule = _schedule(s)
-        tracked = Tracked(child.name, "train_bc", parent.name, seeds=tuple(range(s.num_seeds)), makes_run=True)
-        _print_plan(s, parent, child.path, plan, {**tracking_row(job, child, tracked), "time": pace.told(s.max_steps)})
+        _print_plan(s, parent, child.path, plan)
+        print_tracking(job, child.path, tracked)
         tracker = job_tracker(job, child, tracked)
         child = child.write_record(**continued(record), wandb_id=tracker.run_id)
         loop = _Cloning(job.save_interval, s, parent, child, env, agent, state, schedule, tracker)
@@ -126,9 +127,10 @@ class _Plan(NamedTuple):
     policy: str
     state: TrainState
     num_rows: int
+    pace: Pace
 
 
-def _print_plan(s: TrainBc, parent: storage.Run, path: Path, plan: _Plan, more: Mapping[str, str]) -> None:
+def _print_plan(s: TrainBc, parent: storage.Run, path: Path, plan: _Plan) -> None:
     root, schedule, state, num_rows = s.root_policy_conf, _schedule(s), plan.state, plan.num_rows
     has_log = isinstance(state.log, replay.Replay)
     source = "the newest rows of its replay log" if has_log else "steps of its own, exploring as in training"
@@ -146,7 +148,7 @@ def _print_plan(s: TrainBc, parent: storage.Run, path: Path, plan: _Plan, more: 
             "evaluations": str(len(schedule.evaluations)),
             "checkpoints": f"{len(schedule.checkpoints)} per clone, about {on_disk} on disk",
             "device": f"{device.device_kind} ({device.platform})",
-            **more,
+            "time": plan.pace.told(s.max_steps),
         },
     )
 

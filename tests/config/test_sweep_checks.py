@@ -164,6 +164,60 @@ def test_members_whose_names_are_taken_by_other_runs_are_found_beforehand(
     assert len(jobs) == 8
 
 
+TOLD_BEFORE: dict[str, dict[str, object]] = {
+    "td3": {
+        **{
+            "algo": "td3",
+            "algo_config": {},
+            "env_name": "hopper",
+            "backend": "positional",
+            "num_seeds": 1,
+            "seed": 4321,
+        },
+        **{"max_steps": 20000, "start_training": 10000, "reset_interval": 1000, "updates_per_step": 1},
+        **{"actor_batch_size": 256, "critic_batch_size": 256, "replay_buffer_size": 1000000},
+        **{"log_interval": 1000, "eval_interval": 5000, "eval_episodes": 10, "eval_episode_length": 1000},
+        **{"checkpoint": True, "agent_log_starts": [5000], "agent_log_step": 2, "agent_num_logs": 1, "tqdm": True},
+        "ddpg_config": {
+            **{"actor_lr": 3e-4, "critic_lr": 3e-4, "hidden_dims": [256, 256], "final_fc_init_scale": 2**0.5},
+            **{"discount": 0.9, "tau": 0.005, "target_update_period": 2},
+            **{"policy_noise": 0.2, "noise_clip": 0.5, "exploration_noise": 0.1},
+        },
+        "sac_config": {"actor_lr": 7.0, "init_temperature": 3.0},
+    },
+    "ppo": {
+        **{"env_id": "hopper", "backend": "positional", "seed": 4321, "num_seeds": 3, "total_timesteps": 65536},
+        **{"learning_rate": 0.0026, "num_envs": 2048, "num_steps": 16, "anneal_lr": False, "gamma": 0.9},
+        **{"gae_lambda": 0.95, "num_minibatches": 2, "update_epochs": 4, "norm_adv": True, "clip_coef": 0.2},
+        **{"clip_vloss": False, "ent_coef": 0.0, "vf_coef": 2.0, "max_grad_norm": 1.0, "target_kl": None},
+        **{"hidden_dims": [64, 64], "reset_interval": 1000, "bootstrap_truncated": True, "eval_interval": None},
+        **{"eval_episodes": 10, "eval_episode_length": 1000, "tqdm": True, "checkpoint": True, "agent_num_logs": 5},
+    },
+}
+"""What run.json has of trainings that an earlier version began."""
+COMMANDS = {
+    "td3": ["experiment=train_td3", "env=hopper", "steps=2e4", "checkpoints=[5000]"],
+    "ppo": ["experiment=train_ppo", "env=hopper", "steps=65536", "checkpoints=5"],
+}
+
+
+@pytest.mark.parametrize("algorithm", TOLD_BEFORE)
+def test_a_run_that_an_earlier_version_began_goes_on(
+    algorithm: str, jobs: list[Job], results: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["-m", "run_name=mine", "random_seed=4321,4321", *COMMANDS[algorithm], "gamma=0.9"]
+    assert run_entry_point(TRAIN, command) == 0
+    told = {**jobs[0].resolved, "experiment": TOLD_BEFORE[algorithm]}
+    for member in range(2):
+        storage.create_run(results, f"mine_{member}", {"config": told, "num_seeds": 1}, overwrite=False)
+    assert run_entry_point(TRAIN, command) == 0
+    assert run_entry_point(TRAIN, [*command, "gamma=0.8"]) == 2
+    assert "its config differs in gamma;" in capsys.readouterr().err
+    assert run_entry_point(TRAIN, [*command, "steps=4e5"]) == 0
+    assert run_entry_point(TRAIN, [*command, "steps=4e4" if algorithm == "ppo" else "steps=1e4"]) == 2
+    assert "can only become longer" in capsys.readouterr().err
+
+
 def test_a_run_that_wandb_knows_is_asked_for_once(
     jobs: list[Job], results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,7 +17,7 @@ from landscapes.config.launch import run_entry_point
 from landscapes.envs import brax
 from tests.docs.test_published_commands import LINES, SMALL, SMALL_PPO
 
-TRAINING = "run_name=calm experiment.env_name=hopper experiment.agent_log_starts=[15,30,45,60,195]"
+TRAINING = "run_name=calm experiment.env=hopper experiment.checkpoints=[15,30,45,60,195]"
 """The run that pages speak of, with the checkpoints that 50000, 100000, 150000, 200000 and 650000 become."""
 COPIES = ("noisy", "long", "hopper", "hopper_sac")
 """The others: that one under their names."""
@@ -49,7 +49,7 @@ PREPARED = {
     "docs/gallery.md": [
         (
             "run_algorithm",
-            "run_name=td3_hopper experiment.env_name=hopper experiment.agent_log_starts=[7,9,12]",
+            "run_name=td3_hopper experiment.env=hopper experiment.checkpoints=[7,9,12]",
             "experiment.num_seeds=2",
         )
     ],
@@ -91,7 +91,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(brax, "make", doc_blocks.stand_in)
         patch.setenv("LANDSCAPES_RESULTS", str(folder))
-        run_job("run_algorithm", TRAINING, "experiment.max_steps=200")
+        run_job("run_algorithm", TRAINING, "experiment.steps=200")
     for name in COPIES:
         shutil.copytree(folder / "calm", folder / name)
         record = json.loads((folder / name / "run.json").read_text())

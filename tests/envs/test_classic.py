@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from landscapes.envs import make_environment, tasks
+from landscapes.envs import make_environment, pictures, tasks
 from landscapes.spaces import Discrete
 
 STATES = {
@@ -118,3 +118,76 @@ def test_one_start_has_one_future() -> None:
 
     one, again, other = run(jax.random.key(0)), run(jax.random.key(0)), run(jax.random.key(1))
     assert np.array_equal(one, again) and not np.array_equal(one, other)
+
+
+CONTROL = ("Acrobot-v1", "CartPole-v1", "MountainCar-v0", "MountainCarContinuous-v0", "Pendulum-v1")
+
+
+def drawn(name: str, **fields: float) -> np.ndarray:
+    """The picture of a fresh state with other values in these fields."""
+    env = make_environment(name)
+    state, _ = env.reset(jax.random.key(0))
+    simulator = state.simulator.replace(**{field: jnp.float32(value) for field, value in fields.items()})
+    assert env.frame is not None
+    return np.asarray(env.frame(state._replace(simulator=simulator)))
+
+
+def middle(picture: np.ndarray, colour: tuple[int, int, int]) -> np.ndarray:
+    """Where a colour is, `(across, up)` in pixels from the middle of the picture."""
+    rows, columns = np.nonzero((picture == np.array(colour)).all(axis=2))
+    return np.array([columns.mean() + 0.5 - picture.shape[1] / 2, picture.shape[0] / 2 - rows.mean() - 0.5])
+
+
+MOVING = (204, 121, 167)
+
+
+@pytest.mark.parametrize("name", CONTROL)
+def test_a_drawing_is_small_and_of_few_colours(name: str) -> None:
+    picture = drawn(name)
+    assert picture.shape == (100, 160, 3) and picture.dtype == np.uint8
+    assert (picture == MOVING).all(axis=2).sum() > 30
+    assert len(np.unique(picture.reshape(-1, 3), axis=0)) < 60
+
+
+def test_poles_and_rods_stand_where_their_angles_say() -> None:
+    """The middle of a rod is half way to its tip; angles as gymnasium draws them."""
+    pixels = 160 / 5.2
+    upright, leaning = (drawn("CartPole-v1", x=1.0, theta=angle) for angle in (0.0, 0.5))
+    lean = middle(leaning, MOVING) - middle(upright, MOVING)
+    np.testing.assert_allclose(lean, [0.5 * pixels * np.sin(0.5), 0.5 * pixels * (np.cos(0.5) - 1.0)], atol=1.5)
+    assert middle(upright, MOVING)[0] == pytest.approx(pixels, abs=0.6)  # one metre to the right
+    for angle in (0.0, 1.0, -2.0):
+        expected = 0.5 * 100 / 2.6 * np.array([-np.sin(angle), np.cos(angle)])
+        np.testing.assert_allclose(middle(drawn("Pendulum-v1", theta=angle), MOVING), expected, atol=2.5)
+    first, second = 0.7, -1.1
+    bent = drawn("Acrobot-v1", joint_angle1=first, joint_angle2=second)
+    elbow = np.array([np.sin(first), -np.cos(first)])
+    outer = elbow + 0.5 * np.array([np.sin(first + second), -np.cos(first + second)])
+    np.testing.assert_allclose(middle(bent, MOVING), 100 / 4.5 * outer, atol=2.0)
+
+
+def test_a_car_is_on_its_hill() -> None:
+    for position in (-1.0, -0.5, 0.4):
+        across, up = middle(drawn("MountainCar-v0", position=position), MOVING)
+        pixels = 160 / 1.86
+        assert across == pytest.approx(pixels * (position + 0.3), abs=6.0)
+        height = 0.45 * np.sin(3.0 * position) + 0.55
+        assert 0.0 < up - pixels * (height - 0.63) < 8.0
+
+
+@pytest.mark.parametrize("name", [name for name in tasks.TASKS if name.endswith("MinAtar")])
+def test_cells_have_the_colour_of_their_highest_channel(name: str) -> None:
+    env = make_environment(name)
+    state, _ = env.reset(jax.random.key(0))
+    step = jax.jit(env.step)
+    for turn in range(6):
+        state, after = step(state, jnp.int32(turn % env.action.num))
+    assert env.frame is not None
+    picture = np.asarray(env.frame(state))
+    assert picture.shape == (10, 10, 3) and picture.dtype == np.uint8
+    channels = np.asarray(after.obs)
+    for row in range(10):
+        for column in range(10):
+            set_here = np.flatnonzero(channels[row, column])
+            highest = set_here[-1] + 1 if len(set_here) else 0
+            np.testing.assert_array_equal(picture[row, column], pictures.CELLS[highest])

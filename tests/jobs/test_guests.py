@@ -10,6 +10,7 @@ import pytest
 
 import landscapes
 from landscapes.config.launch import run_entry_point
+from landscapes.report.__main__ import main as report
 from landscapes.studies import cloning
 from tests.jobs.test_jobs import launch
 from tests.jobs.test_resume import Killed, contents, end_at, kill, train
@@ -101,6 +102,33 @@ def test_a_discrete_policy_goes_through_every_study(results: tuple[Path, str]) -
     with h5py.File(folder / f"{name}_s0_c{LAST}_bc_4321" / "curves.h5") as file:
         losses = file["training/held_out_loss"][:]
     assert (losses[-1] < losses[0]).all() and (losses[0] < np.log(2) + 0.2).all()  # nats, of two actions
+
+
+def test_roll_outs_are_recorded_as_pictures_where_there_are_any(
+    results: tuple[Path, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, name = results
+    noise = ["experiment.noise_type=init_parameter", "experiment.noise_amounts=[0.5]"]
+    asked = [f"experiment.run_name={name}", f"experiment.ckpt_indexes=[{LAST}]", *SAMPLES, *noise]
+    expected = 0 if name == "cart" else 2
+    assert launch("eval_policy", folder, *asked, "experiment.record_trajectories=1") == expected
+    path = folder / name / "seed0" / f"trajectories_{LAST}.h5"
+    if expected:
+        assert "experiment.record_trajectories=1: must be 0: walk" in capsys.readouterr().err
+        assert not path.exists()
+        return
+    with h5py.File(path) as file, h5py.File(path.with_name(f"s0_returns_{LAST}.h5")) as stored:
+        lengths = stored["lengths/init_parameter/0.5/4"][:]
+        for role in ("median0", "left_tail0"):
+            one = file[f"init_parameter/0.5/4/{role}"]
+            assert one["frames"].shape == (lengths[one.attrs["sample"]], 100, 160, 3)
+            assert one["frames"].dtype == np.uint8
+            assert one.attrs["return"] == one.attrs["stored_return"] == len(one["rewards"])
+            assert (one["frames"][0] != one["frames"][-1]).any()
+        assert json.loads(file["scene"][()]) == {"picture": [100, 160], "seconds_per_step": 0.02}
+    assert report([name, "--out", str(tmp_path / "r.html"), "--results-dir", str(folder)]) == 0
+    assert '"pictures": ' in (tmp_path / "r.html").read_text()
+    assert report([name, "--gif", str(tmp_path / "r.gif"), "--results-dir", str(folder)]) == 0
 
 
 def test_cloning_by_cross_entropy_finds_the_policy(results: tuple[Path, str]) -> None:

@@ -135,7 +135,7 @@ def test_plan_and_end_say_where_the_metrics_are(
     assert run(tmp_path, "run_algorithm", *settings, "tensorboard=true", "csv=true") == 0
     plan, end = capsys.readouterr().out.split("Wrote ")
     calm = tmp_path / "calm"
-    (row,) = [line.split(maxsplit=1)[1] for line in plan.splitlines() if line.strip().startswith("metrics ")]
+    (row,) = [line.split(maxsplit=1)[1] for line in plan.splitlines() if line.strip().startswith("metrics: ")]
     places = f"TensorBoard ({calm / 'tensorboard'}), CSV ({calm / 'metrics.csv'})"
     assert row == f"wandb (offline, a run for each seed), {places}"
     lines = end.splitlines()

@@ -53,7 +53,7 @@ def test_a_report_is_written_where_a_folder_has_a_name_that_is_no_text(tmp_path:
     results = tmp_path / "r\udce9sultats"
     record = {
         "num_seeds": 1,
-        "experiment": "train_jaxrl",
+        "experiment": "train_td3",
         "environment": {"name": "hopper", "backend": "spring", "episode_length": 5},
         "algorithm": {"name": "td3", "config": {}},
     }

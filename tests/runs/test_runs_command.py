@@ -15,7 +15,7 @@ from landscapes import statistics, storage
 from landscapes.runs.__main__ import main
 
 RECORD = {
-    "experiment": "train_jaxrl",
+    "experiment": "train_td3",
     "status": "finished",
     "random_seed": 7,
     "environment": {"name": "hopper", "backend": "spring", "episode_length": 1000},
@@ -33,7 +33,7 @@ def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def make_run(results: Path, name: str, num_seeds: int = 2, **changes: object) -> storage.Run:
-    config = {"experiment": {"max_steps": 200_000}}
+    config = {"experiment": {"steps": 200_000}}
     run = layouts.make_run(results, name, num_seeds, **{**RECORD, "config": config, **changes})
     for seed in range(num_seeds):
         run.seed_directory(seed).mkdir()
@@ -84,14 +84,22 @@ def test_a_run_is_one_line(results: Path, capsys: pytest.CaptureFixture[str]) ->
     )
 
 
+@pytest.mark.parametrize("key", ["max_steps", "total_timesteps"])
+def test_the_length_of_a_run_of_an_earlier_version_is_known(
+    key: str, results: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_run(results, "old", config={"experiment": {key: 200_000}})
+    assert entries(told(capsys, "--csv", "-")[0])[0]["steps"] == "200000"
+
+
 def test_a_run_that_began_at_another_is_counted_in_updates(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
     make_run(results, "child", 1, parent={"run": "calm", "seed": 1, "step": 50_000})
     out, _ = told(capsys)
     assert "100,000 updates" in line(out, "child")
     (entry,) = entries(told(capsys, "--csv", "-")[0])
-    assert (entry["parent"], entry["max_steps"]) == ("calm/1/50000", "")
+    assert (entry["parent"], entry["steps"]) == ("calm/1/50000", "")
     shown = " ".join(told(capsys, "child")[0].split())
-    assert "began at calm/1/50000" in shown and "told max_steps=200000" in shown
+    assert "began at calm/1/50000" in shown and "told steps=200000" in shown
 
 
 def test_what_is_no_run_is_named_and_the_rest_listed(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -273,7 +281,7 @@ def test_the_list_is_exported(results: Path, capsys: pytest.CaptureFixture[str])
     layouts.add_purd(make_run(results, "calm"))
     (entry,) = entries(told(capsys, "export")[0])
     assert entry["purds"] == "td3_optimization 0.0003 x200"
-    assert [entry[x] for x in ("run", "backend", "num_seeds", "max_steps", "purd_files", "walk_files")] == [
+    assert [entry[x] for x in ("run", "backend", "num_seeds", "steps", "purd_files", "walk_files")] == [
         "calm",
         "spring",
         "2",

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import h5py
 import jax
+import jax.numpy as jnp
 import numpy as np
 import probes
 import pytest
@@ -50,11 +51,11 @@ def test_recorded_samples_are_the_measured_ones(env: Environment, algorithm: Age
     for one, sample in zip(recorded, reversed(range(NUM)), strict=True):
         assert one.sample == sample
         assert one.sample_return == one.episode_return == float(purd.returns[sample])
-        assert len(one.rewards) == len(one.positions) == len(one.rotations) == purd.lengths[sample]
+        assert len(one.rewards) == len(one.seen["positions"]) == len(one.seen["rotations"]) == purd.lengths[sample]
         # The reward of `line` is the position on the first axis, and reaching 3 on either ends it.
-        np.testing.assert_array_equal(one.rewards, one.positions[:, 0, 0])
+        np.testing.assert_array_equal(one.rewards, one.seen["positions"][:, 0, 0])
         np.testing.assert_allclose(one.rewards.sum(), purd.returns[sample], rtol=1e-6)
-        out = np.abs(one.positions[:, 0, :2]).max(axis=1) >= 3.0
+        out = np.abs(one.seen["positions"][:, 0, :2]).max(axis=1) >= 3.0
         assert not out[:-1].any()
         assert one.terminated == out[-1]
         assert one.terminated or len(one.rewards) == env.episode_length
@@ -76,11 +77,31 @@ def test_a_return_that_does_not_come_again_shows(env: Environment, algorithm: Ag
     assert one.sample_return == float(purd.returns[2])
 
 
-def test_an_environment_without_a_pose_is_refused(algorithm: Agent) -> None:
+def test_an_environment_that_shows_nothing_is_refused(algorithm: Agent) -> None:
     env = probes.line()
     measure = measurement.make_measure(env, algorithm, "action", 2, 2)
-    with pytest.raises(ValueError, match="line tells no pose"):
+    with pytest.raises(ValueError, match="line shows nothing"):
         trajectories.make_record(env, measure)
+
+
+def test_pictures_are_those_of_the_measured_steps(env: Environment, algorithm: Agent) -> None:
+    """A frame that writes the position into its pixels, and never of another lane."""
+
+    def frame(state: probes.ProbeState) -> jax.Array:
+        place = jnp.round(20.0 * (state.obs[:2] + 5.0)).astype(jnp.uint8)
+        return jnp.broadcast_to(jnp.concatenate([place, jnp.uint8([7])]), (2, 3, 3))
+
+    pictured = env._replace(pose=None, scene=None, frame=frame, seconds_per_step=0.25)
+    _, with_poses = measured(env, algorithm, "init_parameter", 4)
+    purd, with_frames = measured(pictured, algorithm, "init_parameter", 4)
+    for one, other in zip(with_frames, with_poses, strict=True):
+        frames = one.seen["frames"]
+        assert list(one.seen) == ["frames"] and frames.dtype == np.uint8
+        assert frames.shape == (purd.lengths[one.sample], 2, 3, 3)
+        place = np.round(20.0 * (other.seen["positions"][:, 0, :2] + 5.0)).astype(np.uint8)
+        np.testing.assert_array_equal(frames[:, 0, 0, :2], place)
+    assert trajectories.scene_of(pictured) == {"picture": [2, 3], "seconds_per_step": 0.25}
+    assert trajectories.scene_of(env) == shown.SCENE
 
 
 def test_choices_leave_out_what_is_not_finite() -> None:
@@ -104,8 +125,8 @@ def test_contacts_are_met_again_bit_for_bit() -> None:
     assert [one.sample_return for one in recorded] == purd.returns[samples].tolist()
     assert [len(one.rewards) for one in recorded] == purd.lengths[samples].tolist()
     for one in recorded:
-        assert one.positions.shape[1:] == (4, 3) and one.rotations.shape[1:] == (4, 4)
-        np.testing.assert_allclose(np.linalg.norm(one.rotations, axis=-1), 1.0, atol=1e-4)
+        assert one.seen["positions"].shape[1:] == (4, 3) and one.seen["rotations"].shape[1:] == (4, 4)
+        np.testing.assert_allclose(np.linalg.norm(one.seen["rotations"], axis=-1), 1.0, atol=1e-4)
 
 
 # The job
@@ -176,5 +197,5 @@ def test_a_job_refuses_to_record_what_cannot_be_shown(tmp_path: Path, capsys: py
     train(tmp_path, "blind", "tests.support.probes.line")
     assert measure(tmp_path, "blind", "experiment.record_trajectories=1") == 2
     error = capsys.readouterr().err
-    assert "experiment.record_trajectories=1: must be 0: line does not say where its links are" in error
+    assert "experiment.record_trajectories=1: must be 0: line shows nothing" in error
     assert not (tmp_path / "blind" / "seed0" / "s0_returns_40.h5").exists(), "refused before anything is measured"

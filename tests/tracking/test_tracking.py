@@ -135,7 +135,7 @@ def test_a_run_is_kept_offline_without_an_account_and_without_a_word(tmp_path, c
 
     (run,) = [record.run for record in stored(directory) if record.HasField("run")]
     assert (run.run_id, run.display_name, run.project) == ("abc123", "calm-hopper", "return-landscapes")
-    assert (run.run_group, run.job_type) == ("sweep", "train_jaxrl")
+    assert (run.run_group, run.job_type) == ("sweep", "train_td3")
     config = {item.key: json.loads(item.value_json) for item in run.config.update}
     assert config["env_name"] == "hopper"
     assert config["ddpg_config"] == {"tau": 0.005}

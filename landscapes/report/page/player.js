@@ -1,4 +1,4 @@
-// The stages of the page: panels that play together. Knows the page's elements and SceneView; every number comes ready.
+// The stages of the page: panels that play together. Knows the page's elements and the two views; every number comes ready.
 
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -37,7 +37,7 @@ class Stage {
     const element = document.getElementById("panel").content.firstElementChild.cloneNode(true);
     const find = (name) => element.querySelector(`[data-role="${name}"]`);
     element.dataset.tone = tone;
-    const panel = { tone, dashed, element, view: new SceneView(this.THREE, find("canvas"), `--body-${tone}`) };
+    const panel = { tone, dashed, element, views: {} };
     for (const name of ["title", "detail", "canvas", "caption", "now", "which"]) panel[name] = find(name);
     panel.which.addEventListener("change", async () => {
       await this.fill(panel, Number(panel.which.value));
@@ -49,7 +49,7 @@ class Stage {
   describe(panel, { title, detail, rollouts }) {
     panel.title.textContent = title;
     panel.detail.textContent = detail;
-    panel.canvas.setAttribute("aria-label", `${title}, ${detail}: arrow keys turn the camera, + and - move it`);
+    panel.label = `${title}, ${detail}`;
     panel.rollouts = rollouts;
     panel.which.replaceChildren(...rollouts.map((number, index) => new Option(this.data.rollouts[number].option, index)));
     panel.which.hidden = rollouts.length < 2;
@@ -61,7 +61,26 @@ class Stage {
     if (panel.rollouts[index] !== number) return; // another entry was chosen meanwhile
     panel.rollout = rollout;
     panel.caption.textContent = panel.rollout.caption;
-    panel.view.show(this.data.scenes[panel.rollout.scene], panel.rollout);
+    const scene = this.data.scenes[rollout.scene];
+    this.turnTo(panel, scene.picture ? "pictures" : "bodies");
+    panel.view.show(scene, rollout);
+  }
+
+  /** Gives the panel the view of its kind, on a canvas of its own: one canvas is drawn on in one way only. */
+  turnTo(panel, kind) {
+    const begin = (canvas) => (kind === "bodies" ? new SceneView(this.THREE, canvas, `--body-${panel.tone}`) : new PictureView(canvas));
+    if (panel.kind !== kind && panel.kind) {
+      const canvas = panel.views[kind]?.canvas ?? document.getElementById("panel").content.querySelector("canvas").cloneNode(true);
+      panel.canvas.replaceWith(canvas);
+      panel.canvas = canvas;
+    }
+    panel.kind = kind;
+    panel.views[kind] = panel.views[kind] ?? begin(panel.canvas);
+    panel.view = panel.views[kind];
+    panel.canvas.dataset.kind = kind;
+    panel.canvas.tabIndex = kind === "bodies" ? 0 : -1;
+    const turning = kind === "bodies" ? ": arrow keys turn the camera, + and - move it" : "";
+    panel.canvas.setAttribute("aria-label", `${panel.label}${turning}`);
   }
 
   reset() {
@@ -145,12 +164,18 @@ class Stage {
   }
 }
 
-async function start() {
-  const data = JSON.parse(document.getElementById("data").textContent);
-  const library = await unpacked(document.getElementById("three").textContent, "gzip");
-  const address = URL.createObjectURL(new Blob([library], { type: "text/javascript" }));
+/** The 3-D library, which the page carries where there is a body to draw. */
+async function library() {
+  const text = await unpacked(document.getElementById("three").textContent, "gzip");
+  const address = URL.createObjectURL(new Blob([text], { type: "text/javascript" }));
   const THREE = await import(address);
   URL.revokeObjectURL(address);
+  return THREE;
+}
+
+async function start() {
+  const data = JSON.parse(document.getElementById("data").textContent);
+  const THREE = document.getElementById("three") && await library();
 
   const stages = [];
   for (const element of document.querySelectorAll("[data-stage]")) {

@@ -7,8 +7,24 @@ async function unpacked(text, format) {
   return new Response(stream).arrayBuffer();
 }
 
-/** A roll-out ready to draw: positions [frames, links, 3] in metres, rotations [frames, links, 4] as (w, x, y, z). */
+/** A roll-out ready to draw, as poses or as pictures. */
 async function unpackedRollout(packed) {
+  const returns = new Float32Array(await unpacked(packed.returns_so_far, "deflate"));
+  const seen = packed.pictures ? await unpackedPictures(packed) : await unpackedPoses(packed);
+  return { ...packed, ...seen, returns };
+}
+
+/** The number of each pixel's colour, [frames, height * width], and the colours, [n, 3]. */
+async function unpackedPictures(packed) {
+  const numbers = new Uint8Array(await unpacked(packed.pictures, "deflate"));
+  const numPixels = packed.height * packed.width;
+  // Each frame as what changes from the one before, modulo 256 as the array keeps it.
+  for (let pixel = numPixels; pixel < numbers.length; pixel += 1) numbers[pixel] += numbers[pixel - numPixels];
+  return { numFrames: numbers.length / numPixels, numbers, colours: new Uint8Array(await unpacked(packed.colours, "deflate")) };
+}
+
+/** Positions [frames, links, 3] in metres, rotations [frames, links, 4] as (w, x, y, z). */
+async function unpackedPoses(packed) {
   // One column after the other, each as 16-bit steps from frame to frame, which wrap around.
   const steps = new Int16Array(await unpacked(packed.poses, "deflate"));
   const numColumns = 7 * packed.num_links;
@@ -26,6 +42,5 @@ async function unpackedRollout(packed) {
       else rotations[4 * row + part - 3] = sum[0] / 32767;
     }
   }
-  const returns = new Float32Array(await unpacked(packed.returns_so_far, "deflate"));
-  return { ...packed, numFrames, positions, rotations, returns };
+  return { numFrames, positions, rotations };
 }

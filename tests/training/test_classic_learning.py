@@ -1,0 +1,69 @@
+"""Marked slow: five seeds learn classic control and Breakout, by the very commands of docs/results/discrete.sh.
+
+What counts is the last evaluation of each: the mean return of 100 episodes of the policy's mode.
+"""
+
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+from result_scripts import asked_by
+
+from landscapes import storage
+from landscapes.config.launch import run_entry_point
+from landscapes.envs import make_environment
+
+pytestmark = pytest.mark.slow
+
+
+def last_returns(name: str, folder: Path) -> np.ndarray:
+    """Mean returns `[5]` at the end of the training that the script calls `name`."""
+    (command,) = [one for one in asked_by("discrete.sh", folder, ["learn"]) if one.settings["run_name"] == name]
+    words = [*command.arguments, "experiment.checkpoint=false", "use_wandb=false", f"results_dir={folder}"]
+    assert run_entry_point("run_algorithm", words) == 0
+    run = storage.open_run(folder, name, "run")
+    datasets, _ = storage.read_hdf5(run.curves_path, "run")
+    assert datasets["num_episodes"][-1] == 100
+    return datasets["returns"][-1]
+
+
+@pytest.mark.parametrize(
+    "name, least",
+    [("ppo_cartpole", 475.0), ("ppo_acrobot", -100.0), ("ppo_pendulum", -250.0), ("td3_pendulum", -250.0)],
+)
+def test_classic_control_is_solved(name: str, least: float, tmp_path: Path) -> None:
+    """In the mean over the seeds. Seen: see the table of docs/results/discrete.md; two to ten minutes on two cores."""
+    returns = last_returns(name, tmp_path)
+    assert returns.shape == (5,)
+    assert returns.mean() >= least, returns
+
+
+def random_returns(name: str, num_episodes: int, num_steps: int) -> np.ndarray:
+    """Returns `[num_episodes]` of uniformly random actions, each of which must end within `num_steps`."""
+    env = make_environment(name)
+
+    def episode(key: jax.Array) -> tuple[jax.Array, jax.Array]:
+        key_start, key_actions = jax.random.split(key)
+
+        def step(carry: tuple, key: jax.Array) -> tuple:
+            state, alive, total = carry
+            state, after = env.step(state, env.action.sample(key))
+            total += jax.numpy.where(alive, after.reward, 0.0)
+            return (state, alive & ~(after.terminated | after.truncated), total), None
+
+        start = (env.reset(key_start)[0], jax.numpy.array(True), jax.numpy.float32(0.0))
+        (_, alive, total), _ = jax.lax.scan(step, start, jax.random.split(key_actions, num_steps))
+        return total, alive
+
+    returns, alive = jax.jit(jax.vmap(episode))(jax.random.split(jax.random.key(0), num_episodes))
+    assert not np.asarray(alive).any()
+    return np.asarray(returns)
+
+
+def test_breakout_is_learned_far_beyond_random_actions(tmp_path: Path) -> None:
+    """Every seed returns at least ten times as much as random actions do (about 0.5)."""
+    by_chance = random_returns("Breakout-MinAtar", 500, 500).mean()
+    returns = last_returns("ppo_breakout", tmp_path)
+    assert returns.shape == (5,)
+    assert returns.min() > 10.0 * by_chance, (returns, by_chance)
