@@ -49,9 +49,13 @@ def rebuild(run: Run, episode_length: int | None = None, start_noise: float = 1.
     """
     record = run.record
     stored = record["environment"]
-    env = make_environment(stored["name"], stored["backend"], episode_length or stored["episode_length"])
-    reset = env.reset
-    training_env = env._replace(reset=lambda key, start_noise=start_noise: reset(key, start_noise))
+    options = stored.get("options", {})
+    length = episode_length or stored["episode_length"]
+    env = make_environment(stored["name"], stored["backend"], length, options=options)
+    trained = env
+    if options:  # some act in training only
+        trained = make_environment(stored["name"], stored["backend"], length, options=options, training=True)
+    training_env = trained._replace(reset=lambda key, start_noise=start_noise: trained.reset(key, start_noise))
     stored = record["algorithm"]
     return env, make_agent(stored["name"], stored["config"], training_env)
 

@@ -58,6 +58,7 @@ class Task:
     env_key: str
     """The setting that names the environment."""
     backend: str
+    env_options: dict[str, Any]
     episode_length: int
     num_seeds: int
     seed: int
@@ -76,8 +77,14 @@ class Task:
         """The algorithm's name and settings, the environment and the algorithm."""
         assert isinstance(job.settings, Training)
         name, settings = job.settings.algorithm, job.settings.algorithm_settings()
-        env = make_environment(self.env_name, self.backend, self.episode_length, self.env_key)
+        env = self.environment(self.episode_length, training=True)
         return name, settings, env, make_agent(name, settings, env, "experiment.algorithm")
+
+    def environment(self, episode_length: int, training: bool) -> Environment:
+        """The task as it is trained on, or as it is measured."""
+        return make_environment(
+            self.env_name, self.backend, episode_length, self.env_key, self.env_options, training=training
+        )
 
 
 def train(job: Job, task: Task) -> storage.Run | None:
@@ -94,7 +101,12 @@ def train(job: Job, task: Task) -> storage.Run | None:
     record = {
         "experiment": job.experiment_name,
         "config": job.resolved,
-        "environment": {"name": task.env_name, "backend": task.backend, "episode_length": task.episode_length},
+        "environment": {
+            "name": task.env_name,
+            "backend": task.backend,
+            "episode_length": task.episode_length,
+            "options": task.env_options,
+        },
         "algorithm": {"name": name, "config": settings},
         "num_seeds": task.num_seeds,
         "random_seed": task.seed,
@@ -187,8 +199,8 @@ class _TrainingLoop:
         self.keys = training.member_keys(task.seed, task.num_seeds)
         self.trainer = training.make_trainer(agent)
         measured = env
-        if task.evaluation.episode_length != env.episode_length:
-            measured = make_environment(task.env_name, task.backend, task.evaluation.episode_length, task.env_key)
+        if task.env_options or task.evaluation.episode_length != env.episode_length:
+            measured = task.environment(task.evaluation.episode_length, training=False)
         self.evaluator = training.make_evaluator(measured, agent, task.num_seeds, task.evaluation.episodes)
         self.seconds_per_iteration: float | None = None
         self.saves = Saves(run, agent, self.trainer, task.num_seeds, save_interval)

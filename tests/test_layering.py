@@ -15,7 +15,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("landscapes", "run_algorithm", "eval_policy", "improve_ltp", "benchmarks")
 
-SIMULATORS = frozenset({"brax", "mujoco", "jaxopt", "gymnax"})
+SIMULATORS = frozenset({"brax", "mujoco", "jaxopt", "gymnax", "gymnasium", "ale_py", "Box2D"})
 SHELL = frozenset({"hydra", "omegaconf", "submitit", "wandb", "h5py", "matplotlib", "rich"})
 ARRAYS = frozenset({"jax", "flax", "optax"})
 
@@ -26,6 +26,7 @@ MATHS = frozenset(
         "running moments",
         "distributions",
         "networks",
+        "actor and critic",
         "policies",
         "optimizers",
         "schedules",
@@ -133,6 +134,7 @@ HOUSE = (
     Room("running moments", ("landscapes.networks.running",), only=frozenset({"types"}), without=CORE),
     Room("schedules", ("landscapes.networks.schedules",), only=frozenset(), without=CORE),
     Room("networks", ("landscapes.networks.modules",), never=frozenset({"envs"}), without=CORE),
+    Room("actor and critic", ("landscapes.networks.actor_critic",), never=frozenset({"envs"}), without=CORE),
     Room(
         "policies",
         ("landscapes.networks.policies",),

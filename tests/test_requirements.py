@@ -11,6 +11,7 @@ import pytest
 from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parents[1]
+FILES = ("requirements.txt", "test_requirements.txt", "atari_requirements.txt", "gymnasium_requirements.txt")
 
 
 def pins(name: str) -> dict[str, str]:
@@ -24,18 +25,19 @@ def test_declared_dependencies_are_the_pinned_ones() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     optional = [package for extra in project["optional-dependencies"].values() for package in extra]
     declared = [*project["dependencies"], *optional]
-    pinned, ranges = pins("requirements.txt"), {found.name: found.specifier for found in map(Requirement, declared)}
+    pinned = pins("requirements.txt") | pins("atari_requirements.txt") | pins("gymnasium_requirements.txt")
+    ranges = {found.name.lower(): found.specifier for found in map(Requirement, declared)}
     assert sorted(ranges) == sorted(pinned)
     assert [name for name, version in pinned.items() if version not in ranges[name]] == []
 
 
-@pytest.mark.parametrize("name", ["requirements.txt", "test_requirements.txt"])
+@pytest.mark.parametrize("name", FILES)
 def test_constraints_agree(name: str) -> None:
     constraints = pins("constraints.txt")
     assert pins(name) == {package: constraints.get(package) for package in pins(name)}
 
 
-@pytest.mark.parametrize("name", ["requirements.txt", "test_requirements.txt", "constraints.txt"])
+@pytest.mark.parametrize("name", [*FILES, "constraints.txt"])
 def test_every_requirement_is_pinned(name: str) -> None:
     lines = [line.partition("#")[0].strip() for line in (ROOT / name).read_text().splitlines()]
     packages = [line for line in lines if line and not line.startswith("-")]

@@ -12,11 +12,12 @@ from landscapes.algorithms.checks import require_vectors
 from landscapes.errors import UserError
 from landscapes.experience import minibatches
 from landscapes.networks import losses, running, schedules
+from landscapes.networks.actor_critic import make_actor_critic, network_for
 from landscapes.networks.advantages import normalized
-from landscapes.networks.modules import actor_and_critic
 from landscapes.networks.optimizers import adam, descend, global_norm, norm_spread
 from landscapes.networks.policies import acting
 from landscapes.settings.algorithms.ppo import Config
+from landscapes.settings.fields import shown
 from landscapes.spaces import Box, Discrete, Spaces
 from landscapes.types import Algorithm, Collecting, Key, Metrics, Policy, PyTree, Unrolled, UpdateKind
 
@@ -66,24 +67,30 @@ def make(config: Config, spaces: Spaces) -> Algorithm:
         raise UserError("squash", config.squash, f"needs actions that are numbers, not {spaces.action}")
     require_vectors("normalize_observations", config.normalize_observations, spaces)
     require_vectors("clip_observations", config.clip_observations, spaces)
-    actor, critic = actor_and_critic(config, spaces, log_std_max=config.log_std_max, squash=config.squash)
+    network = config.network or network_for(spaces.observation)
+    if config.separate_optimizers and network != "mlp":
+        allowed = f"actor and critic share layers in network={network}; needs network=mlp"
+        raise UserError("separate_optimizers", shown(config.separate_optimizers), allowed)
+    try:
+        networks = make_actor_critic(network, config, spaces, log_std_max=config.log_std_max, squash=config.squash)
+    except ValueError as error:
+        raise UserError("network", network, str(error).removeprefix(f"network {network}: ")) from error
     optimizer = adam(eps=1e-5, max_grad_norm=config.max_grad_norm)
     critic_optimizer = adam(eps=1e-5, max_grad_norm=config.critic_max_grad_norm or config.max_grad_norm)
 
-    def seen(constants: PyTree, obs: jax.Array) -> jax.Array:
-        """Observations as the networks are given them."""
-        return running.standardized(constants, obs, config.clip_observations)
+    def see(policy: Policy, obs: jax.Array) -> jax.Array:
+        """What policy and critic look at."""
+        return networks.see(policy.params, running.standardized(policy.constants, obs, config.clip_observations))
 
     def distribution(policy: Policy, obs: jax.Array) -> Any:
-        return actor.apply(policy.params, seen(policy.constants, obs))
+        return networks.decide(policy.params, see(policy, obs))
 
     explore, act, log_prob = acting(distribution, spaces.action, keeps_raw=config.squash)
 
     def init(key: Key) -> tuple[Learner, PyTree]:
-        key_actor, key_critic = jax.random.split(key)
-        obs = spaces.observation.zero()
-        constants = running.no_moments(obs.shape) if config.normalize_observations else ()
-        policy, critic_params = Policy(actor.init(key_actor, obs), constants), critic.init(key_critic, obs)
+        params, critic_params = networks.init(key)
+        constants = running.no_moments(spaces.observation.shape) if config.normalize_observations else ()
+        policy = Policy(params, constants)
         apart = config.separate_optimizers
         return Learner(
             policy,
@@ -97,11 +104,12 @@ def make(config: Config, spaces: Spaces) -> Algorithm:
 
     def digest(key: Key, learner: Learner, log: PyTree, unrolled: Unrolled) -> tuple[PyTree, Data, Metrics]:
         """Advantages of one unroll of every environment; `Batch` leaves are `[num_envs · T]`."""
-        steps, constants = unrolled.steps, learner.policy.constants
+        steps = unrolled.steps
         ended = steps.terminated | steps.truncated
         rewards, scale = running.scaled(learner.reward_scale, steps.reward, ended, config.gamma, config.clip_rewards)
-        values = critic.apply(learner.critic, seen(constants, steps.obs))
-        next_values = critic.apply(learner.critic, seen(constants, steps.next_obs))
+        values, next_values = (
+            networks.value(learner.critic, see(learner.policy, obs)) for obs in (steps.obs, steps.next_obs)
+        )
         terminated = steps.terminated if config.bootstrap_truncated else ended
         advantages = jax.vmap(losses.generalized_advantages, in_axes=(0, 0, 0, 0, 0, None, None))(
             rewards, values, next_values, terminated, steps.truncated, config.gamma, config.gae_lambda
@@ -118,9 +126,9 @@ def make(config: Config, spaces: Spaces) -> Algorithm:
         """One random minibatch."""
         return jax.tree.map(lambda x: x[0], minibatches.partition(key, data.batch, config.num_minibatches))
 
-    def policy_loss(key: Key, policy: Policy, batch: Batch) -> tuple[jax.Array, Metrics]:
+    def policy_loss(key: Key, params: PyTree, seen: jax.Array, batch: Batch) -> tuple[jax.Array, Metrics]:
         """The clipped surrogate less the bonus for entropy."""
-        found = distribution(policy, batch.obs)
+        found = networks.decide(params, seen)
         log_ratio = found.log_prob_raw(batch.action) - batch.log_prob
         advantage = batch.advantage
         if config.advantage_normalization == "minibatch":
@@ -130,8 +138,8 @@ def make(config: Config, spaces: Spaces) -> Algorithm:
         metrics = {"policy_loss": surrogate, "entropy": entropy, **losses.ratio_metrics(log_ratio, config.clip_eps)}
         return surrogate - config.ent_coef * entropy, metrics
 
-    def value_loss(params: PyTree, constants: PyTree, batch: Batch) -> tuple[jax.Array, Metrics]:
-        values = critic.apply(params, seen(constants, batch.obs))
+    def value_loss(params: PyTree, seen: jax.Array, batch: Batch) -> tuple[jax.Array, Metrics]:
+        values = networks.value(params, seen)
         if config.clip_vloss:
             error = losses.clipped_value_loss(values, batch.value, batch.value_target, config.clip_eps)
         else:
@@ -147,11 +155,12 @@ def make(config: Config, spaces: Spaces) -> Algorithm:
         rate = learner.learning_rate if learning_rate is None else learning_rate
 
         def of_policy(params: PyTree) -> tuple[jax.Array, Metrics]:
-            return policy_loss(key, policy._replace(params=params), batch)
+            return policy_loss(key, params, see(policy._replace(params=params), batch.obs), batch)
 
         def of_both(params: tuple[PyTree, PyTree]) -> tuple[jax.Array, Metrics]:
-            of_actions, metrics = of_policy(params[0])
-            of_values, more = value_loss(params[1], policy.constants, batch)
+            seen = see(policy._replace(params=params[0]), batch.obs)
+            of_actions, metrics = policy_loss(key, params[0], seen, batch)
+            of_values, more = value_loss(params[1], seen, batch)
             return of_actions + of_values, metrics | more | {"loss": of_actions + of_values}
 
         if config.separate_optimizers:
@@ -169,7 +178,7 @@ def make(config: Config, spaces: Spaces) -> Algorithm:
 
     def critic_update(learner: Learner, batch: Batch) -> tuple[Learner, Metrics]:
         """One Adam step of a critic with an optimizer of its own, whose rate keeps its proportion to the policy's."""
-        gradients, metrics = jax.grad(value_loss, has_aux=True)(learner.critic, learner.policy.constants, batch)
+        gradients, metrics = jax.grad(value_loss, has_aux=True)(learner.critic, see(learner.policy, batch.obs), batch)
         rate = learner.learning_rate
         if config.critic_learning_rate is not None:
             share = learner.learning_rate / config.learning_rate if config.learning_rate else jnp.float32(1.0)

@@ -9,8 +9,8 @@ import jax
 import jax.numpy as jnp
 
 from landscapes.networks import losses
+from landscapes.networks.actor_critic import make_actor_critic
 from landscapes.networks.advantages import Steps, normalized, psi, rewards_to_go
-from landscapes.networks.modules import actor_and_critic
 from landscapes.networks.optimizers import adam, descend, norm_spread
 from landscapes.networks.policies import acting
 from landscapes.settings.algorithms.vpg import Config
@@ -43,25 +43,26 @@ class Batch(NamedTuple):
 
 def make(config: Config, spaces: Spaces) -> Algorithm:
     """VPG in these spaces as pure functions."""
-    actor, critic = actor_and_critic(config, spaces)
+    networks = make_actor_critic("mlp", config, spaces)
     optimizer = adam()
 
     def distribution(policy: Policy, obs: jax.Array) -> Any:
-        return actor.apply(policy.params, obs)
+        return networks.decide(policy.params, networks.see(policy.params, obs))
+
+    def values_of(params: PyTree, policy: Policy, obs: jax.Array) -> jax.Array:
+        return networks.value(params, networks.see(policy.params, obs))
 
     explore, act, log_prob = acting(distribution, spaces.action)
 
     def init(key: Key) -> tuple[Learner, PyTree]:
-        key_actor, key_critic = jax.random.split(key)
-        obs = spaces.observation.zero()
-        actor_params, critic_params = actor.init(key_actor, obs), critic.init(key_critic, obs)
+        actor_params, critic_params = networks.init(key)
         opt_states = optimizer.init(actor_params), optimizer.init(critic_params)
         return Learner(Policy(actor_params, ()), critic_params, *opt_states), ()
 
     def digest(key: Key, learner: Learner, log: PyTree, unrolled: Unrolled) -> tuple[PyTree, Batch, Metrics]:
         """ψ and value targets of one epoch; leaves are `[num_envs · T, ...]`."""
         steps = unrolled.steps
-        values, next_values = (critic.apply(learner.critic, obs) for obs in (steps.obs, steps.next_obs))
+        values, next_values = (values_of(learner.critic, learner.policy, obs) for obs in (steps.obs, steps.next_obs))
         lived = Steps(steps.reward, values, next_values, steps.terminated, steps.truncated)
         weights = jax.vmap(lambda x: psi(config.psi, x, config.gamma, config.gae_lambda))(lived)
         if config.normalize_psi:
@@ -106,7 +107,7 @@ def make(config: Config, spaces: Spaces) -> Algorithm:
         """One Adam step on the mean squared error to the value targets, without a ½."""
 
         def loss(params: PyTree) -> jax.Array:
-            return 2.0 * losses.value_loss(critic.apply(params, batch.obs), batch.value_target)
+            return 2.0 * losses.value_loss(values_of(params, learner.policy, batch.obs), batch.value_target)
 
         value, gradients = jax.value_and_grad(loss)(learner.critic)
         params, opt_state, norm = descend(

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, cast
 
-from landscapes.envs.tasks import backend_of
+from landscapes.envs.tasks import backend_of, canonical, options_of
 from landscapes.errors import UserError
 from landscapes.settings.algorithms import ALGORITHMS, check_is_algorithm, config_class
 from landscapes.settings.fields import Documented, at_least, at_most, build, closest, documented, shown
@@ -28,6 +28,7 @@ class Training:
     algorithm: Text  # td3, sac, ..., or the dotted path to a make of your own
     env: Text  # a task, or the dotted path to a make of your own
     backend: Text | None  # of the simulator; null: the task's own
+    env_options: dict[str, Any]  # of tasks that have options: +env_options.KEY=VALUE
     num_seeds: Size  # trained in one program
     seed: Seed  # all seeds' random numbers follow from it
     steps: Count  # environment steps of each seed
@@ -46,6 +47,8 @@ class Training:
     def __post_init__(self) -> None:
         check_is_algorithm(self.algorithm, f"{PREFIX}algorithm")
         self.backend = backend_of(self.env, self.backend, f"{PREFIX}env")
+        self.env = canonical(self.env)
+        options_of(self.env, self.env_options)
         if isinstance(self.checkpoints, list):
             starts = self.checkpoints if self.checkpoint else []
             moments = (range(start, self.steps + 1, self.checkpoint_spacing) for start in starts)

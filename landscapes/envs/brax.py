@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 
 from landscapes.envs.lanes import lanes_last
+from landscapes.envs.scenes import scene_of
 from landscapes.spaces import Box
 from landscapes.types import Environment, Key, PyTree, TimeStep, first_step
 
@@ -20,9 +21,6 @@ SCALES_START_NOISE = ("ant", "halfcheetah", "hopper", "humanoid", "swimmer", "wa
 """Tasks whose start noise is one number; the others write theirs into `reset`."""
 TRAVELS = ("ant", "halfcheetah", "hopper", "humanoid", "humanoidstandup", "swimmer", "walker2d")
 """Tasks whose first link, the torso, goes places: a camera follows it."""
-
-SHAPES = {0: "plane", 2: "sphere", 3: "capsule", 4: "ellipsoid", 5: "cylinder", 6: "box"}
-"""MuJoCo's numbers of the geometries that a scene may hold; no task has others."""
 
 
 class BraxState(NamedTuple):
@@ -102,28 +100,5 @@ def make(name: str, backend: str, episode_length: int) -> Environment:
         episode_length=episode_length,
         scales_start_noise=scales,
         pose=pose,
-        scene=lambda: _scene(name, task),
+        scene=lambda: scene_of(task.sys, task.sys.link_names, float(task.dt), 0 if name in TRAVELS else None),
     )
-
-
-def _scene(name: str, task: Any) -> dict[str, Any]:
-    """The geometry of a task, each piece by the link that carries it (-1: the world), in that link's frame."""
-    system = task.sys
-    pieces = [
-        {
-            "shape": SHAPES[int(system.geom_type[index])],
-            "link": int(system.geom_bodyid[index]) - 1,
-            "size": _rounded(system.geom_size[index]),
-            "position": _rounded(system.geom_pos[index]),
-            "rotation": _rounded(system.geom_quat[index]),
-        }
-        for index in range(system.ngeom)
-        if int(system.geom_type[index]) in SHAPES
-    ]
-    links = [link or f"link {index}" for index, link in enumerate(system.link_names)]
-    followed = 0 if name in TRAVELS else None
-    return {"links": links, "pieces": pieces, "seconds_per_step": round(float(task.dt), 6), "follow": followed}
-
-
-def _rounded(numbers: Any) -> list[float]:
-    return [round(float(number), 5) for number in numbers]

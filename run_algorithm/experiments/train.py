@@ -25,6 +25,7 @@ def task(job: Job) -> Task:
         env_name=s.env,
         env_key="experiment.env",
         backend=str(s.backend),
+        env_options=s.env_options,
         episode_length=s.episode_length,
         num_seeds=s.num_seeds,
         seed=s.seed,

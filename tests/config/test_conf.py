@@ -160,6 +160,7 @@ SET: dict[str, dict[str, tuple[str, Any]]] = {
     "train_jaxrl": {
         "env_name": ("my.own.make", "my.own.make"),
         "backend": ("spring", "spring"),
+        "env_options": ("{}", {}),
         "num_seeds": ("20", 20),
         "seed": ("7", 7),
         "max_steps": ("2e5", 200_000),
@@ -201,6 +202,7 @@ SET: dict[str, dict[str, tuple[str, Any]]] = {
     "train_ppo": {
         "env_id": ("ant", "ant"),
         "backend": ("spring", "spring"),
+        "env_options": ("{}", {}),
         "seed": ("1", 1),
         "num_seeds": ("20", 20),
         "total_timesteps": ("1e6", 1_000_000),
@@ -220,6 +222,7 @@ SET: dict[str, dict[str, tuple[str, Any]]] = {
         "max_grad_norm": ("0.5", 0.5),
         "target_kl": ("0.02", 0.02),
         "hidden_dims": ("[32]", [32]),
+        "network": ("mlp", "mlp"),
         "bootstrap_truncated": ("false", False),
         "reset_interval": ("100", 100),
         "eval_interval": ("1e5", 100_000),

@@ -68,8 +68,8 @@ NOT_RUN = {
     "source": "sets up a shell: tests/cli/test_completion.py does it in a real one",
 }
 """Programs whose commands are only read."""
-SLOW = ("docs/gallery.md",)
-"""Its dozen commands are of kinds that other pages have."""
+SLOW = ("docs/gallery.md", "docs/host_environments.md")
+"""The first one's dozen commands are of kinds that other pages have; tests/jobs/ has smaller ones than the second's."""
 
 
 def run_pages() -> Iterator[object]:

@@ -40,6 +40,8 @@ SAID = {
     ("README.md", "experiment.algo=ddpg"): "days of work for a laptop",
     ("docs/command_line.md", "experiment=train_sac"): "more than an hour on two cores",
     ("docs/command_line.md", "--multirun"): "These are cluster-sized",
+    ("docs/host_environments.md", "run_name=biped"): "of this page take hours on two cores",
+    ("docs/host_environments.md", "run_name=breakout"): "Breakout days",
     ("docs/cluster.md", "job_config=slurm"): "sweeps on SLURM|login node",
 }
 """By page and a word of the command, what the page says of a command that takes longer."""

@@ -10,13 +10,14 @@ import trees
 import walkers
 
 from landscapes import training
-from landscapes.envs import hosted
+from landscapes.envs import pool
+from landscapes.envs.hosted import make_hosted
 from landscapes.experience import unroll
 from landscapes.loading import make_agent
 from landscapes.studies import measurement
 from landscapes.types import Environment, Policy, no_memory
 
-BACKENDS = ["saved", "replayed"]
+BACKENDS = list(walkers.STEPS_PER_SAVE)
 
 
 @pytest.fixture(params=BACKENDS)
@@ -30,7 +31,7 @@ def alone(seed: int, actions: list[int], limit: int = 12) -> list[tuple[int, flo
     walker.reset(seed)
     rows = []
     for t, action in enumerate(actions):
-        obs, reward, ended = walker.step(np.array(action))
+        obs, reward, ended, _ = walker.step(np.array(action))
         rows.append((int(obs.argmax()), reward, ended, t + 1 >= limit and not ended))
         if ended or t + 1 >= limit:
             break
@@ -78,20 +79,31 @@ def test_a_state_that_goes_on_is_led_nowhere(env: Environment) -> None:
     assert walkers.Walker.led == 0
 
 
-def test_no_more_simulators_are_made_than_may_wait(monkeypatch: pytest.MonkeyPatch, env: Environment) -> None:
-    monkeypatch.setattr(hosted, "MOST_IDLE", 4)
+def test_no_more_simulators_are_made_than_may_wait(env: Environment) -> None:
     walkers.Walker.made = 0
-    step = jax.jit(jax.vmap(env.step))
+    step = jax.jit(jax.vmap(walkers.make(12, env.backend, most_idle=4).step))
     states, _ = jax.vmap(env.reset)(jax.random.split(jax.random.key(5), 10))
+    begun, made_at_start = states, walkers.Walker.made
     for _ in range(3):
         states, _ = step(states, jnp.ones(10, jnp.int32))
-    assert walkers.Walker.made <= 5  # the one at work beside those that wait
-    plain = jax.vmap(walkers.make(12, env.backend).step)
-    monkeypatch.setattr(hosted, "MOST_IDLE", 512)
-    begun, _ = jax.vmap(env.reset)(jax.random.split(jax.random.key(5), 10))
+    assert walkers.Walker.made <= made_at_start + 5  # the one at work beside those that wait
+    plain = jax.vmap(env.step)
     for _ in range(3):
         begun, _ = plain(begun, jnp.ones(10, jnp.int32))
     trees.assert_same(begun, states)
+
+
+@pytest.mark.parametrize("backend", ["saved", "rarely saved"])
+def test_one_that_is_led_back_quickly_is_not_left_waiting(backend: str) -> None:
+    """States that are taken up no more do not keep their simulators from others."""
+    env = walkers.make(1000, backend)
+    step = jax.jit(env.step)
+    walkers.Walker.made = 0
+    for seed in range(5):
+        state, _ = env.reset(jax.random.key(seed))
+        for _ in range(pool.PATIENCE + 2):
+            state, _ = step(state, jnp.int32(0))
+    assert walkers.Walker.made <= 2
 
 
 def test_an_unroll_restarts_only_what_has_ended(env: Environment) -> None:
@@ -117,6 +129,28 @@ def test_an_unroll_restarts_only_what_has_ended(env: Environment) -> None:
     assert not np.asarray(lanes.env_state.over).any()
 
 
+def test_threads_change_nothing(env: Environment) -> None:
+    threaded = make_hosted(walkers.hosted(12, env.backend)._replace(num_threads=3), env.backend)
+    found = []
+    for one in (env, threaded):
+        states, _ = jax.vmap(one.reset)(jax.random.split(jax.random.key(6), 16))
+        step = jax.jit(jax.vmap(one.step))
+        for t in range(8):
+            states, after = step(states, jnp.full(16, t % 3 > 0, jnp.int32))
+        found.append((states, after))
+    trees.assert_same(*found)
+
+
+def test_what_fails_in_a_simulator_is_told() -> None:
+    def broken() -> walkers.Walker:
+        raise RuntimeError("no such walker")
+
+    for threads in (1, 2):
+        hosted = walkers.hosted(12, "saved")._replace(make=broken, num_threads=threads)
+        with pytest.raises(Exception, match="no such walker"):
+            jax.block_until_ready(jax.vmap(make_hosted(hosted, "saved").reset)(jax.random.split(jax.random.key(0), 4)))
+
+
 PPO = {
     "hidden_dims": [8],
     "num_envs": 4,
@@ -129,7 +163,7 @@ PPO = {
 
 
 def test_an_agent_learns_and_is_measured() -> None:
-    """PPO learns to walk right; its updates, drawn from where training stood, are the same on both kinds of states."""
+    """PPO learns to walk right; its updates, drawn from where training stood, are the same on all kinds of states."""
     found = []
     for backend in BACKENDS:
         env = walkers.make(12, backend)
@@ -139,7 +173,8 @@ def test_an_agent_learns_and_is_measured() -> None:
         state = members.member(1)
         measure = measurement.make_measure(env, agent, "ppo_optimization", 6, 6)
         found.append((state.learner, measure.measure(jax.random.key(0), state, 0.0)))
-    (one, purd), (two, again) = found
-    trees.assert_same(one, two)
-    assert np.array_equal(purd.returns, again.returns) and np.array_equal(purd.lengths, again.lengths)
+    one, purd = found[0]
+    for other, again in found[1:]:
+        trees.assert_same(one, other)
+        assert np.array_equal(purd.returns, again.returns) and np.array_equal(purd.lengths, again.lengths)
     assert purd.returns.mean() > 0.9 and purd.lengths.mean() < 8

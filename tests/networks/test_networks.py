@@ -21,7 +21,7 @@ from landscapes.networks.modules import (
 from landscapes.spaces import Box, Discrete, Spaces
 
 
-@pytest.mark.parametrize("shape", [(256, 256), (256, 3), (11, 64), (1, 5), (64, 1)])
+@pytest.mark.parametrize("shape", [(256, 256), (256, 3), (11, 64), (1, 5), (64, 1), (3136, 512)])
 def test_weights_are_orthogonal_whatever_the_shape(shape):
     weights = np.asarray(orthogonal(2.0)(jax.random.key(0), shape), np.float64)
     assert weights.shape == shape
@@ -29,8 +29,9 @@ def test_weights_are_orthogonal_whatever_the_shape(shape):
     assert_allclose(small, 4.0 * np.eye(min(shape)), atol=1e-5)
 
 
-def test_the_factor_is_that_of_a_qr_decomposition_with_positive_diagonal():
-    a = jax.random.normal(jax.random.key(1), (40, 30))
+@pytest.mark.parametrize("shape", [(40, 30), (400, 320)])  # one by one, and in blocks
+def test_the_factor_is_that_of_a_qr_decomposition_with_positive_diagonal(shape):
+    a = jax.random.normal(jax.random.key(1), shape)
     q, r = np.linalg.qr(np.asarray(a, np.float64))
     assert_allclose(orthonormal_columns(a), q * np.sign(np.diag(r)), atol=1e-5)
 

@@ -5,7 +5,8 @@ Knows the contract of a hosted simulator; knows nothing else of the project.
 
 import numpy as np
 
-from landscapes.envs.hosted import Hosted, make_hosted
+from landscapes.envs.hosted import make_hosted
+from landscapes.envs.simulator import Hosted, Stepped
 from landscapes.spaces import Box, Discrete
 from landscapes.types import Environment
 
@@ -30,11 +31,11 @@ class Walker:
         self.place, self.generator = 0, np.random.Generator(np.random.PCG64(seed))
         return self._seen()
 
-    def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool]:
+    def step(self, action: np.ndarray) -> Stepped:
         right = bool(np.ravel(action)[0] > 0) ^ (self.generator.random() < 0.1)
         self.place = int(np.clip(self.place + (1 if right else -1), 0, NUM_PLACES - 1))
         ended = self.place == NUM_PLACES - 1
-        return self._seen(), float(ended), ended
+        return Stepped(self._seen(), float(ended), ended)
 
     def save(self) -> np.ndarray:
         state = self.generator.bit_generator.state["state"]
@@ -50,6 +51,9 @@ class Walker:
         generator.state = whole
         self.place, self.generator = place, np.random.Generator(generator)
 
+    def look(self, what: str) -> np.ndarray:
+        return self._seen()
+
     def close(self) -> None:
         pass
 
@@ -57,15 +61,19 @@ class Walker:
         return np.eye(NUM_PLACES, dtype=np.float32)[self.place]
 
 
-def hosted(episode_length: int, saved: bool, discrete: bool = True) -> Hosted:
+STEPS_PER_SAVE = {"replayed": 1, "saved": 1, "rarely saved": 3}
+
+
+def hosted(episode_length: int, backend: str, discrete: bool = True) -> Hosted:
     action = Discrete(2) if discrete else Box((1,), -1.0, 1.0)
-    return Hosted("walker", Walker, Box((NUM_PLACES,)), action, episode_length, 40 if saved else 0)
+    size, steps = 0 if backend == "replayed" else 40, STEPS_PER_SAVE[backend]
+    return Hosted("walker", Walker, Box((NUM_PLACES,)), action, episode_length, size, steps)
 
 
-def make(episode_length: int = 12, backend: str = "saved") -> Environment:
-    """`backend` is `saved` or `replayed`."""
-    return make_hosted(hosted(episode_length, backend == "saved"), backend)
+def make(episode_length: int = 12, backend: str = "saved", most_idle: int = 512) -> Environment:
+    """`backend` is one of `STEPS_PER_SAVE`."""
+    return make_hosted(hosted(episode_length, backend)._replace(most_idle=most_idle), backend)
 
 
 def make_continuous(episode_length: int = 12, backend: str = "saved") -> Environment:
-    return make_hosted(hosted(episode_length, backend == "saved", discrete=False), backend)
+    return make_hosted(hosted(episode_length, backend, discrete=False), backend)

@@ -52,7 +52,8 @@ class Config(AlgorithmConfig):
     vf_coef: NonNegative = 2.0  # times half the mean squared error
     max_grad_norm: Positive | None = 1.0  # global norm; null: not clipped
     target_kl: Positive | None = None  # no more epochs once the approximate KL divergence (nats) passes it
-    hidden_dims: Widths = field(default_factory=lambda: [64, 64])  # of actor and critic
+    hidden_dims: Widths = field(default_factory=lambda: [64, 64])  # of actor and critic, in the network mlp
+    network: Annotated[str, one_of("mlp", "nature")] | None = None  # nature: for screens; null: as suits observations
     bootstrap_truncated: bool = True  # a time limit is no termination (the published code treats it as one)
     lr_schedule: Annotated[str, one_of("constant", "linear", "steps", "kl")] = "constant"  # linear: to 0
     lr_steps: list[Annotated[float, above(0), below(1)]] = field(default_factory=lambda: [0.5, 0.75])  # steps: where

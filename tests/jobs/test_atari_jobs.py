@@ -1,0 +1,133 @@
+"""Atari through all rooms, on the real emulator: training, resume and every study, as small as they can be."""
+
+import json
+from pathlib import Path
+
+import h5py
+import jax
+import numpy as np
+import pytest
+
+import landscapes
+from tests.jobs.test_jobs import launch
+from tests.jobs.test_resume import Killed, contents, end_at, kill, train
+
+TRAIN = [
+    "experiment=train_ppo",
+    "env=ALE/Breakout-v5",
+    "+env_options.life_loss=true",
+    "num_envs=8",
+    "unroll_length=2",
+    "num_minibatches=2",
+    "num_epochs=1",
+    "steps=64",
+    "num_seeds=2",
+    "checkpoints=2",
+    "eval_interval=64",
+    "eval_episodes=1",
+    "eval_episode_length=6",
+    "episode_length=40",
+]
+LAST = 48
+SAMPLES = ["experiment.eval_episodes=3", "experiment.episode_length=6"]
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    results = tmp_path_factory.mktemp("atari")
+    assert launch("run_algorithm", results, "run_name=screen", *TRAIN) == 0
+    return results
+
+
+def test_a_policy_of_pictures_is_trained_stored_and_measured(results: Path) -> None:
+    of = ["experiment.run_name=screen", "experiment.seed=0", f"experiment.ckpt_indexes=[{LAST}]", *SAMPLES]
+    amounts = ["experiment.noise_type=ppo_optimization", "experiment.noise_amounts=[0.01]"]
+    assert launch("eval_policy", results, *of, *amounts) == 0
+    with h5py.File(results / "screen" / "seed0" / f"s0_returns_{LAST}.h5") as file:
+        returns = file["und_returns/ppo_optimization/0.01/3"][:]
+    assert returns.shape == (3,) and (returns >= 0).all()
+    env, agent, state = landscapes.load("screen", 0, LAST, results_dir=results)
+    assert env.observation.dtype == "uint8" and state.lanes.env_state.saved.shape[0] == 8
+    record = json.loads((results / "screen" / "run.json").read_text())
+    assert record["environment"]["options"] == {"life_loss": True}
+    one, two = (agent.sample_batch(jax.random.key(0), state) for _ in range(2))
+    assert one.obs.dtype == np.uint8 and np.array_equal(one.obs, two.obs)
+
+
+@pytest.mark.slow
+def test_every_study_takes_a_policy_of_pictures(results: Path) -> None:
+    of = ["experiment.run_name=screen", "experiment.seed=0"]
+    root = ["experiment.root_policy_conf.run_name=screen", f"experiment.root_policy_conf.ckpt={LAST}"]
+    short = ["experiment.episode_length=6", "experiment.noise_amount=0.01"]
+    jobs = [
+        (
+            "eval_policy",
+            [
+                *of,
+                f"experiment.ckpt_indexes=[{LAST}]",
+                *SAMPLES,
+                "experiment.noise_type=action",
+                "experiment.noise_amounts=[0.5]",
+            ],
+        ),
+        (
+            "eval_policy",
+            [
+                "experiment=policy_interpolation_seed",
+                *of,
+                "experiment.same_seed=true",
+                "experiment.first_half=null",
+                "experiment.num_points=3",
+                "experiment.num_purd_samples=2",
+                *short,
+            ],
+        ),
+        (
+            "eval_policy",
+            [
+                "experiment=landscape_slice",
+                *of,
+                f"experiment.ckpt={LAST}",
+                "experiment.num_x=3",
+                "experiment.num_y=1",
+                "experiment.num_samples=1",
+                *short,
+            ],
+        ),
+        ("improve_ltp", ["experiment=reject_ltp", *root, *SAMPLES, "experiment.max_steps=1"]),
+        (
+            "run_algorithm",
+            [
+                "experiment=train_bc",
+                *root,
+                "experiment.num_seeds=1",
+                "experiment.max_steps=20",
+                "experiment.batch_size=8",
+                "experiment.lr=0.001",
+                "experiment.num_rows=40",
+                "experiment.ckpt_steps=[20]",
+                "experiment.log_interval=10",
+                "experiment.eval_interval=20",
+                "experiment.eval_episodes=1",
+                "experiment.eval_episode_length=6",
+            ],
+        ),
+    ]
+    for entry_point, arguments in jobs:
+        assert launch(entry_point, results, *arguments) == 0, arguments
+    with h5py.File(results / f"screen_s0_c{LAST}_bc_4321" / "curves.h5") as file:
+        assert np.isfinite(file["training/held_out_loss"][:]).all()
+
+
+@pytest.mark.slow
+def test_a_training_goes_on_where_it_was_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bit for bit, as every game can be taken up where it stood."""
+    arguments = ["run_name=one", "use_wandb=false", "save_interval=1e-3", *TRAIN]
+    assert train(tmp_path / "whole", monkeypatch, arguments) == 0
+    with pytest.MonkeyPatch.context() as once:
+        end_at(once, 2, kill)
+        with pytest.raises(Killed):
+            train(tmp_path / "broken", monkeypatch, arguments)
+    assert json.loads((tmp_path / "broken" / "one" / "run.json").read_text())["status"] != "finished"
+    assert train(tmp_path / "broken", monkeypatch, arguments) == 0
+    assert contents(tmp_path / "broken" / "one") == contents(tmp_path / "whole" / "one")
