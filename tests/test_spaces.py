@@ -13,7 +13,7 @@ KEYS = jax.random.split(jax.random.key(0), 4000)
 def test_a_box_is_perturbed_by_gaussian_noise_and_clipped() -> None:
     box = Box((2,), -1.0, 1.0)
     drawn = np.asarray(jax.vmap(lambda key: box.perturb(key, jnp.array([0.0, 0.95]), 0.1))(KEYS))
-    assert scipy.stats.kstest(drawn[:, 0], "norm", (0.0, 0.1)).pvalue > 0.001
+    assert scipy.stats.kstest(drawn[:, 0], "norm", args=(0.0, 0.1)).pvalue > 0.001
     assert drawn.max() == 1.0 and (drawn[:, 1] == 1.0).mean() > 0.25
     np.testing.assert_array_equal(box.perturb(KEYS[0], jnp.array([0.5, -2.0]), 0.0), [0.5, -1.0])
 
@@ -32,7 +32,7 @@ def test_uniform_draws_cover_the_space() -> None:
     choices = np.asarray(jax.vmap(Discrete(3).sample)(KEYS))
     np.testing.assert_allclose(np.bincount(choices) / len(choices), [1 / 3] * 3, atol=0.03)
     numbers = np.asarray(jax.vmap(Box((1,), -1.0, 1.0).sample)(KEYS))[:, 0]
-    assert scipy.stats.kstest(numbers, "uniform", (-1.0, 2.0)).pvalue > 0.001
+    assert scipy.stats.kstest(numbers, "uniform", args=(-1.0, 2.0)).pvalue > 0.001
 
 
 def test_spaces_say_what_they_are() -> None:

@@ -6,7 +6,8 @@ Knows the shape of those records; which key stands for which is in `published`. 
 from collections.abc import Mapping
 from typing import Any
 
-from landscapes.config.published import KEYS
+from landscapes.config.published import KEYS, VALUES
+from landscapes.config.training import own_keys
 from landscapes.settings.algorithms import ALGORITHMS
 
 _PPO = {"algorithm": "ppo", "checkpoint_burst": 1, "checkpoint_spacing": 2, "log_interval": None}
@@ -16,8 +17,8 @@ _PPO = {"algorithm": "ppo", "checkpoint_burst": 1, "checkpoint_spacing": 2, "log
 def config_of_today(config: Mapping[str, Any]) -> Mapping[str, Any]:
     """The `config` of a run.json of any version as this version would have written it.
 
-    That of a training by an earlier one is translated, and settings of algorithms that it did not train are left out;
-    any other comes back as it is.
+    That of a training by an earlier one is translated, settings of algorithms that it did not train are left out, and
+    those that there were not yet have their defaults, which leave all as it was; any other comes back as it is.
     """
     own = config.get("experiment")
     if not isinstance(own, Mapping) or not own.keys() & {"algo", "env_id"}:
@@ -28,11 +29,15 @@ def config_of_today(config: Mapping[str, Any]) -> Mapping[str, Any]:
     for key, value in _flat(own).items():
         if key in KEYS[experiment]:
             told[KEYS[experiment][key]] = value
+        elif key in VALUES.get(experiment, {}):
+            meant, values = VALUES[experiment][key]
+            told[meant] = values[str(value).lower()]
         elif key.startswith("algo_config."):
             told[key.removeprefix("algo_config.")] = value
         elif not _is_of_others(key, experiment):
             told[key] = value
-    return {**config, "experiment": told}
+    later = own_keys(algorithm) if algorithm in ALGORITHMS else []
+    return {**config, "experiment": {each.name: each.default for each in later} | told}
 
 
 def _is_of_others(key: str, experiment: str) -> bool:

@@ -9,8 +9,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from hydra.core.override_parser.overrides_parser import OverridesParser
-
 from landscapes.commands import setting
 from landscapes.errors import UserError
 from landscapes.settings.algorithms import ALGORITHMS
@@ -304,6 +302,8 @@ def _spread(argument: tuple[str, str, str, str]) -> list[tuple[str, str, str, st
     _, sign, key, value = argument
     if key.removeprefix(PREFIX) not in _GROUPS:
         return [argument]
+    from hydra.core.override_parser.overrides_parser import OverridesParser  # not where only keys are completed
+
     given = OverridesParser.create().parse_override(f"group={value}").value()
     if not isinstance(given, dict):
         raise UserError(key, value, f"is a group of keys; set them one by one, as {key}.KEY=VALUE")

@@ -21,6 +21,9 @@ MISSING = "???"
 _INTEGERS = 2**63
 """Integers lie below this, and not below minus this: arrays and files hold no others."""
 
+_LISTED = 40
+"""Names that a message lists; more are no help."""
+
 _QUOTED = 40
 """Characters of a number that is shown once more, within quotes: no longer one was meant as a text."""
 
@@ -161,6 +164,8 @@ def closest(name: str, names: Collection[str]) -> str:
     near = difflib.get_close_matches(name, names, n=2, cutoff=0.6)
     if near:
         return f"did you mean {' or '.join(near)}?"
+    if len(names) > _LISTED:
+        return f"there are {len(names)}, which --help lists"
     return f"there are {', '.join(names)}" if names else "there are none"
 
 

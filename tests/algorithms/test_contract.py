@@ -411,8 +411,8 @@ def test_warm_up_acts_uniformly(case):
         return np.asarray(collect(keys, state, jnp.array(uniform))[0].log.data.action[:, 0])
 
     for axis in range(2):  # with fixed keys; for uniform actions a p-value below 0.001 has a chance of 0.001
-        assert scipy.stats.kstest(actions(True)[:, axis], "uniform", (-1.0, 2.0)).pvalue > 0.001
-        assert scipy.stats.kstest(actions(False)[:, axis], "uniform", (-1.0, 2.0)).pvalue < 1e-10
+        assert scipy.stats.kstest(actions(True)[:, axis], "uniform", args=(-1.0, 2.0)).pvalue > 0.001
+        assert scipy.stats.kstest(actions(False)[:, axis], "uniform", args=(-1.0, 2.0)).pvalue < 1e-10
     assert abs(np.corrcoef(actions(True).T)[0, 1]) < 0.15
 
 

@@ -77,11 +77,11 @@ def test_published_names_of_settings_still_go() -> None:
         ({"lr_schedule": "cosine"}, "lr_schedule", "must be one of constant, linear, steps, kl"),
         ({"activation": "sine"}, "activation", "must be one of tanh, relu, elu, swish"),
         ({"initialization": "zeros"}, "initialization", "must be one of orthogonal, xavier, torch"),
-        ({"squashed_entropy": True}, "squashed_entropy", "needs squash"),
-        ({"critic_learning_rate": 1e-3}, "critic_learning_rate", "needs separate_optimizers"),
-        ({"clip_rewards": 0.0}, "clip_rewards", "must be above 0 or null"),
-        ({"lr_steps": [0.5, 1.0]}, "lr_steps", r"must lie in \(0, 1\)"),
-        ({"actor_final_scale": -1.0}, "actor_final_scale", "must be at least 0"),
+        ({"squashed_entropy": True}, "squashed_entropy", "acts with squash=true only"),
+        ({"critic_learning_rate": 1e-3}, "critic_learning_rate", "acts with separate_optimizers=true only"),
+        ({"clip_rewards": 0.0}, "clip_rewards", "must be a number, above 0, or null"),
+        ({"lr_steps": [0.5, 1.0]}, "lr_steps[1]", "must be a number, above 0, below 1"),
+        ({"actor_final_scale": -1.0}, "actor_final_scale", "must be a number, at least 0"),
     ],
 )
 def test_switches_out_of_range_are_one_line(settings: dict[str, Any], key: str, allowed: str) -> None:

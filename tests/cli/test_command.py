@@ -82,7 +82,7 @@ def test_a_command_whose_module_is_not_there_is_none(monkeypatch: pytest.MonkeyP
         ("measure -m +experiment=mine", "-m +experiment=mine"),
         ("measure experiment.seed=1", "experiment=neighborhood experiment.seed=1"),
         ("improve root=hopper/0/5", "experiment=reject_ltp root=hopper/0/5"),
-        ("paths run=a", "experiment=policy_interpolation_seed run=a"),
+        ("paths run=a", "experiment=paths run=a"),
         ("slice --help", "experiment=landscape_slice --help"),
         ("clone root=a/0/5", "experiment=train_bc root=a/0/5"),
         ("runs show a", "show a"),

@@ -58,11 +58,11 @@ def complete(line: str) -> list[str]:
         ("re", "report"),
         (
             "train experiment=train_",
-            "experiment=train_bc experiment=train_ppo experiment=train_sac experiment=train_td3",
+            "experiment=train_bc experiment=train_ppo experiment=train_sac experiment=train_td3 experiment=train_vpg",
         ),
         ("measure experiment=n", "experiment=neighborhood"),
         ("train algo=p", "algo=ppo"),
-        ("train algo=ppo clip_", "clip_eps= clip_vloss="),
+        ("train algo=ppo clip_", "clip_eps= clip_vloss= clip_observations= clip_rewards="),
         ("train experiment=train_sac initial", "initial_temperature="),
         ("train experiment=train_ppo al", ""),
         ("train env=hop", "env=hopper"),
@@ -100,7 +100,7 @@ def complete(line: str) -> list[str]:
         ("sweeps r", "run_algorithm-1 resubmit= results_dir="),
         ("doctor m", "measure"),
         ("doctor measure se", "seeds="),
-        ("doctor run_algorithm algo=ppo norm", "norm_adv="),
+        ("doctor run_algorithm algo=ppo norm", "normalize_observations= normalize_rewards="),
         ("paper c", "claims"),
         ("completion ", "bash zsh"),
         ("nonsense ", ""),
@@ -208,7 +208,7 @@ def test_bash_is_told(bin_folder: Path) -> None:
     assert set(in_bash(bin_folder, "")) == {command.name for command in table.present()}
     assert in_bash(bin_folder, "slice root=hopper/0/") == ["hopper/0/50000", "hopper/0/200000"]
     assert in_bash(bin_folder, "slice root=hop", breaks=" \t\n") == ["root=hop-2/", "root=hopper/"]
-    assert in_bash(bin_folder, "train algo=ppo  clip_") == ["clip_eps=", "clip_vloss="]
+    assert in_bash(bin_folder, "train algo=vpg  clip_") == ["clip_eps="]
     assert in_bash(bin_folder, "measure run=zzz") == []
 
 

@@ -37,7 +37,7 @@ MISTAKES: list[tuple[str, list[str], list[str]]] = [
     (TRAIN, ["experiment.ddpg_config.gamma=1"], ["ddpg_config.gamma=1: no such key; did you mean experiment.gamma?"]),
     (TRAIN, ["experiment=train_ppo", "clip_epz=1"], ["clip_epz=1: no such key; did you mean experiment.clip_eps?"]),
     (TRAIN, ["experiment=train_ppo", "tau=1"], ["tau=1: no such key"]),
-    (TRAIN, ["experiment=train_ppo", "+zzz=1"], ["zzz=1: no such key of ppo; there are algorithm, env"]),
+    (TRAIN, ["experiment=train_ppo", "+zzz=1"], ["zzz=1: no such key of ppo; there are", "which --help lists"]),
     (TRAIN, ["experiment=train_td3", "sac_config.tau=1"], ["sac_config.tau=1: no such key"]),
     (
         TRAIN,
@@ -101,7 +101,7 @@ MISTAKES: list[tuple[str, list[str], list[str]]] = [
         ["experiment.algo=td4"],
         ["experiment.algo=td4: no such algorithm; did you mean td3? A make of your own has"],
     ),
-    (TRAIN, ["algorithm=trpo7"], ["algorithm=trpo7: no such algorithm; there are ppo, sac, td3, ddpg"]),
+    (TRAIN, ["algorithm=trpo7"], ["algorithm=trpo7: no such algorithm; there are ppo, sac, td3, vpg, ddpg"]),
     (TRAIN, ["experiment=train"], ["experiment.algorithm=???: needs a value"]),
     (IMPROVE, ["experiment.root_policy_conf.run_name=a", "experiment.heuristic=cva"], ["one of cvar, ltp, none"]),
     (TRAIN, ["wandb.mode=of"], ["wandb.mode=of: must be one of online, offline, disabled, or null"]),
@@ -135,7 +135,7 @@ MISTAKES: list[tuple[str, list[str], list[str]]] = [
         ["experiment.ddpg_config=3: is a group of keys", "experiment.ddpg_config.KEY="],
     ),
     (TRAIN, ["algo_config={width:3}"], ["algo_config.width=3: is read by an algorithm of your own only"]),
-    (TRAIN, ["experiment.ddpg_config={tao:3}"], ["experiment.ddpg_config.tao=3: no such key", "mean experiment.tau"]),
+    (TRAIN, ["experiment.ddpg_config={tao:3}"], ["experiment.ddpg_config.tao=3: no such key", "or experiment.tau?"]),
     (TRAIN, ["experiment.ddpg_config.hidden_dims=[]"], ["experiment.ddpg_config.hidden_dims=[]", "not empty"]),
     (
         TRAIN,
@@ -295,7 +295,7 @@ MISTAKES: list[tuple[str, list[str], list[str]]] = [
     (TRAIN, ["--multirn", "random_seed=1,2"], ["arguments=--multirn random_seed=1,2: "]),
     (TRAIN, ["--cfg", "jobs"], ["arguments=--cfg jobs: "]),
     (TRAIN, ["--run", "--multirun"], ["exclude each other"]),
-    (TRAIN, ["--config-dir", "mine"], ["--config-dir=mine: not offered"]),
+    (TRAIN, ["--config-dir", "mine"], ["--config-dir=mine: is no folder"]),
     (TRAIN, ["--cfg", "job", "experiment.polcy=3"], ["experiment.polcy=3: no such key"]),
     # sweeps: the second member is wrong, and the first one does not start
     (TRAIN, ["-m", "experiment.num_seeds=1,0"], ["experiment.num_seeds=0: must be an integer, at least 1"]),
@@ -442,6 +442,6 @@ def test_help_is_quick_to_come_and_imports_no_jax(tmp_path: Path) -> None:
     )
     ended = start(["-c", script], tmp_path)
     assert (ended.returncode, ended.stderr) == (0, "")
-    assert "\nExperiments: train, train_bc, train_ppo, train_sac, train_td3\n" in ended.stdout
+    assert "\nExperiments: train, train_bc, train_ppo, train_sac, train_td3, train_vpg\n" in ended.stdout
     assert re.search(r"^  exploration_noise +0\.1 ", ended.stdout, re.MULTILINE)
     assert files_below(tmp_path) == []

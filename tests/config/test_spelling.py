@@ -62,12 +62,14 @@ def test_a_key_may_be_given_twice_in_one_spelling() -> None:
 
 def test_every_published_key_stands_for_one_that_there_is() -> None:
     for experiment, names in KEYS.items():
+        if not experiment.startswith("train"):
+            continue  # the other way round: there the keys of today stand for the published ones
         algorithm = experiment.removeprefix("train_")
         there = {*COMMON, *(each.name for each in own_keys(algorithm))} if algorithm in ALGORITHMS else {*COMMON}
         assert set(names.values()) <= there
         assert not names.keys() & there, "a published key that means another one of ours"
         assert len(set(names.values())) == len(names)
-    assert published_keys("eval_policy", "policy_variance") == []
+    assert published_keys("improve_ltp", "reject_ltp") == []
 
 
 def test_a_sweep_over_algorithms() -> None:
@@ -196,7 +198,7 @@ def own_conf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (folder / "experiment" / f"{name}.yaml").write_text(text, encoding="utf-8")
     for name, text in {"broken": "[", "aimless": "steps: 3\n", "circle": "defaults:\n  - circle\n"}.items():
         (folder / "experiment" / f"{name}.yaml").write_text(text, encoding="utf-8")
-    monkeypatch.setattr(compose.hydra_loader.__wrapped__, "__defaults__", (folder,))  # type: ignore[attr-defined]
+    monkeypatch.setattr(compose.hydra_loader.__wrapped__, "__defaults__", (folder, None))  # type: ignore[attr-defined]
     monkeypatch.setattr(showing, "CONF", folder)
     return folder
 
@@ -230,7 +232,7 @@ def test_experiments_of_the_users_own_are_listed_with_their_kind() -> None:
     with compose.hydra_loader(TRAIN) as loader:
         assert experiments_of(loader, TRAIN) == [
             *("mine", "often", "points", "train"),
-            *("train_bc", "train_ppo", "train_sac", "train_td3"),
+            *("train_bc", "train_ppo", "train_sac", "train_td3", "train_vpg"),
         ]
 
 
