@@ -42,9 +42,7 @@ COMMANDS = (
     Command(
         "improve", "improve_ltp", "walk a policy to a calmer neighbourhood: root=hopper/0/200000", "reject_ltp", True
     ),
-    Command(
-        "paths", "eval_policy", "the paths between the policies of a run: run=hopper", "paths", True
-    ),
+    Command("paths", "eval_policy", "the paths between the policies of a run: run=hopper", "paths", True),
     Command("slice", "eval_policy", "a plane through a policy: root=hopper/0/200000", "landscape_slice", True),
     Command("clone", "run_algorithm", "a policy in other weights: root=hopper/0/200000", "train_bc", True),
     Command(
