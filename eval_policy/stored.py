@@ -5,6 +5,7 @@ launched. Every function raises UserError for what is not stored.
 """
 
 import itertools
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from landscapes import storage
@@ -15,6 +16,7 @@ from landscapes.config.schemas import (
     PolicyInterpolation,
     PolicyInterpolationSeed,
     PolicyVariance,
+    between,
 )
 from landscapes.errors import UserError
 from landscapes.jobs.find_run import Find
@@ -70,21 +72,30 @@ def pairs_of_run(find: Find, s: Paths) -> list[Pair]:
 def chosen_policies(find: Find, s: Neighborhood | Paths) -> tuple[storage.Run, list[tuple[int, int]]]:
     """A run, and the seeds and checkpoints of it that are asked for."""
     run = find(s.run, "experiment.run")
-    seeds = list(range(run.num_seeds)) if isinstance(s.seeds, str) else s.seeds
     chosen = []
-    for seed in seeds:
+    for seed in _chosen(list(range(run.num_seeds)), s.seeds, run, "experiment.seeds"):
         storage.check_seed(run, seed, "experiment.seeds")
         present = run.checkpoint_steps(seed)
         if not present:
             raise UserError("experiment.run", s.run, f"seed {seed} has no checkpoints yet")
-        if isinstance(s.checkpoints, str):
-            steps = present if s.checkpoints == "all" else present[-1:]
-        else:
-            steps = s.checkpoints
-        for step in steps:
+        for step in _chosen(present, s.checkpoints, run, "experiment.checkpoints"):
             storage.check_checkpoint(run, seed, step, "experiment.checkpoints")
             chosen.append((seed, step))
     return run, chosen
+
+
+def _chosen(present: Sequence[int], asked: list[int] | str, run: storage.Run, key: str) -> Sequence[int]:
+    """Those of `present` that are asked for in words, or the list that is asked for, whether or not they are there."""
+    if not isinstance(asked, str):
+        return asked
+    if asked in ("all", "last"):
+        return present if asked == "all" else present[-1:]
+    ends = between(asked)
+    assert ends is not None
+    found = [each for each in present if ends[0] <= each <= ends[1]]
+    if not found:
+        raise UserError(key, asked, f"holds none: run {run.name} has {', '.join(map(str, present))}")
+    return found
 
 
 def pairs_of_seed(find: Find, s: PolicyInterpolationSeed) -> list[Pair]:

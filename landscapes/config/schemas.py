@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from landscapes.errors import UserError
-from landscapes.settings.fields import DISTINCT, NOT_EMPTY, at_least, one_of, shown, within
+from landscapes.settings.fields import DISTINCT, NOT_EMPTY, Check, at_least, one_of, shown, within
 from landscapes.settings.ranges import (
     Amount,
     Count,
@@ -72,7 +72,20 @@ class PolicyVariance:
     tqdm: bool  # show progress
 
 
-Chosen = Annotated[list[Index], NOT_EMPTY, DISTINCT] | Annotated[str, one_of("all", "last")]
+def between(text: str) -> tuple[int, int] | None:
+    """The ends of a range such as `0..4`, both in it; None of what is none."""
+    low, dots, high = text.partition("..")
+    return (int(low), int(high)) if dots and low.isdecimal() and high.isdecimal() and int(low) <= int(high) else None
+
+
+Chosen = (
+    Annotated[list[Index], NOT_EMPTY, DISTINCT]
+    | Annotated[
+        str,
+        Check(lambda text: text in ("all", "last") or between(text), "all, last, or a range such as 0..4", True),
+    ]
+)
+"""Some of what a run has: a list of them, or in words."""
 
 
 @dataclass
@@ -80,8 +93,8 @@ class Neighborhood:
     """Returns of the neighbours of every stored policy of a run."""
 
     run: Text  # a run in the results folder
-    seeds: Annotated[list[Index], NOT_EMPTY, DISTINCT] | Annotated[str, one_of("all")]  # a list of them, or all
-    checkpoints: Chosen  # steps, or all, or the last of each seed
+    seeds: Chosen  # of the run
+    checkpoints: Chosen  # steps; last: of each seed
     noise_type: Text | None  # null: the algorithm's own update
     noise_amounts: Annotated[list[Amount], NOT_EMPTY, DISTINCT]  # null, for updates: the rate of the run's own
     num_samples: Size  # neighbours drawn per checkpoint and amount
@@ -133,8 +146,8 @@ class Paths(_Interpolation):
     """The paths between all policies of a run that are chosen, each pair once."""
 
     run: Text  # a run in the results folder
-    seeds: Annotated[list[Index], NOT_EMPTY, DISTINCT] | Annotated[str, one_of("all")]  # a list of them, or all
-    checkpoints: Chosen  # steps, or all, or the last of each seed
+    seeds: Chosen  # of the run
+    checkpoints: Chosen  # steps; last: of each seed
 
     @property
     def learner_ckpts(self) -> str:

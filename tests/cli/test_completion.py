@@ -208,7 +208,7 @@ def test_bash_is_told(bin_folder: Path) -> None:
     assert set(in_bash(bin_folder, "")) == {command.name for command in table.present()}
     assert in_bash(bin_folder, "slice root=hopper/0/") == ["hopper/0/50000", "hopper/0/200000"]
     assert in_bash(bin_folder, "slice root=hop", breaks=" \t\n") == ["root=hop-2/", "root=hopper/"]
-    assert in_bash(bin_folder, "train algo=vpg  clip_") == ["clip_eps="]
+    assert in_bash(bin_folder, "train algo=td3  target_") == ["target_policy_noise=", "target_noise_clip="]
     assert in_bash(bin_folder, "measure run=zzz") == []
 
 

@@ -56,15 +56,20 @@ def test_what_was_measured_is_not_measured_again(results: Path, monkeypatch: pyt
     monkeypatch.setattr(measurement.Measure, "measure", refuse)
     assert measure(results, "experiment=neighborhood", "run=a", "num_samples=4", "seeds=[1]", "checkpoints=last") == 0
     assert measure(results, "experiment=neighborhood", "root=a/0/3", "num_samples=4") == 0
+    ranges = ["seeds=0..1", "checkpoints=1..20"]
+    assert measure(results, "experiment=neighborhood", "run=a", "num_samples=4", *ranges) == 0
 
 
 @pytest.mark.parametrize(
     "arguments, told",
     [
         (["run=a", "seeds=[2]"], "seeds=2: run a has seeds 0..1"),
-        (["run=a", "seeds=last"], "seeds=last: must be a list"),
+        (["run=a", "seeds=first"], "seeds=first: must be a list"),
+        (["run=a", "seeds=2..4"], "seeds=2..4: holds none: run a has 0, 1"),
+        (["run=a", "checkpoints=4..19"], "checkpoints=4..19: holds none: run a has 0, 3, 20"),
+        (["run=a", "checkpoints=20..3"], "checkpoints=20..3: must be a list"),
         (["run=a", "checkpoints=[3,4]"], "checkpoints=4: seed 0 of run a has checkpoints 0, 3, 20"),
-        (["run=a", "checkpoints=first"], "one of all, last"),
+        (["run=a", "checkpoints=first"], "all, last, or a range such as 0..4"),
         (["run=a", "checkpoints=[0]"], "checkpoints=0: no update can be made there"),
         (["run=b"], "run=b: "),
         (["root=a/0/4"], "root=a/0/4: seed 0 of run a has checkpoints 0, 3, 20"),
