@@ -25,7 +25,7 @@ def config_of_today(config: Mapping[str, Any]) -> Mapping[str, Any]:
         return config
     algorithm = own.get("algo", "ppo")
     experiment = f"train_{algorithm}" if algorithm in ALGORITHMS else "train"
-    told = dict(_PPO) if "env_id" in own else {"algorithm": algorithm}
+    told = {"env_options": {}, **(_PPO if "env_id" in own else {"algorithm": algorithm})}
     for key, value in _flat(own).items():
         if key in KEYS[experiment]:
             told[KEYS[experiment][key]] = value

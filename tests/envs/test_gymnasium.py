@@ -105,5 +105,5 @@ def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in [name for name in sys.modules if name.startswith("gymnasium.envs.box2d")]:
         monkeypatch.delitem(sys.modules, module)
     monkeypatch.setitem(sys.modules, "Box2D", None)
-    with pytest.raises(UserError, match=r"^env_name=LunarLander-v3: needs a package .*-r gymnasium_requirements.txt$"):
+    with pytest.raises(UserError, match=r"^env=LunarLander-v3: needs a package .*-r gymnasium_requirements.txt$"):
         make_environment("LunarLander-v3")

@@ -146,7 +146,7 @@ def test_what_cannot_act_there_says_what_can(tmp_path: Path, capsys: pytest.Capt
         arguments = [f"experiment.algo={algo}", "experiment.env_name=CartPole-v1", f"results_dir={tmp_path / 'r'}"]
         assert run_entry_point("run_algorithm", arguments) == 2
         told = capsys.readouterr().err
-        assert told == f"experiment.algo={algo}: cannot have actions that are one of 2 choices; ppo can\n"
+        assert told == f"experiment.algo={algo}: cannot have actions that are one of 2 choices; ppo, vpg can\n"
     assert not (tmp_path / "r").exists()
 
 
