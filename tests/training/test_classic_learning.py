@@ -33,7 +33,7 @@ def last_returns(name: str, folder: Path) -> np.ndarray:
     [("ppo_cartpole", 475.0), ("ppo_acrobot", -100.0), ("ppo_pendulum", -250.0), ("td3_pendulum", -250.0)],
 )
 def test_classic_control_is_solved(name: str, least: float, tmp_path: Path) -> None:
-    """In the mean over the seeds. Seen: see the table of docs/results/discrete.md; two to ten minutes on two cores."""
+    """In the mean over the seeds. Seen: 500, -85, -225 and -146; one to fifteen minutes on two busy cores."""
     returns = last_returns(name, tmp_path)
     assert returns.shape == (5,)
     assert returns.mean() >= least, returns
@@ -62,7 +62,7 @@ def random_returns(name: str, num_episodes: int, num_steps: int) -> np.ndarray:
 
 
 def test_breakout_is_learned_far_beyond_random_actions(tmp_path: Path) -> None:
-    """Every seed returns at least ten times as much as random actions do (about 0.5)."""
+    """Every seed returns at least ten times as much as random actions do. Seen: 5.4 to 5.5, and 0.44."""
     by_chance = random_returns("Breakout-MinAtar", 500, 500).mean()
     returns = last_returns("ppo_breakout", tmp_path)
     assert returns.shape == (5,)
