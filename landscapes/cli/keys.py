@@ -25,7 +25,7 @@ from landscapes.settings.fields import documented
 
 _ALGORITHM = ("algo", "algorithm")
 _RUN = ("run", "run_name")
-_WORDS = re.compile(r"one of (.*?)(?:,? or null)?$")
+_WORDS = re.compile(r"one of (.*?)(?:,? or (?:null|a range .*))?$")
 
 
 def names(entry_point: str, words: Sequence[str]) -> list[str]:

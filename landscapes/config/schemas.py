@@ -82,7 +82,7 @@ Chosen = (
     Annotated[list[Index], NOT_EMPTY, DISTINCT]
     | Annotated[
         str,
-        Check(lambda text: text in ("all", "last") or between(text), "all, last, or a range such as 0..4", True),
+        Check(lambda text: text in ("all", "last") or between(text), "one of all, last, or a range such as 0..4", True),
     ]
 )
 """Some of what a run has: a list of them, or in words."""

@@ -18,16 +18,16 @@ from slurm_cluster import Cluster
 from landscapes import storage
 from landscapes.cluster import sweep_folder
 from landscapes.config.compose import hydra_loader, load
+from landscapes.config.published import Spelled
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "cluster.md").read_text(encoding="utf-8")
 
 SMALL = {
     "run_algorithm": (
-        "experiment.env_name=tests.support.probes.line experiment.num_seeds=2 experiment.max_steps=60 use_wandb=false "
-        "experiment.start_training=10 experiment.eval_episodes=2 experiment.eval_episode_length=5 "
-        "experiment.reset_interval=5 experiment.agent_log_starts=[20] experiment.ddpg_config.hidden_dims=[8,8] "
-        "experiment.sac_config.hidden_dims=[8,8] hydra.launcher.cpus_per_task=1 hydra.launcher.mem_gb=2"
+        "env=tests.support.probes.line num_seeds=2 steps=60 learning_starts=10 eval_episodes=2 eval_episode_length=5 "
+        "episode_length=5 checkpoints=[20] hidden_dims=[8,8] use_wandb=false "
+        "hydra.launcher.cpus_per_task=1 hydra.launcher.mem_gb=2"
     ),
     "eval_policy": (
         "experiment.seed=0,1 experiment.ckpt_indexes=[20] experiment.eval_episodes=4 experiment.episode_length=5 "
@@ -104,7 +104,7 @@ def test_every_command_of_the_page_runs(user: tuple[Cluster, dict[str, str]], tm
 def asked_for(preset: str) -> list[str]:
     """A row of the table, from what the preset composes to."""
     with hydra_loader("run_algorithm") as loader:
-        config = load(loader, "run_algorithm", [f"job_config={preset}"])
+        config = load(loader, "run_algorithm", Spelled([f"job_config={preset}"]))
     launcher = config.hydra.launcher
     hours, minutes = divmod(launcher.timeout_min, 60)
     return [

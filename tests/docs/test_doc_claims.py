@@ -16,8 +16,8 @@ from eval_policy import interpolation
 from eval_policy.experiments.landscape_slice import RADII
 from landscapes import run_names
 from landscapes.algorithms import ppo, sac, td3, vpg
+from landscapes.config import kinds
 from landscapes.config.compose import CONF, compose_job, compose_sweep, hydra_loader, load
-from landscapes.config.kinds import KINDS as EXPERIMENTS
 from landscapes.config.launch import run_entry_point
 from landscapes.config.published import KEYS, Spelled
 from landscapes.config.tables import rewritten
@@ -132,7 +132,7 @@ def test_the_tables_of_keys_are_written_from_the_settings() -> None:
 def defaults(experiment: str) -> dict[str, Any]:
     """Its keys and what they are unless they are set, as composed; those of an algorithm are of its `Config`."""
     entry_point = next(
-        name for name, kinds in EXPERIMENTS.items() if experiment in kinds or experiment.startswith(tuple(kinds))
+        name for name, own in kinds.KINDS.items() if experiment in own or experiment.startswith(tuple(own))
     )
     with hydra_loader(entry_point) as loader:
         own = load(loader, entry_point, Spelled([f"experiment={experiment}"])).experiment
