@@ -19,8 +19,10 @@ ppo() { # name, task, then settings
 
 # Learning
 ppo ppo_cartpole CartPole-v1 experiment.total_timesteps=500000
+ppo ppo_cartpole_10 CartPole-v1 experiment.total_timesteps=500000 experiment.update_epochs=10 experiment.num_minibatches=8
 ppo ppo_acrobot Acrobot-v1 experiment.total_timesteps=500000 experiment.ent_coef=0.01
-ppo ppo_pendulum Pendulum-v1 experiment.total_timesteps=1000000 experiment.update_epochs=10 experiment.gamma=0.9
+ppo ppo_pendulum Pendulum-v1 experiment.total_timesteps=600000 experiment.update_epochs=10 experiment.num_minibatches=8 \
+    experiment.gamma=0.95 experiment.max_grad_norm=1000
 train td3_pendulum experiment.algo=td3 experiment.env_name=Pendulum-v1 experiment.max_steps=15000 \
     experiment.start_training=1000 experiment.replay_buffer_size=15000 experiment.eval_interval=3000 \
     experiment.ddpg_config.hidden_dims=[64,64] experiment.ddpg_config.actor_lr=1e-3 \

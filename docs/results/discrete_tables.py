@@ -20,7 +20,7 @@ from landscapes.statistics.corrected import mean_of_groups
 
 HERE = Path(__file__).resolve().parent
 ALPHA = 0.1
-LEARNED = ("ppo_cartpole", "ppo_acrobot", "ppo_pendulum", "td3_pendulum", "ppo_breakout")
+LEARNED = ("ppo_cartpole", "ppo_cartpole_10", "ppo_acrobot", "ppo_pendulum", "td3_pendulum", "ppo_breakout")
 MEASURED = ("ppo_cartpole", "ppo_breakout")
 DRAWN = {"learning_curves": "learning", "purds": "purds", "paths": "paths", "slices": "plane", "rejections": "walk"}
 """Kinds of figures, and what their files are called here."""

@@ -16,7 +16,7 @@ def jobs_of(asked: Asked) -> list[Job]:
     return compose_sweep(asked.module, words) if "--multirun" in asked.arguments else [compose_job(asked.module, words)]
 
 
-@pytest.mark.parametrize("script, num_trainings", [("reproduce.sh", 6), ("discrete.sh", 5)])
+@pytest.mark.parametrize("script, num_trainings", [("reproduce.sh", 6), ("discrete.sh", 6)])
 def test_every_command_is_taken(script: str, num_trainings: int, tmp_path: Path) -> None:
     commands = asked_by(script, tmp_path)
     jobs = [job for asked in commands if asked.module in EXPERIMENTS for job in jobs_of(asked)]
