@@ -98,8 +98,9 @@ def test_there_are_no_other_algorithms() -> None:
 
     assert stems("landscapes/algorithms", "checks", "registry") == set(ALGORITHMS)
     assert stems("docs/algorithms") == set(ALGORITHMS)
-    assert set(test_contract.SETTINGS) == set(ALGORITHMS)
-    assert {name.removeprefix("train_") for name in KEYS} == {"train", *ALGORITHMS}
+    assert {name.partition(",")[0] for name in test_contract.SETTINGS} == set(ALGORITHMS)
+    of_trainings = {name.removeprefix("train_") for name in KEYS if name.startswith("train")}
+    assert of_trainings <= {"train", *ALGORITHMS}
 
 
 @pytest.mark.parametrize("name", ALGORITHMS)

@@ -66,8 +66,8 @@ class Config(AlgorithmConfig):
     squashed_entropy: bool = False  # with squash: the bonus is for the action's entropy, not for the Gaussian's
     log_std_init: float = 0.0  # of the Gaussian
     log_std_max: float | None = None  # of the Gaussian; null: none
-    activation: Activation = "tanh"
-    initialization: Initialization = "orthogonal"
+    activation: Activation = "tanh"  # between the layers of actor and critic
+    initialization: Initialization = "orthogonal"  # of weights; torch: uniform within 1 / sqrt(inputs)
     actor_final_scale: NonNegative = 0.01  # of orthogonal weights of the last layer; a factor on others
     critic_final_scale: NonNegative = 1.0  # the same
     normalize_observations: bool = False  # by their running mean and deviation

@@ -32,8 +32,8 @@ class Config(AlgorithmConfig):
     gamma: Share = 0.99  # discount per environment step
     gae_lambda: Share = 0.97  # of generalised advantage estimation
     hidden_dims: Widths = field(default_factory=lambda: [200])  # of actor and critic
-    activation: Activation = "relu"
-    initialization: Initialization = "torch"
+    activation: Activation = "relu"  # between the layers of actor and critic
+    initialization: Initialization = "torch"  # of weights: uniform within 1 / sqrt(inputs), biases too
     actor_final_scale: NonNegative = 0.0  # of orthogonal weights of the last layer; a factor on others
     critic_final_scale: NonNegative = 0.0  # the same
     log_std_init: float = -0.5  # where actions are numbers; it does not depend on the observation
