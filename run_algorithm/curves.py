@@ -105,6 +105,8 @@ def _filled(returns: np.ndarray, size: int) -> np.ndarray:
 def last_return(run: storage.Run) -> float | None:
     """The mean return of the last evaluation of a stored run, of all seeds that have not diverged; minus infinity where
     all have, None where there is no evaluation."""
+    if not run.curves_path.exists():
+        return None
     returns = storage.read_hdf5(run.curves_path, "run")[0].get("returns")
     if returns is None:
         return None

@@ -57,7 +57,7 @@ def make(
         "name": "calm-hopper",
         "group": "sweep",
         "config": {**CONFIG, "result_dir": directory},
-        "job_type": "train_jaxrl",
+        "job_type": "train_td3",
     }
     wandb = WandbWanted("return-landscapes", None, mode, per_seed) if use_wandb else None
     return make_tracker(Wanted(wandb), Told(directory=directory, **{**told, **changed}))
