@@ -135,7 +135,11 @@ MISTAKES: list[tuple[str, list[str], list[str]]] = [
         ["experiment.ddpg_config=3: is a group of keys", "experiment.ddpg_config.KEY="],
     ),
     (TRAIN, ["algo_config={width:3}"], ["algo_config.width=3: is read by an algorithm of your own only"]),
-    (TRAIN, ["experiment.ddpg_config={tao:3}"], ["experiment.ddpg_config.tao=3: no such key", "mean experiment.tau"]),
+    (
+        TRAIN,
+        ["experiment.ddpg_config={tao:3}"],
+        ["experiment.ddpg_config.tao=3: no such key", "did you mean experiment.ddpg_config.tau or experiment.tau?"],
+    ),
     (TRAIN, ["experiment.ddpg_config.hidden_dims=[]"], ["experiment.ddpg_config.hidden_dims=[]", "not empty"]),
     (
         TRAIN,
