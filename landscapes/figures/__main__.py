@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         try:
             paths = draw(drawing, folder, formats)
         except UserError as error:
-            print(f"not drawn: {error}")
+            print(f"not drawn: {error.value}: {error.allowed}")
             continue
         print(*paths, sep="\n")
         drawn = True
