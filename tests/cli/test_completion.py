@@ -215,14 +215,16 @@ def test_bash_is_told(bin_folder: Path) -> None:
 @contextmanager
 def terminal(command: list[str], variables: dict[str, str]) -> Iterator[int]:
     """A shell at a terminal of ours; the end of it that is typed on and read."""
-    pid, end = pty.fork()
-    if pid == 0:
-        os.execvpe(command[0], command, variables)
-    try:
-        yield end
-    finally:
-        os.close(end)
-        os.waitpid(pid, 0)
+    end, of_shell = pty.openpty()
+    # Not by os.fork, which JAX warns of where it is in the process; setsid makes the terminal the shell's own.
+    streams = {"stdin": of_shell, "stdout": of_shell, "stderr": of_shell}
+    with subprocess.Popen(["setsid", "--ctty", *command], env=variables, start_new_session=True, **streams) as shell:
+        os.close(of_shell)
+        try:
+            yield end
+        finally:
+            os.close(end)
+            shell.wait(60)
 
 
 def type_until(end: int, typed: str, expected: str) -> None:
