@@ -7,8 +7,10 @@ from result_scripts import Asked, asked_by
 
 from landscapes.config.compose import compose_job, compose_sweep
 from landscapes.config.job import Job
-from landscapes.config.schemas import EXPERIMENTS, TrainPpo
-from run_algorithm.schedule import on_policy_schedule
+from landscapes.config.kinds import KINDS
+from landscapes.config.training import Training
+from landscapes.settings.algorithms import config_class
+from run_algorithm.schedule import make_schedule
 
 
 def jobs_of(asked: Asked) -> list[Job]:
@@ -19,23 +21,23 @@ def jobs_of(asked: Asked) -> list[Job]:
 @pytest.mark.parametrize("script, num_trainings", [("reproduce.sh", 6), ("discrete.sh", 6)])
 def test_every_command_is_taken(script: str, num_trainings: int, tmp_path: Path) -> None:
     commands = asked_by(script, tmp_path)
-    jobs = [job for asked in commands if asked.module in EXPERIMENTS for job in jobs_of(asked)]
+    jobs = [job for asked in commands if asked.module in KINDS for job in jobs_of(asked)]
     assert len(jobs) > 15
-    trained = [job for job in jobs if job.experiment_name in ("train_jaxrl", "train_ppo")]
+    trained = [job for job in jobs if job.kind == "train"]
     assert len(trained) == num_trainings
-    assert {asked.module for asked in commands} == {*EXPERIMENTS, "landscapes.figures", "landscapes.report"}
+    assert {asked.module for asked in commands} == {*KINDS, "landscapes.figures", "landscapes.report"}
 
 
 def test_what_is_measured_is_what_was_stored(tmp_path: Path) -> None:
     stored: dict[str, set[int]] = {}
     measured = 0
     for asked in asked_by("discrete.sh", tmp_path):
-        if asked.module not in EXPERIMENTS:
+        if asked.module not in KINDS:
             continue
         for job in jobs_of(asked):
             s = job.settings
-            if isinstance(s, TrainPpo):
-                schedule = on_policy_schedule(s.total_timesteps, s.num_envs * s.num_steps, None, s.agent_num_logs)
+            if isinstance(s, Training):
+                schedule = make_schedule(config_class(s.algorithm)(**s.settings).steps_per_iteration, s)
                 stored[asked.settings["run_name"]] = {step * schedule.env_steps for step in schedule.checkpoints}
             elif asked.module == "eval_policy":
                 steps = getattr(s, "ckpt_indexes", None) or [s.ckpt]

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from landscapes import training
+from landscapes.config.compose import compose_job
+from landscapes.config.training import Training
 from landscapes.envs import make_environment
 from landscapes.experience import replay
 from landscapes.loading import make_agent
@@ -15,7 +17,7 @@ from landscapes.spaces import Spaces
 from landscapes.storage import Run, create_run
 from landscapes.types import Agent, Algorithm, Collecting, Environment, Policy
 from run_algorithm.plan import estimate, print_plan
-from run_algorithm.schedule import Schedule, off_policy_schedule, on_policy_schedule
+from run_algorithm.schedule import Schedule, make_schedule
 
 ROW = 2 * 10 * 10 * 4 + 4 + 4 + 1 + 1
 """Bytes of a transition of Breakout: two pictures, an action and a reward of four bytes, and two flags."""
@@ -58,7 +60,10 @@ def agent_of(env: Environment, capacity: int) -> Agent:
 
 
 def schedule_of(agent: Agent, steps: int) -> Schedule:
-    return off_policy_schedule(agent.env_steps, steps, steps, steps, [steps], 1, 1)
+    all_at_the_end = [f"{key}={steps}" for key in ("steps", "eval_interval", "log_interval")]
+    settings = compose_job("run_algorithm", [*all_at_the_end, f"checkpoints=[{steps}]", "learning_starts=1"]).settings
+    assert isinstance(settings, Training)
+    return make_schedule(agent.env_steps, settings)
 
 
 def bytes_of(tree: Any) -> int:
@@ -83,7 +88,7 @@ def test_twenty_seeds_with_a_million_pictures_each(
     rows_on_disk = 20 * ROW * 1_200_000
     assert rows_on_disk < needed.checkpoints < 1.001 * rows_on_disk
     run: Run = create_run(tmp_path, "pictures", {"num_seeds": 20, "config": {}}, overwrite=False)
-    print_plan(run, env, agent, 20, schedule, needed)
+    print_plan(run.path, env, agent, 20, schedule, needed, "not known yet")
     assert "memory             16 GB, of which replay logs 16 GB" in capsys.readouterr().out
 
 
@@ -119,6 +124,6 @@ def test_training_keeps_no_second_log(env: Environment) -> None:
 def test_what_an_algorithm_without_a_log_holds(env: Environment) -> None:
     config = {"num_envs": 4, "unroll_length": 5, "num_minibatches": 1, "hidden_dims": [8], "total_timesteps": 100}
     agent = make_agent("ppo", config, env)
-    needed = estimate(agent, 2, on_policy_schedule(100, 20, None, 1), 200_000)
+    needed = estimate(agent, 2, schedule_of(agent, 100), 200_000)
     assert needed.logs == 0
     assert bytes_of(training.make_trainer(agent).init(training.member_keys(0, 2).init).rounds) == needed.memory
