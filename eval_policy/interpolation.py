@@ -23,7 +23,7 @@ from landscapes.config.job import Job
 from landscapes.config.schemas import InterpolationSettings
 from landscapes.jobs.blocks import Samples, measure_by_blocks, unfinished_purd
 from landscapes.jobs.closing import print_end
-from landscapes.jobs.pace import Pace, of_program, shape_of
+from landscapes.jobs.pace import Pace, Program, of_measuring
 from landscapes.jobs.tracker import Tracked, job_tracker, print_tracking
 from landscapes.machine import stopping
 from landscapes.machine.compilation import told_to
@@ -155,10 +155,9 @@ class _Paths:
         """Of roll-outs along such paths."""
         s, study = self._settings, next(iter(self._studies.values()))
         shape = next(iter(study.measures.values())).program_shape
-        told = {"kind": s.noise_type, "noise": bool(s.num_purd_samples), "episode_length": s.episode_length}
-        return Pace(
-            {"job": "paths", **shape_of(self._pairs[0].one.run), **told, "program": of_program(shape)}, "roll-outs"
-        )
+        program = Program(s.noise_type, s.episode_length, shape)
+        run, noise = self._pairs[0].one.run, bool(s.num_purd_samples)
+        return of_measuring("paths", run, program, "roll-outs", noise=noise)
 
     def print_plan(self, pace: Pace) -> None:
         """Says what the job is about to do."""

@@ -19,7 +19,7 @@ from landscapes.config.job import Job
 from landscapes.figures import purd_histograms
 from landscapes.jobs.blocks import Samples, measure_by_blocks, unfinished_purd
 from landscapes.jobs.closing import print_end
-from landscapes.jobs.pace import Pace, of_program, shape_of
+from landscapes.jobs.pace import Pace, Program, of_measuring
 from landscapes.jobs.tracker import Tracked, job_tracker, print_tracking
 from landscapes.machine import stopping
 from landscapes.machine.compilation import told_to
@@ -71,10 +71,13 @@ class Wanted:
 class Purds:
     """The measurement of one job, ready to run."""
 
-    def __init__(self, job: Job, stored: storage.Run, wanted: Wanted) -> None:
-        """Raises UserError for what does not fit the run's algorithm or environment, before anything is measured."""
+    def __init__(self, job: Job, stored: storage.Run, wanted: Wanted, made: tuple[Environment, Agent]) -> None:
+        """`made` are the run's environment, of the wanted episode length, and its agent in it.
+
+        Raises UserError for what does not fit them, before anything is measured.
+        """
         self._job, self._stored, self._wanted = job, stored, wanted
-        env, self._agent = loading.rebuild(stored, wanted.episode_length)
+        env, self._agent = made
         for seed in wanted.seeds:
             storage.check_results_writable(stored.seed_directory(seed))
         self._measures = self._make_measures(env, self._agent)
@@ -162,8 +165,7 @@ class Purds:
 
     def _pace(self) -> Pace:
         wanted, shape = self._wanted, next(iter(self._measures.values())).program_shape
-        told = {"kind": wanted.kind, "episode_length": wanted.episode_length, "program": of_program(shape)}
-        return Pace({"job": "purd", **shape_of(self._stored), **told}, "samples")
+        return of_measuring("purd", self._stored, Program(wanted.kind, wanted.episode_length, shape), "samples")
 
     def _one(
         self, seed: int, step: int, amount: float | None, state: TrainState, show: measurement.Progress

@@ -23,7 +23,7 @@ from landscapes.figures import rejection_figure
 from landscapes.jobs.blocks import Samples, measure_by_blocks, unfinished_purd
 from landscapes.jobs.closing import print_end
 from landscapes.jobs.find_run import find_root
-from landscapes.jobs.pace import Pace, of_program, shape_of
+from landscapes.jobs.pace import Pace, Program, of_measuring
 from landscapes.jobs.run_folder import continued, is_finished, open_or_create
 from landscapes.jobs.tracker import Tracked, job_tracker, print_tracking
 from landscapes.machine import stopping
@@ -72,8 +72,7 @@ def walk(job: Job) -> None:
     record = _record(job, s, parent)
     name = job.member_name or walk_name(s, parent.name)
     _check_place(job, s, parent, results, name)
-    shape = {"kind": kind, "episode_length": s.episode_length, "program": of_program(samples.program_shape)}
-    pace = Pace({"job": "walk", **shape_of(parent), **shape}, "samples")
+    pace = of_measuring("walk", parent, Program(kind, s.episode_length, samples.program_shape), "samples")
     told = _Told(f"{agent.name} on {env.name} ({env.backend})", kind, measurement.side_by_side(samples.program_shape))
     tracked = Tracked(name, "reject_ltp", parent.name, makes_run=True)
     if job.dry_run:

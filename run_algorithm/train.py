@@ -118,10 +118,7 @@ def train(job: Job, task: Task) -> storage.Run | None:
     }
     pace = _pace(job, task, record)
     if job.dry_run:
-        needed = estimate(agent, task.num_seeds, schedule, ROWS_PER_SEGMENT)
-        duration = pace.told(schedule.total * schedule.env_steps)
-        print_plan(results / run_name, env, agent, task.num_seeds, schedule, needed, duration)
-        print_tracking(job, results / run_name, _tracked(job, task, run_name))
+        _show_plan(job, task, results / run_name, (env, agent, schedule), pace)
         return None
     run, changed = open_or_create(job, results, run_name, record, MAY_CHANGE, task.length_key)
     longer = task.length_key in changed
@@ -142,19 +139,24 @@ def _pace(job: Job, task: Task, record: dict[str, Any]) -> Pace:
     return Pace({"job": "train", **shape, "evaluation": dataclasses.asdict(task.evaluation)}, "steps")
 
 
+def _show_plan(job: Job, task: Task, path: Path, made: tuple[Environment, Agent, Schedule], pace: Pace) -> None:
+    """What the training of the run at `path` will take, and where its metrics will be."""
+    env, agent, schedule = made
+    needed = estimate(agent, task.num_seeds, schedule, ROWS_PER_SEGMENT)
+    duration = pace.told(schedule.total * schedule.env_steps)
+    print_plan(path, env, agent, task.num_seeds, schedule, needed, duration)
+    print_tracking(job, path, _tracked(job, task, path.name))
+
+
 def _train(
     job: Job, task: Task, run: storage.Run, made: tuple[Environment, Agent, Schedule], longer: bool, pace: Pace
 ) -> storage.Run:
     """The rest of `train`, on a run that no other process works on; `longer` if it was shorter when it began."""
     env, agent, schedule = made
-    needed = estimate(agent, task.num_seeds, schedule, ROWS_PER_SEGMENT)
-    duration = pace.told(schedule.total * schedule.env_steps)
-    print_plan(run.path, env, agent, task.num_seeds, schedule, needed, duration)
-    tracked = _tracked(job, task, run.name)
-    print_tracking(job, run.path, tracked)
+    _show_plan(job, task, run.path, made, pace)
     loop = _TrainingLoop(run, env, agent, schedule, task, job.save_interval)
     at = loop.restore(rescheduled=longer)
-    tracker = job_tracker(job, run, tracked)
+    tracker = job_tracker(job, run, _tracked(job, task, run.name))
     status = "stopped"
     try:
         loop.go(at, tracker)

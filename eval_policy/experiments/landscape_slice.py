@@ -23,7 +23,7 @@ from landscapes.config.schemas import LandscapeSlice
 from landscapes.jobs.blocks import Samples, measure_by_blocks, unfinished_purd
 from landscapes.jobs.closing import print_end
 from landscapes.jobs.find_run import find_run
-from landscapes.jobs.pace import Pace, of_program, shape_of
+from landscapes.jobs.pace import Pace, Program, of_measuring
 from landscapes.jobs.tracker import Tracked, job_tracker, print_tracking
 from landscapes.machine import stopping
 from landscapes.machine.compilation import told_to
@@ -154,8 +154,8 @@ def _found_before(job: Job, asked: _Slice) -> dict[str, np.ndarray]:
 
 def _pace(asked: _Slice, measure: measurement.Measure) -> Pace:
     s = asked.settings
-    told = {"kind": s.noise_type, "episode_length": s.episode_length, "program": of_program(measure.program_shape)}
-    return Pace({"job": "slice", **shape_of(asked.centre.run), **told}, "roll-outs")
+    program = Program(s.noise_type, s.episode_length, measure.program_shape)
+    return of_measuring("slice", asked.centre.run, program, "roll-outs")
 
 
 def _print_plan(asked: _Slice, measure: measurement.Measure, pace: Pace) -> None:

@@ -23,7 +23,7 @@ def run(job: Job) -> None:
     assert isinstance(s, Neighborhood)
     results = storage.results_directory(job.results_dir)
     stored, policies = chosen_policies(functools.partial(find_run, job, results), s)
-    agent = loading.rebuild(stored)[1]
+    env, agent = loading.rebuild(stored, s.episode_length)
     kind = neighborhood.own_update(agent, "experiment.noise_type") if s.noise_type is None else s.noise_type
     if neighborhood.is_update(agent, kind) and isinstance(s.checkpoints, str):
         policies = _with_data(stored, policies)
@@ -40,7 +40,7 @@ def run(job: Job) -> None:
         ckpt_key="experiment.checkpoints",
         amounts_key="experiment.noise_amounts",
     )
-    Purds(job, stored, wanted).run(job.member_name or f"{stored.name}-{kind}")
+    Purds(job, stored, wanted, (env, agent)).run(job.member_name or f"{stored.name}-{kind}")
     if job.dry_run:
         return
     for path in [*draw_all(stored, ["png"]), write_report([stored.name], str(stored.path.parent)).target]:

@@ -7,7 +7,7 @@ import functools
 
 from eval_policy.purds import Purds, Wanted
 from eval_policy.stored import measured_run
-from landscapes import storage
+from landscapes import loading, storage
 from landscapes.config.job import Job
 from landscapes.config.schemas import PolicyVariance
 from landscapes.jobs.find_run import find_run
@@ -31,4 +31,5 @@ def run(job: Job) -> None:
         ckpt_key="experiment.ckpt_indexes",
         amounts_key="experiment.noise_amounts",
     )
-    Purds(job, stored, wanted).run(job.member_name or f"{stored.name}-s{s.seed}-{s.noise_type}")
+    made = loading.rebuild(stored, s.episode_length)
+    Purds(job, stored, wanted, made).run(job.member_name or f"{stored.name}-s{s.seed}-{s.noise_type}")

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, cast
 
+from landscapes.config.published import PREFIX
 from landscapes.envs.tasks import backend_of, canonical, options_of
 from landscapes.errors import UserError
 from landscapes.settings.algorithms import ALGORITHMS, check_is_algorithm, config_class
@@ -17,8 +18,6 @@ from landscapes.settings.ranges import Count, Seed, Size, Steps, Text
 
 MOST_CHECKPOINTS = 1_000_000
 """Of one seed: more have been mistyped."""
-
-PREFIX = "experiment."
 
 
 @dataclass
@@ -135,5 +134,4 @@ def own_keys(algorithm: str) -> list[Documented]:
 
 def _of_training(algorithm: str) -> Mapping[str, str]:
     """Settings of the algorithm that are no keys of their own, and the common keys that they are taken from."""
-    found: Mapping[str, str] = getattr(config_class(algorithm), "of_training", {}) if algorithm in ALGORITHMS else {}
-    return found
+    return config_class(algorithm).of_training if algorithm in ALGORITHMS else {}

@@ -115,13 +115,27 @@ def _is_pace(each: Any) -> bool:
     return isinstance(each, dict) and isinstance(each.get("per_second"), float) and each["per_second"] > 0
 
 
-def shape_of(run: storage.Run, **more: Any) -> dict[str, Any]:
-    """Of a stored run what the speed of roll-outs and updates depends on, with `more` of that."""
+def shape_of(run: storage.Run) -> dict[str, Any]:
+    """Of a stored run what the speed of roll-outs and updates depends on."""
     record = run.record
     environment = {name: record["environment"][name] for name in ("name", "backend")}
-    return {"environment": environment, "algorithm": record["algorithm"], **more}
+    return {"environment": environment, "algorithm": record["algorithm"]}
 
 
-def of_program(program_shape: Mapping[str, Any]) -> dict[str, Any]:
-    """What of a measurement's program speed depends on: not how many samples one call of it draws."""
-    return {name: value for name, value in program_shape.items() if name != "block"}
+class Program(NamedTuple):
+    """What is measured, as far as its speed depends on it."""
+
+    kind: str
+    episode_length: int
+    shape: Mapping[str, Any]
+    """As `measurement.Measure` has it."""
+
+
+def of_measuring(job: str, run: storage.Run, program: Program, unit: str, **more: Any) -> Pace:
+    """The pace of jobs called `job` that roll out neighbours of policies of `run`; `more` is what else it depends on.
+
+    How many samples one call of the program draws is no part of that.
+    """
+    shape = {name: value for name, value in program.shape.items() if name != "block"}
+    told = {"kind": program.kind, "episode_length": program.episode_length, "program": shape}
+    return Pace({"job": job, **shape_of(run), **told, **more}, unit)
