@@ -63,6 +63,8 @@ class Machine:
             reward = self.earned if ended or self.num_steps == self.pays_at else 0.0
         return Stepped(self.obs, float(reward), bool(ended))
 
+    # Box2D's worlds cannot be saved: `Hosted.saved_size` is 0, and neither of these is ever called.
+
     def save(self) -> np.ndarray:
         raise NotImplementedError
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import landscapes
+from studies import path_and_slice
 from tests.jobs.test_jobs import launch
 from tests.jobs.test_resume import Killed, contents, end_at, kill, train
 
@@ -70,30 +71,7 @@ def test_every_study_takes_a_policy_of_pictures(results: Path) -> None:
                 "experiment.noise_amounts=[0.5]",
             ],
         ),
-        (
-            "eval_policy",
-            [
-                "experiment=policy_interpolation_seed",
-                *of,
-                "experiment.same_seed=true",
-                "experiment.first_half=null",
-                "experiment.num_points=3",
-                "experiment.num_purd_samples=2",
-                *short,
-            ],
-        ),
-        (
-            "eval_policy",
-            [
-                "experiment=landscape_slice",
-                *of,
-                f"experiment.ckpt={LAST}",
-                "experiment.num_x=3",
-                "experiment.num_y=1",
-                "experiment.num_samples=1",
-                *short,
-            ],
-        ),
+        *path_and_slice(of, LAST, short, slice_samples=1),
         ("improve_ltp", ["experiment=reject_ltp", *root, *SAMPLES, "experiment.max_steps=1"]),
         (
             "run_algorithm",

@@ -12,6 +12,7 @@ import landscapes
 from landscapes.config.launch import run_entry_point
 from landscapes.report.__main__ import main as report
 from landscapes.studies import cloning
+from studies import path_and_slice
 from tests.jobs.test_jobs import launch
 from tests.jobs.test_resume import Killed, contents, end_at, kill, train
 
@@ -51,30 +52,7 @@ def test_a_discrete_policy_goes_through_every_study(results: tuple[Path, str]) -
     jobs = [
         ("eval_policy", [*measured, "experiment.noise_type=ppo_optimization", "experiment.noise_amounts=[0]"]),
         ("eval_policy", [*measured, "experiment.noise_type=action", "experiment.noise_amounts=[0.0,1.0]"]),
-        (
-            "eval_policy",
-            [
-                "experiment=policy_interpolation_seed",
-                *of,
-                "experiment.same_seed=true",
-                "experiment.first_half=null",
-                "experiment.num_points=3",
-                "experiment.num_purd_samples=2",
-                *short,
-            ],
-        ),
-        (
-            "eval_policy",
-            [
-                "experiment=landscape_slice",
-                *of,
-                f"experiment.ckpt={LAST}",
-                "experiment.num_x=3",
-                "experiment.num_y=1",
-                "experiment.num_samples=2",
-                *short,
-            ],
-        ),
+        *path_and_slice(of, LAST, short, slice_samples=2),
         ("improve_ltp", ["experiment=reject_ltp", *root, *SAMPLES, "experiment.max_steps=2"]),
         (
             "run_algorithm",
