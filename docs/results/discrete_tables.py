@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+from summarize import markdown, present
 
 from landscapes import storage
 from landscapes.figures import gallery
@@ -28,22 +29,10 @@ SEVERAL = ("purds", "rejections")
 """Those of which all are shown."""
 
 
-def markdown(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """A Markdown table."""
-    lines = [columns, ["---"] * len(columns), *rows]
-    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines) + "\n"
-
-
-def opened(results: Path, names: Sequence[str]) -> list[storage.Run]:
-    """Those of the runs that there are."""
-    present = set(storage.run_names(results))
-    return [storage.open_run(results, name) for name in names if name in present]
-
-
 def learning(results: Path) -> str:
     """The last evaluation of each seed, and Student's interval of their mean."""
     rows = []
-    for run in (run for run in opened(results, LEARNED) if run.curves_path.is_file()):
+    for run in (run for run in present(results, LEARNED) if run.curves_path.is_file()):
         datasets, _ = storage.read_hdf5(run.curves_path, "run")
         returns = datasets["returns"][-1]
         found = mean_of_groups([float(x) for x in returns], range(len(returns)))
@@ -124,7 +113,7 @@ def walks(told: Sequence[Numbers]) -> str:
 
 def figures(results: Path) -> Iterator[Path]:
     """One small picture of each kind for each task."""
-    for run in opened(results, MEASURED):
+    for run in present(results, MEASURED):
         source = gallery.Source(run, storage.find_measurements(run))
         for kind, name in DRAWN.items():
             drawings, _ = gallery.plan([source], [kind])
@@ -138,7 +127,7 @@ def figures(results: Path) -> Iterator[Path]:
 def main(arguments: Sequence[str]) -> None:
     """Writes everything."""
     results = Path(arguments[0] if arguments else os.environ.get("LANDSCAPES_RESULTS", "results/discrete"))
-    told = [read_numbers(run, storage.find_measurements(run)) for run in opened(results, MEASURED)]
+    told = [read_numbers(run, storage.find_measurements(run)) for run in present(results, MEASURED)]
     parts = {
         "Learning": learning(results),
         "Neighbours": purds(told),

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from recorded import make_results
-from viewer import FIRST, READY, canvas, choose, press
+from viewer import FIRST, READY, at_start, canvas, choose, press
 
 from landscapes.report import packing
 from landscapes.report.__main__ import main
@@ -139,14 +139,8 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def opened(browser: chromium.Page, page: Path) -> Iterator[chromium.Page]:
-    """The page in the browser, at its start; at the end nothing was complained of and nothing left it."""
-    browser.requests.clear()
-    browser.complaints.clear()
-    browser.open(page.as_uri())
-    browser.wait_for(READY)
-    yield browser
-    assert browser.complaints == []
-    assert [address for address in browser.requests if not address.startswith("data:")] == [page.as_uri()]
+    with at_start(browser, page, own=("data:",)):
+        yield browser
 
 
 def where(picture: np.ndarray, colour: tuple[int, int, int]) -> tuple[float, float, float]:

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from recorded import HOSTILE, add_rollouts, make_results, walk
-from viewer import FIRST, PAIRS, READY, canvas, choose, press, step_of
+from viewer import FIRST, PAIRS, READY, at_start, canvas, choose, press, step_of
 
 from landscapes.config.compose import compose_job
 from landscapes.report import packing
@@ -240,15 +240,8 @@ def assert_shows(picture: np.ndarray, tone: str) -> None:
 
 @pytest.fixture
 def opened(browser: chromium.Page, page: Path) -> Iterator[chromium.Page]:
-    """The page in the browser, at its start; at the end nothing was complained of and nothing left it."""
-    browser.requests.clear()
-    browser.complaints.clear()
-    browser.open(page.as_uri())
-    browser.wait_for(READY)
-    yield browser
-    assert browser.complaints == []
-    others = [address for address in browser.requests if not address.startswith(("data:", "blob:"))]
-    assert others == [page.as_uri()]
+    with at_start(browser, page, own=("data:", "blob:")):
+        yield browser
     assert browser.run("document.title") == "Return landscapes: calm"
 
 

@@ -4,11 +4,27 @@ Knows the page's elements and the browser that shows it; knows no test.
 """
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import chromium
 
 READY = "document.documentElement.dataset.viewer === 'ready'"
 FIRST, PAIRS = "[data-stage=neighbours]", "[data-stage=pairs]"
+
+
+@contextmanager
+def at_start(browser: chromium.Page, page: Path, own: tuple[str, ...]) -> Iterator[chromium.Page]:
+    """The page in the browser, at its start; at the end nothing was complained of and nothing left it, but what begins
+    with one of `own` and is part of it."""
+    browser.requests.clear()
+    browser.complaints.clear()
+    browser.open(page.as_uri())
+    browser.wait_for(READY)
+    yield browser
+    assert browser.complaints == []
+    assert [address for address in browser.requests if not address.startswith(own)] == [page.as_uri()]
 
 
 def step_of(browser: chromium.Page, stage: str) -> int:
