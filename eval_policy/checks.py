@@ -6,7 +6,7 @@ Knows which experiment names which policies; measures nothing and imports no JAX
 from collections.abc import Callable
 from functools import partial
 
-from eval_policy.stored import chosen_policies, given_pairs, measured_run, pairs_of_run, pairs_of_seed, slice_policies
+from eval_policy.stored import chosen_policies, given_pairs, measured_policies, pairs_of_run, pairs_of_seed, slice_policies
 from landscapes.config.job import Job
 from landscapes.config.schemas import (
     LandscapeSlice,
@@ -30,7 +30,7 @@ def _check(sweep: SweepCheck, job: Job) -> None:
         return
     find, s = sweep.find(job), job.settings
     if isinstance(s, PolicyVariance):
-        measured_run(find, s)
+        measured_policies(find, s)
     elif isinstance(s, Neighborhood):
         chosen_policies(find, s)
     elif isinstance(s, Paths):

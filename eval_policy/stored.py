@@ -45,19 +45,17 @@ class Pair(NamedTuple):
     two: StoredPolicy
 
 
-def check_stored(run: storage.Run, seed: int, ckpt: int, seed_key: str, ckpt_key: str) -> StoredPolicy:
-    """That policy; errors are under these keys."""
+def check_stored(run: storage.Run, seed: int, ckpt: int | str, seed_key: str, ckpt_key: str) -> StoredPolicy:
+    """That policy, or the last one of the seed; errors are under these keys."""
     storage.check_seed(run, seed, seed_key)
-    storage.check_checkpoint(run, seed, ckpt, ckpt_key)
-    return StoredPolicy(run, seed, ckpt)
+    return StoredPolicy(run, seed, storage.find_checkpoint(run, seed, ckpt, ckpt_key))
 
 
-def measured_run(find: Find, s: PolicyVariance) -> storage.Run:
-    """The run whose checkpoints are measured."""
+def measured_policies(find: Find, s: PolicyVariance) -> tuple[storage.Run, list[tuple[int, int]]]:
+    """A run, and the seed and checkpoints of it that are measured."""
     run = find(s.run_name, "experiment.run_name")
-    for step in s.ckpt_indexes:
-        check_stored(run, s.seed, step, "experiment.seed", "experiment.ckpt_indexes")
-    return run
+    storage.check_seed(run, s.seed, "experiment.seed")
+    return run, [(s.seed, step) for step in _checkpoints(run, s.seed, s.ckpt_indexes, "experiment.ckpt_indexes")]
 
 
 def pairs_of_run(find: Find, s: Paths) -> list[Pair]:
@@ -75,13 +73,19 @@ def chosen_policies(find: Find, s: Neighborhood | Paths) -> tuple[storage.Run, l
     chosen = []
     for seed in _chosen(list(range(run.num_seeds)), s.seeds, run, "experiment.seeds"):
         storage.check_seed(run, seed, "experiment.seeds")
-        present = run.checkpoint_steps(seed)
-        if not present:
-            raise UserError("experiment.run", s.run, f"seed {seed} has no checkpoints yet")
-        for step in _chosen(present, s.checkpoints, run, "experiment.checkpoints"):
-            storage.check_checkpoint(run, seed, step, "experiment.checkpoints")
-            chosen.append((seed, step))
+        chosen += [(seed, step) for step in _checkpoints(run, seed, s.checkpoints, "experiment.checkpoints")]
     return run, chosen
+
+
+def _checkpoints(run: storage.Run, seed: int, asked: list[int] | str, key: str) -> Sequence[int]:
+    """Steps of the checkpoints of one seed that are asked for; raises UserError under `key` for what is not stored."""
+    present = run.checkpoint_steps(seed)
+    if not present:
+        raise UserError(key, shown(asked), f"seed {seed} of run {run.name} has no checkpoints yet")
+    found = _chosen(present, asked, run, key)
+    for step in found:
+        storage.check_checkpoint(run, seed, step, key)
+    return found
 
 
 def _chosen(present: Sequence[int], asked: list[int] | str, run: storage.Run, key: str) -> Sequence[int]:
@@ -133,6 +137,9 @@ def slice_policies(find: Find, s: LandscapeSlice) -> tuple[StoredPolicy, list[St
         found = find(other.run_name, f"{key}.run_name")
         others.append(check_stored(found, other.seed, other.ckpt, f"{key}.seed", f"{key}.ckpt"))
         check_comparable(run, found, f"{key}.run_name")
+        if others[-1].key in [centre.key, *(one.key for one in others[:-1])]:
+            allowed = "must be another policy than the one in the middle, and than the other: each is a direction"
+            raise UserError(key, str(others[-1]), allowed)
     return centre, others
 
 

@@ -19,7 +19,8 @@ def make_check(waits: bool) -> Callable[[Job], None]:
 
 def _check(sweep: SweepCheck, job: Job) -> None:
     """Raises UserError where the root is not stored, or the walk's own run is another one's."""
+    job = sweep.at_root(job)
     s = job.settings
     assert isinstance(s, RejectLtp)
-    sweep.root(job, s.root_policy_conf)
-    sweep.new_run(job, job.member_name or walk_name(s, s.root_policy_conf.run_name))
+    root = s.root_policy_conf
+    sweep.new_run(job, job.member_name or (walk_name(s, root.run_name) if root.is_known else None))

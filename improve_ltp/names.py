@@ -17,4 +17,4 @@ def heuristic_id(s: RejectLtp) -> str:
 def walk_name(s: RejectLtp, parent: str) -> str:
     """The run that a walk from a policy of run `parent` makes, where no name is asked for."""
     root = s.root_policy_conf
-    return child_name(parent, root.seed, root.ckpt, f"{heuristic_id(s)}_{s.seed}")
+    return child_name(parent, root.seed, root.step, f"{heuristic_id(s)}_{s.seed}")

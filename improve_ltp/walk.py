@@ -22,7 +22,7 @@ from landscapes.experience import replay
 from landscapes.figures import rejection_figure
 from landscapes.jobs.blocks import Samples, measure_by_blocks, unfinished_purd
 from landscapes.jobs.closing import print_end
-from landscapes.jobs.find_run import find_root
+from landscapes.jobs.find_run import at_root, finder
 from landscapes.jobs.pace import Pace, Program, of_measuring
 from landscapes.jobs.run_folder import continued, is_finished, open_or_create
 from landscapes.jobs.tracker import Tracked, job_tracker, print_tracking
@@ -57,18 +57,18 @@ def num_measurements(s: RejectLtp) -> int:
 
 def walk(job: Job) -> None:
     """Runs the whole experiment."""
+    job, parent = at_root(job, finder(job))
     s = job.settings
     assert isinstance(s, RejectLtp)
     root = s.root_policy_conf
     results = storage.results_directory(job.results_dir)
-    parent = find_root(job, results, root)
     env, agent = loading.rebuild(parent, s.episode_length, s.start_noise)
     kind = _update_kind(agent, job, s)
     _check_trains(parent, s, agent)
     sets_rate = s.lr is not None
     samples = measurement.make_measure(env, agent, kind, s.eval_episodes, s.batch_size, amount_sets_rate=sets_rate)
-    rows = loading.stored_rows(parent, root.seed, root.ckpt)
-    state = loading.load_state(parent, root.seed, root.ckpt, agent, rows + s.max_steps)
+    rows = loading.stored_rows(parent, root.seed, root.step)
+    state = loading.load_state(parent, root.seed, root.step, agent, rows + s.max_steps)
     record = _record(job, s, parent)
     name = job.member_name or walk_name(s, parent.name)
     _check_place(job, s, parent, results, name)
@@ -117,7 +117,7 @@ def _update_kind(agent: Agent, job: Job, s: RejectLtp) -> str:
 
 def _check_place(job: Job, s: RejectLtp, parent: storage.Run, results: Path, name: str) -> None:
     """Raises UserError where a new walk would write over that of another run, which is still there."""
-    path = parent.rejection_path(s.root_policy_conf.seed, s.root_policy_conf.ckpt)
+    path = parent.rejection_path(s.root_policy_conf.seed, s.root_policy_conf.step)
     node = f"{group(s)}/accepted"
     if storage.starts_over(job.overwrite) or storage.find_run(results, name) is not None or not path.exists():
         return
@@ -134,11 +134,11 @@ def _check_place(job: Job, s: RejectLtp, parent: storage.Run, results: Path, nam
 def _check_trains(parent: storage.Run, s: RejectLtp, agent: Agent) -> None:
     """Raises UserError for a root at which training had not begun: its first proposals would update nothing."""
     root, key = s.root_policy_conf, "experiment.root_policy_conf.ckpt"
-    done = loading.stored_iteration(parent, root.seed, root.ckpt)
+    done = loading.stored_iteration(parent, root.seed, root.step)
     if done < agent.warm_up_steps:
         allowed = f"must be a checkpoint after the first update: {agent.warm_up_steps} iterations of run {parent.name}"
-        raise UserError(key, root.ckpt, f"{allowed} act at random and learn nothing, and {done} are done there")
-    loading.check_has_data(parent, root.seed, root.ckpt, key)
+        raise UserError(key, root.step, f"{allowed} act at random and learn nothing, and {done} are done there")
+    loading.check_has_data(parent, root.seed, root.step, key)
 
 
 def _record(job: Job, s: RejectLtp, parent: storage.Run) -> dict[str, Any]:
@@ -152,8 +152,8 @@ def _record(job: Job, s: RejectLtp, parent: storage.Run) -> dict[str, Any]:
         "num_seeds": 1,
         "random_seed": s.seed,
         **storage.environment_record(),
-        "parent": {"run": parent.name, "seed": root.seed, "step": root.ckpt, "id": parent.id},
-        "rejection": {"file": str(parent.rejection_path(root.seed, root.ckpt)), "group": group(s)},
+        "parent": {"run": parent.name, "seed": root.seed, "step": root.step, "id": parent.id},
+        "rejection": {"file": str(parent.rejection_path(root.seed, root.step)), "group": group(s)},
         "diverged": {},
         "status": "running",
     }
@@ -178,7 +178,7 @@ def _print_plan(s: RejectLtp, parent: storage.Run, path: Path, told: _Told, pace
         when = f"after {looks} samples, error at most {s.sequential_error}" if looks else "never, with so few samples"
         early = {"refused early": when}
     console.print_plan(
-        f"Rejection ({heuristic_id(s)}) from {parent.name}, seed {root.seed}, checkpoint {root.ckpt}",
+        f"Rejection ({heuristic_id(s)}) from {parent.name}, seed {root.seed}, checkpoint {root.step}",
         {
             "run": str(path),
             "policy": told.policy,
@@ -209,13 +209,13 @@ class _Walk:
         self.job, self.s, self.parent, self.child = job, s, parent, child
         self.tracker, self.measure, self.root = tracker, measure, root
         conf = s.root_policy_conf
-        self.footing = storage.footing([(parent, conf.seed, conf.ckpt)])
-        self.iteration = loading.stored_iteration(parent, conf.seed, conf.ckpt)
-        self.rows = loading.stored_rows(parent, conf.seed, conf.ckpt)
+        self.footing = storage.footing([(parent, conf.seed, conf.step)])
+        self.iteration = loading.stored_iteration(parent, conf.seed, conf.step)
+        self.rows = loading.stored_rows(parent, conf.seed, conf.step)
         self.updater = rejection.make_updater(agent)
         self.proposals: list[rejection.Proposal] = []
         self.fresh: dict[str, np.ndarray] = {}
-        self.files: list[Path] = [parent.rejection_path(conf.seed, conf.ckpt)]
+        self.files: list[Path] = [parent.rejection_path(conf.seed, conf.step)]
         self.stored_rows = self.rows
         self.stored_updates: list[int] = []
         self.measured: list[np.ndarray] = []
@@ -423,7 +423,7 @@ class _Walk:
         attributes = {
             "schema_version": SCHEMA_VERSION,
             "seed": conf.seed,
-            "ckpt": conf.ckpt,
+            "ckpt": conf.step,
             **self.parent.provenance(),
         }
         storage.check_still_there(self.parent)

@@ -132,6 +132,9 @@ class Environment(NamedTuple):
     """A state as a picture, `[height, width, 3]` uint8."""
     seconds_per_step: float = 1 / 30
     """How long a step is on the screen where roll-outs are shown as pictures; a `scene` says it of itself."""
+    light: bool = False
+    """Whether a step is little work for the compiled program, as where it is a few formulas, or done outside: networks
+    decide there what a program costs, and it is compiled and laid out for them."""
     renew: Callable[[Key, PyTree, jax.Array], tuple[PyTree, jax.Array]] | None = None
     """Where `reset` is dear: `(key, state, ended)` -> the state, replaced by a fresh start where `ended` [] bool, and
     the observation of that start (of no meaning elsewhere). None: starts are drawn beforehand by `reset`."""
@@ -251,6 +254,11 @@ class Agent(NamedTuple):
     """The data of one policy update, drawn as training draws it: from the log, or from a fresh unroll of the lanes."""
     updates_per_chunk: int = 64
     """How many independent updates are sensibly computed side by side (1 where one update needs a whole unroll)."""
+
+    @property
+    def of_networks(self) -> bool:
+        """Whether networks, not the simulator, decide what training costs: one update for each step, or light steps."""
+        return self.env_steps == 1 or self.env.light
 
     @property
     def name(self) -> str:

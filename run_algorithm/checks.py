@@ -35,7 +35,7 @@ def length_key(s: Training) -> str | None:
 def clone_name(s: TrainBc, parent: str) -> str:
     """The run that a cloning of a policy of run `parent` makes, where no name is asked for."""
     root = s.root_policy_conf
-    return child_name(parent, root.seed, root.ckpt, f"bc_{s.seed}")
+    return child_name(parent, root.seed, root.step, f"bc_{s.seed}")
 
 
 def make_check(waits: bool) -> Callable[[Job], None]:
@@ -46,14 +46,20 @@ def make_check(waits: bool) -> Callable[[Job], None]:
 def _check(sweep: SweepCheck, job: Job) -> None:
     """Raises UserError for a root that is not stored, for code that cannot be imported, and where the run that the job
     makes is another one's."""
-    s = job.settings
-    if isinstance(s, TrainBc):
-        sweep.root(job, s.root_policy_conf)
-        sweep.new_run(job, job.member_name or clone_name(s, s.root_policy_conf.run_name))
+    if isinstance(job.settings, TrainBc):
+        _check_clone(sweep, sweep.at_root(job))
         return
+    s = job.settings
     assert isinstance(s, Training)
     _check_own_code(job, s)
     sweep.new_run(job, job.member_name, MAY_CHANGE, length_key(s))
+
+
+def _check_clone(sweep: SweepCheck, job: Job) -> None:
+    s = job.settings
+    assert isinstance(s, TrainBc)
+    root = s.root_policy_conf
+    sweep.new_run(job, job.member_name or (clone_name(s, root.run_name) if root.is_known else None))
 
 
 def _check_own_code(job: Job, s: Training) -> None:

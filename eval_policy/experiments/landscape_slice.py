@@ -6,7 +6,6 @@ has been measured is not measured again, nor what was done of one that was not c
 
 import sys
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,7 +21,7 @@ from landscapes.config.job import Job
 from landscapes.config.schemas import LandscapeSlice
 from landscapes.jobs.blocks import Samples, measure_by_blocks, unfinished_purd
 from landscapes.jobs.closing import print_end
-from landscapes.jobs.find_run import find_run
+from landscapes.jobs.find_run import finder
 from landscapes.jobs.pace import Pace, Program, of_measuring
 from landscapes.jobs.tracker import Tracked, job_tracker, print_tracking
 from landscapes.machine import stopping
@@ -55,7 +54,7 @@ class _Slice(NamedTuple):
         """Where in the file it lies."""
         s = self.settings
         size, noise = f"{s.num_x}x{s.num_y}", f"{s.noise_type}/{storage.amount_name(s.noise_amount)}/{s.num_samples}"
-        return f"{s.ckpt}/{self._directions_name}_radius{_radius(s)}/{size}/{noise}"
+        return f"{self.centre.ckpt}/{self._directions_name}_radius{_radius(s)}/{size}/{noise}"
 
     @property
     def policies(self) -> list[StoredPolicy]:
@@ -132,7 +131,7 @@ def run(job: Job) -> None:
 
 def _open(job: Job, s: LandscapeSlice) -> _Slice:
     """The policies that the settings name; raises UserError where one is missing or of another shape."""
-    centre, others = slice_policies(partial(find_run, job, storage.results_directory(job.results_dir)), s)
+    centre, others = slice_policies(finder(job), s)
     for index, other in enumerate(others):
         check_alike(centre.run, other.run, f"experiment.others[{index}].run_name")
     storage.check_results_writable(centre.run.seed_directory(s.seed))
@@ -204,7 +203,7 @@ def _measure(
             stop.leave()
             progress.advance_to(done, None if mean is None else f"mean return {mean:.1f}")
 
-        state = loading.load_state(asked.centre.run, s.seed, s.ckpt, agent, with_log=_makes_updates(s))
+        state = loading.load_state(*asked.centre, agent, with_log=_makes_updates(s))
         others = [_load_policy(other) for other in asked.others]
         points = jax.jit(partial(_points, asked, agent))(state, others)
         samples = Samples(jax.random.key(job.random_seed), state, s.noise_amount, total, points=points)

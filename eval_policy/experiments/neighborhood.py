@@ -3,8 +3,6 @@
 Knows the job's settings; the measurement is in eval_policy.purds, figures and the page are the commands' own.
 """
 
-import functools
-
 from eval_policy.purds import Purds, Wanted
 from eval_policy.stored import chosen_policies
 from landscapes import loading, storage
@@ -12,7 +10,7 @@ from landscapes.config.job import Job
 from landscapes.config.schemas import Neighborhood
 from landscapes.errors import UserError
 from landscapes.figures.gallery import draw_all
-from landscapes.jobs.find_run import find_run
+from landscapes.jobs.find_run import finder
 from landscapes.report.writing import write_report
 from landscapes.studies import neighborhood
 
@@ -21,8 +19,7 @@ def run(job: Job) -> None:
     """Measures every policy that is asked for, then draws the run's figures and writes its page."""
     s = job.settings
     assert isinstance(s, Neighborhood)
-    results = storage.results_directory(job.results_dir)
-    stored, policies = chosen_policies(functools.partial(find_run, job, results), s)
+    stored, policies = chosen_policies(finder(job), s)
     env, agent = loading.rebuild(stored, s.episode_length)
     kind = neighborhood.own_update(agent, "experiment.noise_type") if s.noise_type is None else s.noise_type
     if neighborhood.is_update(agent, kind) and isinstance(s.checkpoints, str):

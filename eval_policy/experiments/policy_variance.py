@@ -3,23 +3,21 @@
 Knows the job's settings; the measurement is in eval_policy.purds.
 """
 
-import functools
-
 from eval_policy.purds import Purds, Wanted
-from eval_policy.stored import measured_run
-from landscapes import loading, storage
+from eval_policy.stored import measured_policies
+from landscapes import loading
 from landscapes.config.job import Job
 from landscapes.config.schemas import PolicyVariance
-from landscapes.jobs.find_run import find_run
+from landscapes.jobs.find_run import finder
 
 
 def run(job: Job) -> None:
     """Measures every checkpoint at every amount, checkpoint by checkpoint."""
     s = job.settings
     assert isinstance(s, PolicyVariance)
-    stored = measured_run(functools.partial(find_run, job, storage.results_directory(job.results_dir)), s)
+    stored, policies = measured_policies(finder(job), s)
     wanted = Wanted(
-        policies=[(s.seed, step) for step in s.ckpt_indexes],
+        policies=policies,
         kind=s.noise_type,
         amounts=s.noise_amounts,
         num_samples=s.eval_episodes,

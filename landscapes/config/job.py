@@ -102,6 +102,12 @@ class Job:
         stem = self.run_name if template is None else template.partition("${")[0].rstrip("_-.")
         return stem or self.sweep_folder
 
+    def with_settings(self, settings: Settings) -> "Job":
+        """The same job with other settings of its experiment, in what is recorded of it too."""
+        return dataclasses.replace(
+            self, settings=settings, resolved={**self.resolved, "experiment": _plain(settings)}
+        )
+
     def error_as_typed(self, error: UserError) -> UserError:
         """The same error under the key that the user typed, where an algorithm's own config raised it too."""
         key = self.settings.key_of(error.key) if isinstance(self.settings, Training) else error.key
@@ -135,7 +141,6 @@ def make_job(
             check_run_name(member_name(shared.run_name, sweep_index))
     schema = KINDS[entry_point][kind]
     settings: Settings = build_training(own) if schema is Training else build(schema, own, "experiment.")
-    flat = settings.flat() if isinstance(settings, Training) else dataclasses.asdict(settings)
     return Job(
         entry_point=entry_point,
         experiment_name=str(experiment_name),
@@ -154,12 +159,16 @@ def make_job(
         wait=shared.wait,
         gpu_memory_fraction=shared.gpu_memory_fraction,
         run_host=shared.run_host,
-        resolved={**dataclasses.asdict(shared), "experiment": flat},
+        resolved={**dataclasses.asdict(shared), "experiment": _plain(settings)},
         sweep_index=sweep_index,
         sweep_folder=sweep_folder,
         by_slurm=by_slurm,
         spelled=spelled or Spelled([]),
     )
+
+
+def _plain(settings: Settings) -> dict[str, Any]:
+    return settings.flat() if isinstance(settings, Training) else dataclasses.asdict(settings)
 
 
 def find_kind(entry_point: str, experiment_name: str | None, values: Mapping[str, Any]) -> str:

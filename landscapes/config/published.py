@@ -279,8 +279,9 @@ def _named_by(text: str, names: Mapping[str, str], shared: Sequence[str]) -> str
 def _root(key: str, value: str, keys: tuple[str, str, str]) -> Iterator[tuple[str, str]]:
     """What RUN/SEED/STEP says, by key."""
     parts = value.strip("'\"").rsplit("/", 2)
-    if len(parts) != 3 or not parts[0] or not all(part.isdecimal() for part in parts[1:]):
-        raise UserError(key, value, "must be RUN/SEED/STEP, as in hopper/0/200000: a run, a seed of it, a checkpoint")
+    if len(parts) != 3 or not parts[0] or not parts[1].isdecimal() or not (parts[2].isdecimal() or parts[2] == "last"):
+        told = "must be RUN/SEED/STEP, as in hopper/0/200000 or hopper/0/last: a run, a seed of it, a checkpoint"
+        raise UserError(key, value, told)
     run, *numbers = parts
     quoted = f"\"'{run}'\"" if run.replace("_", "").isdecimal() else run
     for name, part in zip(keys, (quoted, *numbers), strict=True):

@@ -27,13 +27,43 @@ from landscapes.settings.ranges import (
 )
 
 
+def between(text: str) -> tuple[int, int] | None:
+    """The ends of a range such as `0..4`, both in it; None of what is none."""
+    low, dots, high = text.partition("..")
+    return (int(low), int(high)) if dots and low.isdecimal() and high.isdecimal() and int(low) <= int(high) else None
+
+
+Chosen = (
+    Annotated[list[Index], NOT_EMPTY, DISTINCT]
+    | Annotated[
+        str,
+        Check(lambda text: text in ("all", "last") or between(text), "one of all, last, or a range such as 0..4", True),
+    ]
+)
+"""Some of what a run has: a list of them, or in words."""
+
+Checkpoint = Index | Annotated[str, one_of("last")]
+"""The step at which a checkpoint was stored, or the last one that its seed has."""
+
+
 @dataclass
 class RootPolicy:
     """The stored policy that a walk or a cloning starts from."""
 
     run_name: Text  # a run in the results folder
-    ckpt: Index  # step at which the checkpoint was stored
+    ckpt: Checkpoint  # step at which it was stored
     seed: Index  # which seed of the run
+
+    @property
+    def is_known(self) -> bool:
+        """Whether it is known which checkpoint is meant."""
+        return isinstance(self.ckpt, int)
+
+    @property
+    def step(self) -> int:
+        """Its checkpoint; jobs are told which one is the last before they begin."""
+        assert isinstance(self.ckpt, int)
+        return self.ckpt
 
 
 @dataclass
@@ -61,7 +91,7 @@ class PolicyVariance:
 
     run_name: Text  # a run in the results folder
     seed: Index  # which seed of the run
-    ckpt_indexes: SomeSteps  # steps at which checkpoints were stored
+    ckpt_indexes: Chosen  # steps at which checkpoints were stored
     eval_episodes: Size  # neighbours drawn per checkpoint and amount
     batch_size: Count  # roll-outs side by side, at most
     episode_length: Size  # steps
@@ -70,22 +100,6 @@ class PolicyVariance:
     noise_amounts: Annotated[list[Amount], NOT_EMPTY, DISTINCT]  # null, for updates: the rate of the run's own
     record_trajectories: Index  # roll-outs to record of the median and of the left tail each, for the report's viewer
     tqdm: bool  # show progress
-
-
-def between(text: str) -> tuple[int, int] | None:
-    """The ends of a range such as `0..4`, both in it; None of what is none."""
-    low, dots, high = text.partition("..")
-    return (int(low), int(high)) if dots and low.isdecimal() and high.isdecimal() and int(low) <= int(high) else None
-
-
-Chosen = (
-    Annotated[list[Index], NOT_EMPTY, DISTINCT]
-    | Annotated[
-        str,
-        Check(lambda text: text in ("all", "last") or between(text), "one of all, last, or a range such as 0..4", True),
-    ]
-)
-"""Some of what a run has: a list of them, or in words."""
 
 
 @dataclass
@@ -195,7 +209,7 @@ class StoredPolicy:
 
     run_name: Text  # a run in the results folder
     seed: Index  # which seed of the run
-    ckpt: Index  # step at which the checkpoint was stored
+    ckpt: Checkpoint  # step at which it was stored
 
 
 def _plain(policies: Sequence[StoredPolicy]) -> list[dict[str, object]]:
@@ -208,7 +222,7 @@ class LandscapeSlice:
 
     run_name: Text  # a run in the results folder
     seed: Index  # which seed of the run
-    ckpt: Index  # step at which the checkpoint was stored
+    ckpt: Checkpoint  # step at which it was stored
     directions: Annotated[str, one_of("random", "update", "policies")]  # an update's, or to others
     others: list[StoredPolicy]  # with directions=policies: one or two, each a direction
     num_x: Size  # points along the first direction
@@ -226,11 +240,6 @@ class LandscapeSlice:
         most = 2 if self.directions == "policies" else 0
         if not min(most, 1) <= len(self.others) <= most:
             allowed = "must be one or two policies with experiment.directions=policies, and empty otherwise"
-            raise UserError("experiment.others", shown(_plain(self.others)), allowed)
-        names = [(self.run_name, self.seed, self.ckpt)]
-        names += [(one.run_name, one.seed, one.ckpt) for one in self.others]
-        if len(set(names)) < len(names):
-            allowed = "must be policies other than the one in the middle, and than each other: each is a direction"
             raise UserError("experiment.others", shown(_plain(self.others)), allowed)
         if len(self.others) == 2 and self.num_y == 1:
             raise UserError("experiment.num_y", shown(self.num_y), "must be above 1 where two others span a plane")

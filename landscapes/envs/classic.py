@@ -91,6 +91,7 @@ def make(name: str, episode_length: int, key: str = "env") -> Environment:
         episode_length=limit,
         scales_start_noise=False,
         frame=frame,
+        light=True,
         seconds_per_step=pictures.SECONDS_PER_STEP.get(name, shown_for),
     )
 

@@ -133,5 +133,6 @@ def make_hosted(hosted: Hosted, backend: str) -> Environment:
         pose=pose if hosted.num_links else None,
         scene=hosted.scene,
         frame=frame if hosted.picture else None,
+        light=True,
         renew=renew,
     )

@@ -34,8 +34,16 @@ class Passes(NamedTuple):
 def partition(key: Key, batch: PyTree, num_minibatches: int) -> PyTree:
     """A random partition of a batch `[B, ...]` into equal parts, `[num_minibatches, B / num_minibatches, ...]`."""
     size = jax.tree.leaves(batch)[0].shape[0]
-    order = jax.random.permutation(key, size).reshape(num_minibatches, -1)
+    order = _shuffled(key, size).reshape(num_minibatches, -1)
     return jax.tree.map(lambda x: x[order], batch)
+
+
+def _shuffled(key: Key, size: int) -> jax.Array:
+    """0 .. size - 1 in random order: one sort by 32 random bits, where JAX's own permutation makes two, lest two rows
+    with the same bits keep their order. Of 10 000 rows there are two such in one shuffle of 86."""
+    ranks = jax.random.bits(key, (size,), "uint32")
+    order: jax.Array = jax.lax.sort_key_val(ranks, jnp.arange(size, dtype=jnp.int32))[1]
+    return order
 
 
 def epochs(

@@ -18,6 +18,9 @@ UNROLLS_AT_ONCE = {"cpu": 8}
 """Environments that `unroll_many` steps side by side, by kind of device; elsewhere all of them. As many as an
 instruction takes, so that the simulator's code has no loops over them; 2048 at once would not fit the cache either."""
 
+LIGHT_UNROLLS_AT_ONCE = {"cpu": 64}
+"""The same where steps are light: fewer turns of the loop, larger products."""
+
 
 Explore = Callable[[Key, Policy, TimeStep, PyTree], tuple[jax.Array, PyTree, PyTree]]
 InitMemory = Callable[[Key, Policy], PyTree]
@@ -93,7 +96,8 @@ def unroll_many(
     They run in chunks of equal size, so that what a chunk reads and writes stays in the cache of its device.
     """
     num = keys.shape[0]
-    num_chunks = -(-num // UNROLLS_AT_ONCE.get(jax.default_backend(), num))
+    at_once = LIGHT_UNROLLS_AT_ONCE if env.light else UNROLLS_AT_ONCE
+    num_chunks = -(-num // at_once.get(jax.default_backend(), num))
 
     def one(x: tuple[Key, Lane]) -> tuple[Lane, Transition, PyTree]:
         return unroll(env, explore, init_memory, x[0], policy, x[1], num_steps)

@@ -3,13 +3,15 @@
 Knows jobs, run folders and what wandb says of them; knows nothing of what a run holds.
 """
 
+import dataclasses
+import functools
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from landscapes import storage, tracking
 from landscapes.config.job import Job
-from landscapes.config.schemas import RootPolicy
+from landscapes.config.schemas import RejectLtp, TrainBc
 from landscapes.errors import UserError
 from landscapes.run_names import check_run_name
 from landscapes.tracking.wandb_runs import NoAnswerError, WandbRun, wandb_runs
@@ -36,16 +38,22 @@ def find_run(job: Job, results: Path, name: str, key: str = "experiment.run_name
         return _elsewhere(job, name, absent)
 
 
-def find_root(job: Job, results: Path, root: RootPolicy) -> storage.Run:
-    """The run that holds the stored policy at which a job begins; raises UserError naming what is not there."""
-    return check_root(find_run(job, results, root.run_name, f"{ROOT_KEY}.run_name"), root)
-
-
-def check_root(run: storage.Run, root: RootPolicy) -> storage.Run:
-    """The run; raises UserError where it has no such seed or checkpoint."""
+def at_root(job: Job, find: Find) -> tuple[Job, storage.Run]:
+    """A job that begins at a stored policy, told the step of its checkpoint where it was to be the last one, and the
+    run that holds it; raises UserError naming what is not there."""
+    s = job.settings
+    assert isinstance(s, TrainBc | RejectLtp)
+    root = s.root_policy_conf
+    run = find(root.run_name, f"{ROOT_KEY}.run_name")
     storage.check_seed(run, root.seed, f"{ROOT_KEY}.seed")
-    storage.check_checkpoint(run, root.seed, root.ckpt, f"{ROOT_KEY}.ckpt")
-    return run
+    step = storage.find_checkpoint(run, root.seed, root.ckpt, f"{ROOT_KEY}.ckpt")
+    found = dataclasses.replace(root, ckpt=step)
+    return job.with_settings(dataclasses.replace(s, root_policy_conf=found)), run
+
+
+def finder(job: Job) -> Find:
+    """Finds runs for this job."""
+    return functools.partial(find_run, job, storage.results_directory(job.results_dir))
 
 
 def _elsewhere(job: Job, name: str, absent: UserError) -> storage.Run:

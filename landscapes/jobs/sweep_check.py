@@ -10,9 +10,8 @@ from typing import Any
 
 from landscapes import storage
 from landscapes.config.job import Job
-from landscapes.config.schemas import RootPolicy
 from landscapes.errors import UserError
-from landscapes.jobs.find_run import ROOT_KEY, Find, check_root, find_run
+from landscapes.jobs.find_run import Find, at_root, find_run
 from landscapes.jobs.run_folder import check_may_go_on, decisive_settings
 
 
@@ -37,10 +36,9 @@ class SweepCheck:
 
         return find
 
-    def root(self, job: Job, root: RootPolicy) -> None:
-        """That the policy is stored at which a job begins."""
-        if not self.waits:
-            check_root(self.find(job)(root.run_name, f"{ROOT_KEY}.run_name"), root)
+    def at_root(self, job: Job) -> Job:
+        """That the policy is stored at which the job begins; the job, told which checkpoint that is."""
+        return job if self.waits else at_root(job, self.find(job))[0]
 
     def new_run(self, job: Job, name: str | None, may_change: Iterable[str] = (), may_grow: str | None = None) -> None:
         """That the run of that name (None: not known yet) can be made or goes on, and that no other member makes it."""

@@ -31,14 +31,13 @@ def one_by_one() -> bool:
     return jax.default_backend() == "cpu"
 
 
-def compiler_options(env_steps: int) -> dict[str, Any] | None:
-    """Compiler options of a program that computes one update per so many environment steps.
+def compiler_options(of_networks: bool) -> dict[str, Any] | None:
+    """Compiler options of a program that the products and element-wise work of networks decide, or else a simulator.
 
-    With a single step products and element-wise work decide how fast it is, with many the simulator. XLA's fusion
-    emitters for CPUs vectorise element-wise loops (Adam: seven times faster on two x86 cores), but slow the simulators,
-    so that they are off elsewhere, as long as jaxlib lets one choose (`landscapes.machine.xla_flags`).
+    XLA's fusion emitters for CPUs vectorise element-wise loops (Adam: seven times faster on two x86 cores), but slow
+    the simulators, so that they are off there, as long as jaxlib lets one choose (`landscapes.machine.xla_flags`).
     """
-    return _on_cpu({"xla_cpu_use_fusion_emitters": True}) if env_steps == 1 else None
+    return _on_cpu({"xla_cpu_use_fusion_emitters": True}) if of_networks else None
 
 
 def compiler_options_once() -> dict[str, Any] | None:

@@ -264,6 +264,9 @@ def _convert_union(key: str, value: Any, base: Any, allowed: str) -> Any:
     if type(value) is int and int in options:
         return _convert_base(key, value, int, allowed)
     rest = [option for option in options if option is not types.NoneType]
+    words = [option for option in rest if _split(option)[0] is str]
+    if 0 < len(words) < len(rest):
+        rest = words if isinstance(value, str) else [option for option in rest if option not in words]
     lists = [option for option in rest if get_origin(_split(option)[0]) is list]
     if lists:
         rest = lists if isinstance(value, (list, tuple)) else [option for option in rest if option not in lists]

@@ -168,7 +168,7 @@ def make_cloner(agent: Agent, learning_rate: float, batch_size: int) -> Cloner:
     init = jax.jit(jax.vmap(fresh, in_axes=(0, None)))
     # One update to no environment step: element-wise work decides how fast it is.
     advance = jax.jit(
-        jax.vmap(updates, in_axes=(0, 0, None, None, None)), compiler_options=devices.compiler_options(env_steps=1)
+        jax.vmap(updates, in_axes=(0, 0, None, None, None)), compiler_options=devices.compiler_options(of_networks=True)
     )
     return Cloner(
         init,

@@ -31,6 +31,9 @@ MAX_LANES = {"cpu": 8}
 """Episodes side by side on a device: on a CPU, where each core is one, as many as an instruction takes; the weights of
 more fall out of the cache. Elsewhere `DEFAULT_MAX_LANES`."""
 
+LIGHT_MAX_LANES = {"cpu": 32}
+"""The same where steps are light: what a turn of the loop costs by itself is shared by more."""
+
 DEFAULT_MAX_LANES = 1024
 
 LANES_ALIKE = {"cpu": 8}
@@ -220,19 +223,20 @@ def _jit(env: Environment, agent: Agent, near: Neighborhood, shape: _Shape, gamm
         return devices.alone(engine(amount).advance(devices.own(state), mine, num_rounds))
 
     num = shape.devices
-    options = devices.compiler_options(agent.env_steps)
+    options = devices.compiler_options(agent.of_networks)
+    rolling = devices.compiler_options(env.light)
     return _Programs(
         jax.jit(devices.spread(draw, num, (0, None, None, None, None, None)), compiler_options=options),
         jax.jit(put, donate_argnums=0),
-        jax.jit(devices.spread(begin, num, (0, 0, None, None, None, 0))),
-        jax.jit(devices.spread(advance, num, (0, 0, 0, None, None)), donate_argnums=0),
+        jax.jit(devices.spread(begin, num, (0, 0, None, None, None, 0)), compiler_options=rolling),
+        jax.jit(devices.spread(advance, num, (0, 0, 0, None, None)), donate_argnums=0, compiler_options=rolling),
         engine,
     )
 
 
-def max_lanes() -> int:
+def max_lanes(env: Environment) -> int:
     """Episodes side by side on one device of this kind."""
-    return MAX_LANES.get(jax.default_backend(), DEFAULT_MAX_LANES)
+    return (LIGHT_MAX_LANES if env.light else MAX_LANES).get(jax.default_backend(), DEFAULT_MAX_LANES)
 
 
 def _whole_lanes(num_lanes: int) -> int:
@@ -274,7 +278,7 @@ def make_measure(
     block = min(num_entries, batch_size, _most_at_once(near.episodes * env.episode_length + updates))
     num = devices.num_devices(block)
     share = -(-block // num)
-    num_lanes = min(share * near.episodes, max(1, batch_size // num), max_lanes() if lanes is None else lanes)
+    num_lanes = min(share * near.episodes, max(1, batch_size // num), max_lanes(env) if lanes is None else lanes)
     chunk = min(near.chunk, share)
     s = _Shape(
         devices=num,

@@ -3,6 +3,7 @@
 Knows the algorithm record and the engine of episodes; knows no training, no file and no logger.
 """
 
+import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -11,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from landscapes.experience import rollout
+from landscapes.machine import devices
 from landscapes.machine.compilation import Program
 from landscapes.types import Agent, Environment, Key, Policy, PyTree
 
@@ -32,7 +34,7 @@ def make_evaluator(
     num = num_seeds * num_episodes
     engine = rollout.make_engine(env, agent.act, agent.init_memory, min(num, max_lanes), 1.0)
 
-    @jax.jit
+    @functools.partial(jax.jit, compiler_options=devices.compiler_options(env.light))
     def run(keys: Key, policies: Policy, step: jax.Array) -> jax.Array:
         def of_member(key: Key) -> Key:
             return jax.random.split(jax.random.fold_in(key, step), (num_episodes, 2))

@@ -110,7 +110,13 @@ def iterate(
         return state, jax.tree.map(jnp.add, tally, Tally(metrics, weights))
 
     done: tuple[TrainState, Tally] = jax.lax.fori_loop(start, stop, body, (state, tally))
-    return done
+    return jax.tree.map(_strong, done)
+
+
+def _strong(x: jax.Array) -> jax.Array:
+    """The same without a weak type: a state that has one where the state before had none is an argument of another
+    program, which would be compiled."""
+    return x if jax.dtypes.issubdtype(x.dtype, jax.dtypes.extended) else jax.lax.convert_element_type(x, x.dtype)
 
 
 def make_trainer(agent: Agent) -> Trainer:
@@ -119,7 +125,7 @@ def make_trainer(agent: Agent) -> Trainer:
     Members are whole runs side by side: one per core on a CPU, where one program after the other is faster than
     batched products; as many as there are, batched, on an accelerator.
     """
-    options = devices.compiler_options(agent.env_steps)
+    options = devices.compiler_options(agent.of_networks)
 
     def mapped(f: Callable[..., Any], width: int, in_axes: tuple[int | None, ...]) -> Callable[..., Any]:
         """`f` of one member over the `width` members of a device; without a batch where there is but one."""

@@ -19,7 +19,7 @@ from landscapes.config.schemas import TrainBc
 from landscapes.errors import UserError
 from landscapes.experience import replay
 from landscapes.jobs.closing import print_end
-from landscapes.jobs.find_run import find_root
+from landscapes.jobs.find_run import at_root, finder
 from landscapes.jobs.pace import Pace, shape_of
 from landscapes.jobs.run_folder import continued, is_finished, open_or_create
 from landscapes.jobs.tracker import Tracked, job_tracker, print_tracking
@@ -42,14 +42,14 @@ SECONDS_PER_CALL = 2.0
 
 def run(job: Job) -> None:
     """Clones as the job says; a run of this name and these settings is continued, or left alone if it is finished."""
+    job, parent = at_root(job, finder(job))
     s = job.settings
     assert isinstance(s, TrainBc)
     root = s.root_policy_conf
     results = storage.results_directory(job.results_dir)
-    parent = find_root(job, results, root)
     env, agent = loading.rebuild(parent)
     cloning.check_can_be_cloned(agent, "experiment.root_policy_conf.run_name")
-    state = loading.load_state(parent, root.seed, root.ckpt, agent)
+    state = loading.load_state(parent, root.seed, root.step, agent)
     num_rows = _num_rows(s, state)
     record = _record(job, s, parent)
     name = job.member_name or clone_name(s, parent.name)
@@ -95,7 +95,7 @@ def _num_rows(s: TrainBc, state: TrainState) -> int:
         return s.num_rows or OWN_ROWS
     stored = min(int(log.count), log.data.reward.shape[0])
     if stored < 2:
-        raise UserError("experiment.root_policy_conf.ckpt", s.root_policy_conf.ckpt, f"its log has {stored} rows")
+        raise UserError("experiment.root_policy_conf.ckpt", s.root_policy_conf.step, f"its log has {stored} rows")
     return min(stored, s.num_rows or stored)
 
 
@@ -115,7 +115,7 @@ def _record(job: Job, s: TrainBc, parent: storage.Run) -> dict[str, Any]:
         "num_seeds": s.num_seeds,
         "random_seed": s.seed,
         **storage.environment_record(),
-        "parent": {"run": parent.name, "seed": root.seed, "step": root.ckpt, "id": parent.id},
+        "parent": {"run": parent.name, "seed": root.seed, "step": root.step, "id": parent.id},
         "diverged": {},
         "status": "running",
     }
@@ -138,7 +138,7 @@ def _print_plan(s: TrainBc, parent: storage.Run, path: Path, plan: _Plan) -> Non
     size = sum(x.nbytes for x in jax.tree.leaves((state.learner, state.lanes)))
     on_disk = console.human_bytes(size * s.num_seeds * len(schedule.checkpoints))
     console.print_plan(
-        f"Cloning of {parent.name}, seed {root.seed}, checkpoint {root.ckpt}",
+        f"Cloning of {parent.name}, seed {root.seed}, checkpoint {root.step}",
         {
             "run": str(path),
             "policy": plan.policy,
@@ -187,8 +187,8 @@ class _Cloning:
         self.progress: console.Progress | None = None
         self.saved_at = time.monotonic()
         conf = s.root_policy_conf
-        self.rows = loading.stored_rows(parent, conf.seed, conf.ckpt)
-        self.iteration = loading.stored_iteration(parent, conf.seed, conf.ckpt)
+        self.rows = loading.stored_rows(parent, conf.seed, conf.step)
+        self.iteration = loading.stored_iteration(parent, conf.seed, conf.step)
         self.root_return = float("nan")
 
     def go(self, num_rows: int) -> None:

@@ -103,7 +103,7 @@ PUBLISHED: dict[str, dict[str, Any]] = {
     "policy_variance": {
         "run_name": "calm",
         "seed": 0,
-        "ckpt_indexes": [850000],
+        "ckpt_indexes": "last",  # published: [850000], which few runs have
         "eval_episodes": 1000,
         "batch_size": 1000,
         "episode_length": 1000,
@@ -130,7 +130,7 @@ PUBLISHED: dict[str, dict[str, Any]] = {
     },
     "td3_reject_ltp": {
         "root_policy_conf.run_name": "calm",
-        "root_policy_conf.ckpt": 650000,
+        "root_policy_conf.ckpt": "last",  # published: 650000, which few runs have
         "root_policy_conf.seed": 0,
         "eval_episodes": 1000,
         "episode_length": 1000,

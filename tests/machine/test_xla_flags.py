@@ -19,8 +19,8 @@ def test_what_is_given_is_what_this_jaxlib_takes() -> None:
     assert xla_flags.accepts(xla_flags.compiler_flags("", 3).split())
     assert xla_flags.compiler_flags("--xla_a=1", 3).split() == ["--xla_a=1", *xla_flags.taken(OURS)]
     chooses = xla_flags.accepts(OURS[:1])
-    assert devices.compiler_options(env_steps=1) == ({"xla_cpu_use_fusion_emitters": True} if chooses else None)
-    assert devices.compiler_options(env_steps=2) is None
+    assert devices.compiler_options(of_networks=True) == ({"xla_cpu_use_fusion_emitters": True} if chooses else None)
+    assert devices.compiler_options(of_networks=False) is None
     assert devices.compiler_options_once() == {"xla_backend_optimization_level": 1}
 
 
