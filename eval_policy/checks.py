@@ -6,7 +6,14 @@ Knows which experiment names which policies; measures nothing and imports no JAX
 from collections.abc import Callable
 from functools import partial
 
-from eval_policy.stored import chosen_policies, given_pairs, measured_policies, pairs_of_run, pairs_of_seed, slice_policies
+from eval_policy.stored import (
+    chosen_policies,
+    given_pairs,
+    measured_policies,
+    pairs_of_run,
+    pairs_of_seed,
+    slice_policies,
+)
 from landscapes.config.job import Job
 from landscapes.config.schemas import (
     LandscapeSlice,

@@ -37,8 +37,8 @@ def run(plan: Plan) -> Record:
     if plan.peer_python:
         for label in what.values():
             found = with_best_peer(found, f"rejax {label}")
-            mine, theirs = found[f"ours {label}"], found[f"rejax {label}"]
-            comparisons.append(compare_rates(label, mine, theirs, "rejax", AS_FAST_AS_PEER))
+            pair = found[f"ours {label}"], found[f"rejax {label}"]
+            comparisons.append(compare_rates(label, *pair, "rejax", AS_FAST_AS_PEER))
     measurements: list[Measurement] = list(found.values())
 
     measured = {
@@ -84,7 +84,7 @@ def run(plan: Plan) -> Record:
         comparisons.append(compare_with_number(job.name, found[job.name], apart, label))
     notes = [
         "Steps of the neighbours of PPO are those of the roll-outs and of the unrolls that its updates learn from; "
-        "bare gymnax is its `step_env` under random actions, with nothing else. A step of this task costs less than any "
-        "network: policies alone, as many side by side and each with weights of its own, are the limit that is near."
+        "bare gymnax is its `step_env` under random actions, with nothing else. A step of this task costs less than "
+        "any network: policies alone, as many side by side and each with weights of its own, are a limit nearer by."
     ]
     return Record("classic", comparisons, [*measurements, *found.values()], notes)

@@ -16,7 +16,9 @@ from landscapes.machine import devices
 from landscapes.types import Policy, TimeStep
 
 
-def answers(algorithm: str, config: Mapping[str, Any], environment: str, backend: str, lanes: Sequence[int]) -> Workload:
+def answers(
+    algorithm: str, config: Mapping[str, Any], environment: str, backend: str, lanes: Sequence[int]
+) -> Workload:
     """Actions of the mode for so many policies side by side on each device. An observation depends on the action
     before, as in an episode, so that no answer is found before its question."""
     env, agent = make_agent(algorithm, config, environment, backend, 1000, "never")

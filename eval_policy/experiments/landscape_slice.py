@@ -6,6 +6,7 @@ has been measured is not measured again, nor what was done of one that was not c
 
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 

@@ -3,7 +3,6 @@
 Knows this experiment's settings; the job itself is in eval_policy.interpolation.
 """
 
-
 from eval_policy.interpolation import measure_paths
 from eval_policy.stored import pairs_of_run
 from landscapes.config.job import Job

@@ -3,7 +3,6 @@
 Knows the job's settings; how a path is measured is in `eval_policy.interpolation`.
 """
 
-
 from eval_policy.interpolation import measure_paths
 from eval_policy.policies import check_alike
 from eval_policy.stored import given_pairs

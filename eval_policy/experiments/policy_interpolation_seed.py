@@ -4,7 +4,6 @@ Knows the job's settings; which pairs there are is in `eval_policy.stored`, how 
 `eval_policy.interpolation`.
 """
 
-
 from eval_policy.interpolation import measure_paths
 from eval_policy.stored import pairs_of_seed
 from landscapes.config.job import Job

@@ -104,9 +104,7 @@ class Job:
 
     def with_settings(self, settings: Settings) -> "Job":
         """The same job with other settings of its experiment, in what is recorded of it too."""
-        return dataclasses.replace(
-            self, settings=settings, resolved={**self.resolved, "experiment": _plain(settings)}
-        )
+        return dataclasses.replace(self, settings=settings, resolved={**self.resolved, "experiment": _plain(settings)})
 
     def error_as_typed(self, error: UserError) -> UserError:
         """The same error under the key that the user typed, where an algorithm's own config raised it too."""

@@ -116,7 +116,7 @@ def iterate(
 def _strong(x: jax.Array) -> jax.Array:
     """The same without a weak type: a state that has one where the state before had none is an argument of another
     program, which would be compiled."""
-    return x if jax.dtypes.issubdtype(x.dtype, jax.dtypes.extended) else jax.lax.convert_element_type(x, x.dtype)
+    return x if jnp.issubdtype(x.dtype, jax.dtypes.extended) else jax.lax.convert_element_type(x, x.dtype)
 
 
 def make_trainer(agent: Agent) -> Trainer:
@@ -142,7 +142,8 @@ def make_trainer(agent: Agent) -> Trainer:
     @functools.cache
     def programs(num: int, width: int) -> tuple[Any, Any]:
         def start(key: Key) -> TrainState:
-            return agent.init(key)
+            state: TrainState = jax.tree.map(_strong, agent.init(key))
+            return state
 
         def loop(key: Key, state: TrainState, tally: Tally, start: jax.Array, stop: jax.Array) -> Any:
             return iterate(agent, key, state, tally, start, stop)
