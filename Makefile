@@ -94,7 +94,7 @@ $(GPU_STAMP): $(CPU_STAMP)
 	@$(PIP) -c constraints.txt "jax[cuda12]"
 	@touch $@
 
-$(TEST_STAMP): test_requirements.txt search_requirements.txt atari_requirements.txt gymnasium_requirements.txt constraints.txt | $(PY)
+$(TEST_STAMP): test_requirements.txt search_requirements.txt atari_requirements.txt gymnasium_requirements.txt playground_requirements.txt constraints.txt | $(PY)
 	@echo "Installing test_requirements.txt into $(VENV)"
 	@$(PIP) -r test_requirements.txt
 	@touch $@
@@ -107,12 +107,13 @@ $(PEER_STAMP): benchmarks/peer_requirements.txt constraints.txt | $(PY)
 	    || { rm -rf $(PEER_VENV); exit 1; }
 	@touch $@
 
-# The newest of everything, beyond the ranges of pyproject.toml too, but for mujoco: requirements.txt says why.
-$(NEWEST_STAMP): requirements.txt test_requirements.txt atari_requirements.txt gymnasium_requirements.txt search_requirements.txt pyproject.toml setup.py
+# The newest of everything, beyond the ranges of pyproject.toml too, but for mujoco (requirements.txt says why) and what wants
+# that one.
+$(NEWEST_STAMP): requirements.txt test_requirements.txt atari_requirements.txt gymnasium_requirements.txt playground_requirements.txt search_requirements.txt pyproject.toml setup.py
 	@$(MAKE) -s --no-print-directory VENV=$(NEWEST_VENV) PYTHON="$(NEWEST_PYTHON)" $(NEWEST_VENV)/bin/python
 	@echo "Installing the newest packages into $(NEWEST_VENV)"
-	@sed -E '/^-/d; /^gymnax/s/.*/gymnasium\nseaborn/; /^mujoco/!s/==.*//' requirements.txt test_requirements.txt \
-	        atari_requirements.txt gymnasium_requirements.txt search_requirements.txt \
+	@sed -E '/^-/d; /^gymnax/s/.*/gymnasium\nseaborn/; /^(mujoco|playground)/!s/==.*//' requirements.txt test_requirements.txt \
+	        atari_requirements.txt gymnasium_requirements.txt playground_requirements.txt search_requirements.txt \
 	    | $(NEWEST_PIP) --upgrade --upgrade-strategy eager -r /dev/stdin
 	@$(NEWEST_PIP) --no-deps gymnax  # which would hold JAX back
 	@$(NEWEST_PIP) --no-deps -e .

@@ -11,7 +11,8 @@ import pytest
 from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parents[1]
-FILES = ("requirements.txt", "test_requirements.txt", "atari_requirements.txt", "gymnasium_requirements.txt")
+OPTIONAL = ("atari_requirements.txt", "gymnasium_requirements.txt", "playground_requirements.txt")
+FILES = ("requirements.txt", "test_requirements.txt", *OPTIONAL)
 
 
 def pins(name: str) -> dict[str, str]:
@@ -25,7 +26,7 @@ def test_declared_dependencies_are_the_pinned_ones() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     optional = [package for extra in project["optional-dependencies"].values() for package in extra]
     declared = [*project["dependencies"], *optional]
-    pinned = pins("requirements.txt") | pins("atari_requirements.txt") | pins("gymnasium_requirements.txt")
+    pinned = {package: version for name in ("requirements.txt", *OPTIONAL) for package, version in pins(name).items()}
     ranges = {found.name.lower(): found.specifier for found in map(Requirement, declared)}
     assert sorted(ranges) == sorted(pinned)
     assert [name for name, version in pinned.items() if version not in ranges[name]] == []

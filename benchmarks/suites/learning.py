@@ -59,7 +59,15 @@ CLASSIC = {"num_envs": 64, "num_steps": 32, "num_minibatches": 4, "update_epochs
     "vf_coef": 0.5,
     "max_grad_norm": 0.5,
 }
-"""And on those of gymnax."""
+"""And on those of gymnax, where `OF_TASK` has nothing else."""
+OF_TASK: dict[str, dict[str, Any]] = {
+    "CartPole-v1": {"num_minibatches": 8, "update_epochs": 10},
+    "Acrobot-v1": {"ent_coef": 0.01},
+    "Pendulum-v1": {"num_minibatches": 8, "update_epochs": 10, "gamma": 0.95, "max_grad_norm": 1000.0},
+}
+"""The settings with which each is learned in docs/results/discrete.sh, at a constant rate."""
+CHOICES = ("CartPole-v1", "Acrobot-v1", "MountainCar-v0")
+"""Tasks that TD3 and SAC have no actions for."""
 LAST = 3
 """Of how many last evaluations the final return of a seed is the mean, so that it is not one lucky one."""
 
@@ -103,8 +111,8 @@ def run(plan: Plan) -> Record:
     rows: list[list[str]] = []
     for algorithm in told["algorithms"].split(","):
         for task in told["tasks"].split(","):
-            if _is_classic(task) and algorithm != "ppo":
-                continue  # they act by choices, which these two have not
+            if algorithm != "ppo" and task in CHOICES:
+                continue
             what = f"{algorithm.upper()} {task}"
             plan.say(f"  {what}: ours")
             curves = {"ours": _ours(algorithm, task, told, plan.quick)}
@@ -123,7 +131,7 @@ def _is_classic(task: str) -> bool:
 
 
 def _ppo(task: str) -> dict[str, Any]:
-    return dict(CLASSIC if _is_classic(task) else PUBLISHED)
+    return {**(CLASSIC if _is_classic(task) else PUBLISHED), **OF_TASK.get(task, {})}
 
 
 def _backend(task: str, told: Mapping[str, str]) -> str:

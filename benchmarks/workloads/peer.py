@@ -87,7 +87,8 @@ def _mode(algorithm: str, made: Any, states: Any) -> Any:
 
     def act(obs: jax.Array, rng: jax.Array) -> jax.Array:
         loc = made.actor.apply(states.actor_ts.params, obs[None], method="_action_dist").mean()[0]
-        return jnp.tanh(loc) if algorithm == "sac" else jnp.clip(loc, -1.0, 1.0)
+        space = made.env.action_space(made.env_params)  # of Pendulum-v1 within 2, not 1
+        return jnp.tanh(loc) if algorithm == "sac" else jnp.clip(loc, space.low, space.high)
 
     return act
 

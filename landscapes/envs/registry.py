@@ -10,7 +10,16 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from landscapes.envs.tasks import BOX2D, GYMNASIUM, GYMNAX, backend_of, canonical, options_of, split_environment_name
+from landscapes.envs.tasks import (
+    BOX2D,
+    GYMNASIUM,
+    GYMNAX,
+    PLAYGROUND,
+    backend_of,
+    canonical,
+    options_of,
+    split_environment_name,
+)
 from landscapes.errors import UserError
 from landscapes.types import Environment
 
@@ -62,6 +71,10 @@ def make_environment(
         from landscapes.envs import box2d, gym_mujoco
 
         return (box2d if name in BOX2D else gym_mujoco).make(name, episode_length, key)
+    if backend == PLAYGROUND:
+        from landscapes.envs import playground
+
+        return playground.make(name, episode_length, key)
     from landscapes.envs import brax
 
     return brax.make(name, backend, episode_length)

@@ -16,7 +16,8 @@ BRAX = ("positional", "spring", "generalized", "mjx")
 GYMNAX = "gymnax"
 GYMNASIUM = "gymnasium"
 ALE = "ale"
-BACKENDS = (*BRAX, GYMNAX, GYMNASIUM, ALE)
+PLAYGROUND = "playground"
+BACKENDS = (*BRAX, GYMNAX, GYMNASIUM, ALE, PLAYGROUND)
 
 ATARI = tuple(
     f"{title}-v5"
@@ -56,6 +57,35 @@ BOX2D = (
 )
 """Tasks in two dimensions. The sparse one is LunarLander-v3 with all that was earned paid at the end."""
 
+DM_CONTROL = (
+    "AcrobotSwingup",
+    "AcrobotSwingupSparse",
+    "BallInCup",
+    "CartpoleBalance",
+    "CartpoleBalanceSparse",
+    "CartpoleSwingup",
+    "CartpoleSwingupSparse",
+    "CheetahRun",
+    "FingerSpin",
+    "FingerTurnEasy",
+    "FingerTurnHard",
+    "FishSwim",
+    "HopperHop",
+    "HopperStand",
+    "HumanoidRun",
+    "HumanoidStand",
+    "HumanoidWalk",
+    "PendulumSwingup",
+    "PointMass",
+    "ReacherEasy",
+    "ReacherHard",
+    "SwimmerSwimmer6",
+    "WalkerRun",
+    "WalkerStand",
+    "WalkerWalk",
+)
+"""The dm_control suite in JAX, as MuJoCo Playground has it."""
+
 TASKS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "ant": BRAX,
@@ -81,6 +111,7 @@ TASKS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "SpaceInvaders-MinAtar": (GYMNAX,),
         **dict.fromkeys((*MUJOCO, *BOX2D), (GYMNASIUM,)),
         **dict.fromkeys(ATARI, (ALE,)),
+        **dict.fromkeys(DM_CONTROL, (PLAYGROUND,)),
     }
 )
 """Each task with its backends, its own first."""
@@ -154,8 +185,8 @@ def backend_of(name: str, backend: str | None, key: str) -> str:
     if name not in TASKS:
         near = difflib.get_close_matches(name, TASKS, 1)
         hint = f" (did you mean {near[0]}?)" if near else ""
-        listed = ", ".join(task for task, on in TASKS.items() if on[0] not in (ALE, GYMNASIUM))
-        more = "one of the many like LunarLander-v3, Hopper-v5, Breakout-v5"
+        listed = ", ".join(task for task, on in TASKS.items() if on[0] not in (ALE, GYMNASIUM, PLAYGROUND))
+        more = "one of the many like LunarLander-v3, Hopper-v5, Breakout-v5, CheetahRun"
         allowed = f"must be one of {listed}, {more}, or the dotted path to a make{hint}"
         raise UserError(key, name, allowed)
     if backend is None:
