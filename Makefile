@@ -22,6 +22,8 @@ GPU_STAMP  := $(VENV)/.installed-gpu
 TEST_STAMP := $(VENV)/.installed-test
 PEER_VENV  := .venv-peer
 PEER_STAMP := $(PEER_VENV)/.installed
+HOST_PEER_VENV  := .venv-host-peers
+HOST_PEER_STAMP := $(HOST_PEER_VENV)/.installed
 NEWEST_VENV  := .venv-newest
 NEWEST_STAMP := $(NEWEST_VENV)/.installed-newest
 NEWEST_PIP   := $(NEWEST_VENV)/bin/python $(PIP_INSTALL)
@@ -46,6 +48,7 @@ paper: $(INSTALLED)  ## the published experiment (ARGS="size=laptop tasks=hopper
 
 bench: $(INSTALLED)  ## how fast everything is (ARGS="training --repeats 5": one of it)
 	@$(MAKE) --no-print-directory $(PEER_STAMP) || echo "rejax, the peer, cannot be installed; the rest is measured" >&2
+	@$(if $(filter hosts,$(ARGS)),$(MAKE) --no-print-directory $(HOST_PEER_STAMP))
 	@$(PY) -m benchmarks $(ARGS)
 
 test: $(INSTALLED) $(TEST_STAMP)  ## the fast tests (ARGS="-k name": some of them)
@@ -69,7 +72,7 @@ format: $(TEST_STAMP)  ## lay the code out, and mend what lint can mend
 	@$(PY) -m ruff format .
 
 clean:  ## remove .venv*, caches and build output; results stay
-	rm -rf $(VENV) $(PEER_VENV) $(NEWEST_VENV) .cache .mypy_cache .pytest_cache .ruff_cache build dist *.egg-info
+	rm -rf $(VENV) $(PEER_VENV) $(HOST_PEER_VENV) $(NEWEST_VENV) .cache .mypy_cache .pytest_cache .ruff_cache build dist *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(PY):
@@ -105,6 +108,12 @@ $(PEER_STAMP): benchmarks/peer_requirements.txt constraints.txt | $(PY)
 	@$(PY) -m venv $(PEER_VENV) && grep -v '^gymnax==' constraints.txt > $(PEER_VENV)/constraints.txt \
 	    && $(PEER_VENV)/bin/python $(PIP_INSTALL) -c $(PEER_VENV)/constraints.txt -r benchmarks/peer_requirements.txt \
 	    || { rm -rf $(PEER_VENV); exit 1; }
+	@touch $@
+
+$(HOST_PEER_STAMP): benchmarks/host_peer_requirements.txt | $(PY)
+	@echo "Installing the peers of host simulators into $(HOST_PEER_VENV) (torch among them)"
+	@$(PY) -m venv $(HOST_PEER_VENV) && $(HOST_PEER_VENV)/bin/python $(PIP_INSTALL) -r benchmarks/host_peer_requirements.txt \
+	    || { rm -rf $(HOST_PEER_VENV); exit 1; }
 	@touch $@
 
 # The newest of everything, beyond the ranges of pyproject.toml too, but for mujoco (requirements.txt says why) and what wants

@@ -28,7 +28,12 @@ def arguments_of(words: Sequence[str] | None) -> argparse.Namespace:
     """The command line; raises UserError for a name that is none."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__.splitlines()[0])
     names = ", ".join(suites.NAMES)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"{names} (default: all but learning), or report")
+    parser.add_argument(
+        "names",
+        nargs="*",
+        metavar="NAME",
+        help=f"{names} (default: all but {' and '.join(suites.ONLY_WHEN_ASKED)}), or report",
+    )
     parser.add_argument(
         "--repeats", type=int, default=REPEATS, help=f"repetitions of each workload (default: {REPEATS})"
     )

@@ -15,6 +15,8 @@ from benchmarks.harness import Job, Say
 from benchmarks.timing import Measurement
 
 PEER_PYTHON = harness.ROOT / ".venv-peer" / "bin" / "python"
+HOST_PEER_PYTHON = harness.ROOT / ".venv-host-peers" / "bin" / "python"
+"""Of the peers of simulators that Python steps, which know no JAX."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,12 @@ class Plan:
             harness.job(f"{name}, {which}", workload, settings, self.peer_python, {"XLA_FLAGS": given})
             for which, given in flags.items()
         ]
+
+    def host_peer(self, name: str, workload: str, settings: Mapping[str, Any]) -> list[Job]:
+        """A worker in the environment of the peers of host simulators; none where that is not installed."""
+        if not HOST_PEER_PYTHON.is_file():
+            return []
+        return [harness.job(name, workload, {**settings, "target_seconds": self.seconds}, HOST_PEER_PYTHON)]
 
     def take_turns(self, jobs: Sequence[Job]) -> dict[str, Measurement]:
         """Their measurements, by name."""

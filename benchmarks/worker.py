@@ -1,12 +1,13 @@
 """The child's side of the harness: sets up one workload, compiles it, and repeats it as often as it is told to.
 
 Knows the protocol, clocks and this process's memory; knows no workload. Where the suite is not installed only
-`benchmarks.workloads.peer` may be asked for.
+the `PEERS` among the workloads may be asked for.
 """
 
 import contextlib
 import ctypes
 import importlib
+import importlib.util
 import json
 import os
 import resource
@@ -20,6 +21,8 @@ from typing import Any
 from benchmarks.workload import Case, Workload
 
 _COMPILING = "/jax/core/compile/"
+PEERS = ("peer", "host_peers")
+"""Workloads that live where the suite is not installed."""
 
 
 class CompileClock:
@@ -83,7 +86,9 @@ def calibrated(case: Case, target_seconds: float, clock: Callable[[], float] = t
 
 
 def _device() -> dict[str, str]:
-    """What JAX computes on, and which JAX it is."""
+    """What JAX computes on, and which JAX it is; nothing where there is none."""
+    if not importlib.util.find_spec("jax"):
+        return {}
     import jax
 
     return {"platform": jax.default_backend(), "device": jax.devices()[0].device_kind, "jax": jax.__version__}
@@ -104,12 +109,13 @@ def main(arguments: Sequence[str]) -> None:
         module, _, function = arguments[0].partition(".")
         settings = json.loads(arguments[1])
         target_seconds = settings.pop("target_seconds", 3.0)
-        if module != "peer":
+        if module not in PEERS:
             from landscapes.machine.runtime import set_up_runtime
 
             set_up_runtime()
         compiling = CompileClock()
-        compiling.listen()
+        if importlib.util.find_spec("jax"):
+            compiling.listen()
         workload: Workload = getattr(importlib.import_module(f"benchmarks.workloads.{module}"), function)(**settings)
         details = workload.details | {"setup_compile_seconds": compiling.seconds(), **_device()}
         answer({"unit": workload.unit, "details": details, "setup_seconds": time.perf_counter() - began})

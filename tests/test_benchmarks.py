@@ -157,7 +157,7 @@ def test_repetitions_are_made_long_enough() -> None:
 
 
 def test_what_a_peers_environment_imports_is_not_the_suite() -> None:
-    for name in ("worker", "workload", "workloads/__init__", "workloads/peer", "__init__"):
+    for name in ("worker", "workload", "workloads/__init__", "workloads/peer", "workloads/host_peers", "__init__"):
         for node in ast.parse((ROOT / "benchmarks" / f"{name}.py").read_text()).body:
             if isinstance(node, ast.Import | ast.ImportFrom):
                 names = [alias.name for alias in node.names]

@@ -9,9 +9,21 @@ from collections.abc import Callable
 from benchmarks.plan import Plan
 from benchmarks.timing import Record
 
-NAMES = ("limits", "training", "ppo", "purd", "classic", "rejection", "jobs", "growth", "accelerator", "learning")
-ONLY_WHEN_ASKED = ("learning",)
-"""Those that take hours."""
+NAMES = (
+    "limits",
+    "training",
+    "ppo",
+    "purd",
+    "classic",
+    "rejection",
+    "jobs",
+    "growth",
+    "accelerator",
+    "hosts",
+    "learning",
+)
+ONLY_WHEN_ASKED = ("hosts", "learning")
+"""Those that take hours, or packages that nothing else needs."""
 
 
 def suite(name: str) -> Callable[[Plan], Record]:

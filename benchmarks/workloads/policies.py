@@ -30,7 +30,8 @@ def answers(
             def step(_: jax.Array, obs: jax.Array) -> jax.Array:
                 timestep = TimeStep(obs, obs, jnp.float32(0.0), nowhere, nowhere)
                 action, _memory = agent.act(jax.random.key(0), policy, timestep, ())
-                return jnp.cos(obs + jnp.sum(action).astype(obs.dtype))
+                moved = obs + jnp.sum(action).astype(obs.dtype)
+                return jnp.cos(moved) if jnp.issubdtype(obs.dtype, jnp.floating) else moved
 
             return jax.lax.fori_loop(0, steps, step, obs)
 
