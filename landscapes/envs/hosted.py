@@ -133,5 +133,6 @@ def make_hosted(hosted: Hosted, backend: str) -> Environment:
         pose=pose if hosted.num_links else None,
         scene=hosted.scene,
         frame=frame if hosted.picture else None,
+        seconds_per_step=hosted.seconds_per_step,
         renew=renew,
     )
