@@ -133,6 +133,7 @@ SMALLEST = {
     "train_ppo": [*_TRAINING, "num_envs=4", "unroll_length=5", "hidden_dims=[8,8]"],
     "train": _TRAINING,
     "eval_policy": ["eval_episodes=4", "episode_length=10"],
+    "policy_variance_mujoco": ["eval_episodes=4", "episode_length=10"],
     "neighborhood": ["num_samples=4", "episode_length=10"],
     "paths": ["num_points=3", "num_purd_samples=2", "episode_length=10"],
     "landscape_slice": ["num_x=3", "num_samples=2", "episode_length=10"],
