@@ -184,8 +184,19 @@ class Digest(Protocol):
 
 
 class Update(Protocol):
-    def __call__(self, key: Key, learner: Any, log: PyTree, data: PyTree, phase: int) -> tuple[Any, Metrics]:
-        """The learner after the updates of one iteration; `phase` is a Python int in range(period)."""
+    def __call__(
+        self,
+        key: Key,
+        learner: Any,
+        log: PyTree,
+        data: PyTree,
+        phase: int,
+        learning_rate: jax.Array | None = None,
+    ) -> tuple[Any, Metrics]:
+        """The learner after the updates of one iteration; `phase` is a Python int in range(period).
+
+        `learning_rate` is traced and that of every step on the policy; None is the learner's own.
+        """
 
 
 class LogProb(Protocol):
@@ -220,7 +231,8 @@ class Algorithm(NamedTuple):
     log_prob: LogProb | None = None
     """Of an action under the policy, where it has one; what clones of policies with discrete actions learn by."""
     learns_from_log: bool = False
-    """Whether the data of an update come from the log alone, and not from a fresh unroll."""
+    """Whether the data of an update come from the log alone, and not from a fresh unroll: `update` then reads no
+    `data`."""
     period: int = 1
     """How many successive iterations differ statically (the delay of TD3)."""
     warm_up_steps: int = 0

@@ -103,8 +103,15 @@ def make(config: Config, spaces: Spaces) -> Algorithm:
         )
         return learner._replace(critic=params, critic_opt_state=opt_state), {"critic_loss": value}
 
-    def update(key: Key, learner: Learner, log: PyTree, data: Transition, phase: int) -> tuple[Learner, Metrics]:
-        learner, actor_metrics = policy_update(key, learner, data)
+    def update(
+        key: Key,
+        learner: Learner,
+        log: PyTree,
+        data: Transition,
+        phase: int,
+        learning_rate: float | jax.Array | None = None,
+    ) -> tuple[Learner, Metrics]:
+        learner, actor_metrics = policy_update(key, learner, data, learning_rate)
         learner, critic_metrics = critic_update(learner, data)
         return learner, actor_metrics | critic_metrics
 

@@ -12,7 +12,8 @@ def require_vectors(key: str, value: object, spaces: Spaces) -> None:
     seen = spaces.observation
     fits = not value or (len(seen.shape) == 1 and seen.dtype == "float32")
     if not fits:
-        raise UserError(key, value, f"needs observations that are vectors, and these are {seen}")
+        typed = str(value).lower() if isinstance(value, bool) else value
+        raise UserError(key, typed, f"needs observations that are vectors, and these are {seen}")
 
 
 def action_size(spaces: Spaces) -> int:

@@ -64,7 +64,7 @@ class Data(NamedTuple):
 def make(config: Config, spaces: Spaces) -> Algorithm:
     """PPO in these spaces as pure functions."""
     if config.squash and not isinstance(spaces.action, Box):
-        raise UserError("squash", config.squash, f"needs actions that are numbers, not {spaces.action}")
+        raise UserError("squash", shown(config.squash), f"needs actions that are numbers, not {spaces.action}")
     require_vectors("normalize_observations", config.normalize_observations, spaces)
     require_vectors("clip_observations", config.clip_observations, spaces)
     network = config.network or network_for(spaces.observation)
@@ -191,19 +191,25 @@ def make(config: Config, spaces: Spaces) -> Algorithm:
         if config.separate_optimizers:
             learner, of_critic = critic_update(learner, batch)
             metrics |= of_critic
+        return learner, metrics
+
+    def scheduled_step(key: Key, learner: Learner, batch: Batch) -> tuple[Learner, Metrics]:
+        learner, metrics = minibatch_step(key, learner, batch)
         if config.lr_schedule == "kl":
             rate = schedules.by_kl(learner.learning_rate, metrics["approx_kl"], config.lr_kl)
             learner = learner._replace(learning_rate=rate)
         return learner, metrics
 
-    def update(key: Key, learner: Learner, log: PyTree, data: Data, phase: int) -> tuple[Learner, Metrics]:
+    def update(
+        key: Key, learner: Learner, log: PyTree, data: Data, phase: int, learning_rate: jax.Array | None = None
+    ) -> tuple[Learner, Metrics]:
         """`num_epochs` passes over the unroll in `num_minibatches` steps each; then what normalises moves."""
-        rate = schedules.of_iteration(config, learner.learning_rate, learner.num_iterations)
+        rate, step = learning_rate, minibatch_step
+        if rate is None:
+            rate, step = schedules.of_iteration(config, learner.learning_rate, learner.num_iterations), scheduled_step
         learner = learner._replace(learning_rate=rate)
         goes_on = None if config.target_kl is None else lambda metrics: metrics["approx_kl"] <= config.target_kl
-        passes = minibatches.epochs(
-            key, learner, data.batch, minibatch_step, config.num_epochs, config.num_minibatches, goes_on
-        )
+        passes = minibatches.epochs(key, learner, data.batch, step, config.num_epochs, config.num_minibatches, goes_on)
         learner, metrics = passes.learner, passes.means()
         for name in ("actor_grad_norm", "critic_grad_norm"):
             metrics |= norm_spread(name, passes.metrics[name], passes.each_weight())

@@ -137,7 +137,9 @@ def make(config: Config, spaces: Spaces) -> Algorithm:
         metrics = {"temperature_loss": value, "temperature": jnp.exp(log_temperature)}
         return learner._replace(log_temperature=log_temperature, temperature_opt_state=opt_state), metrics
 
-    def one_update(key: Key, learner: Learner, log: replay.Replay) -> tuple[Learner, Metrics]:
+    def one_update(
+        key: Key, learner: Learner, log: replay.Replay, learning_rate: jax.Array | None
+    ) -> tuple[Learner, Metrics]:
         """One full update; actor and critics learn from the same rows as far as their batch sizes agree."""
         key_batch, key_critic, key_actor = jax.random.split(key, 3)
         rows = replay.sample(key_batch, log, max(config.actor_batch_size, config.critic_batch_size))
@@ -145,15 +147,17 @@ def make(config: Config, spaces: Spaces) -> Algorithm:
             key_critic, learner, jax.tree.map(lambda x: x[: config.critic_batch_size], rows)
         )
         learner, actor_metrics = policy_update(
-            key_actor, learner, jax.tree.map(lambda x: x[: config.actor_batch_size], rows)
+            key_actor, learner, jax.tree.map(lambda x: x[: config.actor_batch_size], rows), learning_rate
         )
         learner, temperature_metrics = temperature_update(learner, actor_metrics["entropy"])
         return learner, critic_metrics | actor_metrics | temperature_metrics
 
-    def update(key: Key, learner: Learner, log: replay.Replay, data: PyTree, phase: int) -> tuple[Learner, Metrics]:
+    def update(
+        key: Key, learner: Learner, log: replay.Replay, data: PyTree, phase: int, learning_rate: jax.Array | None = None
+    ) -> tuple[Learner, Metrics]:
         metrics: Metrics = {}
         for i in range(config.updates_per_step):
-            learner, metrics = one_update(jax.random.fold_in(key, i), learner, log)
+            learner, metrics = one_update(jax.random.fold_in(key, i), learner, log, learning_rate)
         return learner, metrics
 
     return Algorithm(

@@ -122,7 +122,9 @@ def make(config: Config, spaces: Spaces) -> Algorithm:
         learner = learner._replace(policy=learner.policy._replace(params=params), actor_opt_state=opt_state)
         return learner, {"actor_loss": value, "actor_grad_norm": norm}
 
-    def one_update(key: Key, learner: Learner, log: replay.Replay, with_actor: bool) -> tuple[Learner, Metrics]:
+    def one_update(
+        key: Key, learner: Learner, log: replay.Replay, with_actor: bool, learning_rate: jax.Array | None
+    ) -> tuple[Learner, Metrics]:
         """One full update; actor and critics learn from the same rows as far as their batch sizes agree."""
         key_batch, key_critic, key_actor = jax.random.split(key, 3)
         rows = replay.sample(key_batch, log, max(config.actor_batch_size, config.critic_batch_size))
@@ -131,7 +133,7 @@ def make(config: Config, spaces: Spaces) -> Algorithm:
         )
         if with_actor:
             learner, actor_metrics = policy_update(
-                key_actor, learner, jax.tree.map(lambda x: x[: config.actor_batch_size], rows)
+                key_actor, learner, jax.tree.map(lambda x: x[: config.actor_batch_size], rows), learning_rate
             )
             learner = learner._replace(
                 target_policy=losses.polyak(learner.target_policy, learner.policy.params, config.tau),
@@ -140,11 +142,13 @@ def make(config: Config, spaces: Spaces) -> Algorithm:
             metrics = metrics | actor_metrics
         return learner, metrics
 
-    def update(key: Key, learner: Learner, log: replay.Replay, data: PyTree, phase: int) -> tuple[Learner, Metrics]:
+    def update(
+        key: Key, learner: Learner, log: replay.Replay, data: PyTree, phase: int, learning_rate: jax.Array | None = None
+    ) -> tuple[Learner, Metrics]:
         metrics: Metrics = {}
         for i in range(config.updates_per_step):
             with_actor = (phase * config.updates_per_step + i + 1) % config.policy_delay == 0
-            learner, new = one_update(jax.random.fold_in(key, i), learner, log, with_actor)
+            learner, new = one_update(jax.random.fold_in(key, i), learner, log, with_actor, learning_rate)
             metrics = metrics | new
         return learner, metrics
 

@@ -118,14 +118,16 @@ def make(config: Config, spaces: Spaces) -> Algorithm:
             "critic_grad_norm": norm,
         }
 
-    def update(key: Key, learner: Learner, log: PyTree, data: Batch, phase: int) -> tuple[Learner, Metrics]:
+    def update(
+        key: Key, learner: Learner, log: PyTree, data: Batch, phase: int, learning_rate: jax.Array | None = None
+    ) -> tuple[Learner, Metrics]:
         """`policy_iterations` steps on the policy, then `value_iterations` on the critic, all on the one batch.
 
         Metrics are those of the last step, but for the entropy, which is that of the policy that acted, and gradient
         norms, over all steps.
         """
         keys = jax.random.split(key, config.policy_iterations)
-        learner, of_policy = jax.lax.scan(lambda x, key: policy_update(key, x, data), learner, keys)
+        learner, of_policy = jax.lax.scan(lambda x, key: policy_update(key, x, data, learning_rate), learner, keys)
         learner, of_critic = jax.lax.scan(
             lambda x, _: critic_update(x, data), learner, None, length=config.value_iterations
         )

@@ -3,6 +3,7 @@
 Knows where commands are run; imports it last.
 """
 
+import importlib
 import sys
 
 from landscapes.machine.output import print_any_text
@@ -19,3 +20,14 @@ def enter(entry_point: str) -> int:
         print("stopped", file=sys.stderr)
         return STOPPED
     return run_entry_point(entry_point)
+
+
+def enter_script(module: str, name: str) -> int:
+    """Runs a published script with this process's arguments, `module.main(name, arguments)`; returns the exit code."""
+    print_any_text()
+    try:
+        script = importlib.import_module(module)
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        return STOPPED
+    return int(script.main(name, sys.argv[1:]))

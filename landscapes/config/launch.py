@@ -9,7 +9,7 @@ import importlib
 import os
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -72,13 +72,18 @@ def run_entry_point(entry_point: str, arguments: Sequence[str] | None = None) ->
     be known by then; 1: any other failure; 130: stopped from the keyboard. With HYDRA_FULL_ERROR=1 in the environment,
     errors are raised instead.
     """
+    return reported(lambda: _run(entry_point, list(sys.argv[1:] if arguments is None else arguments)))
+
+
+def reported(run: Callable[[], int]) -> int:
+    """The exit code that `run` returns, or, after one line about it, that of the error which it raises: as above."""
     with lasting():
-        return _exit_code(entry_point, arguments)
+        return _exit_code(run)
 
 
-def _exit_code(entry_point: str, arguments: Sequence[str] | None) -> int:
+def _exit_code(run: Callable[[], int]) -> int:
     try:
-        return _run(entry_point, list(sys.argv[1:] if arguments is None else arguments))
+        return run()
     except KeyboardInterrupt as stop:
         failure = _stopped(stop)
     except Exception as error:

@@ -27,6 +27,7 @@ _JAXRL = {
     "agent_log_step": "checkpoint_spacing",
     "agent_num_logs": "checkpoint_burst",
 }
+_VARIANCE = {"run": "run_name", "checkpoints": "ckpt_indexes", "num_samples": "eval_episodes"}
 _OFF_POLICY = {**_JAXRL, "start_training": "learning_starts", "replay_buffer_size": "replay_capacity"}
 
 KEYS: Mapping[str, Mapping[str, str]] = MappingProxyType(
@@ -66,7 +67,8 @@ KEYS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "clip_coef": "clip_eps",
             "update_epochs": "num_epochs",
         },
-        "policy_variance": {"run": "run_name", "checkpoints": "ckpt_indexes", "num_samples": "eval_episodes"},
+        "policy_variance": _VARIANCE,
+        "policy_variance_mujoco": _VARIANCE,
         "policy_interpolation_seed": {"run": "run_name", "checkpoints": "ckpt_indexes"},
         "landscape_slice": {"run": "run_name"},
     }
@@ -81,6 +83,7 @@ _ROOT_KEYS: Mapping[str, tuple[str, str, str]] = MappingProxyType(
     {
         "neighborhood": ("run", "seeds=[{}]", "checkpoints=[{}]"),
         "policy_variance": ("run_name", "seed", "ckpt_indexes=[{}]"),
+        "policy_variance_mujoco": ("run_name", "seed", "ckpt_indexes=[{}]"),
         "landscape_slice": ("run_name", "seed", "ckpt"),
     }
 )

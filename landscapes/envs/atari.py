@@ -24,6 +24,7 @@ from landscapes.spaces import Box, Discrete
 from landscapes.types import Environment
 
 FRAME_SKIP = 4
+FRAMES_PER_SECOND = 60
 SIDE = 84
 STACK = 4
 """Pictures in an observation: the bytes of one number of 32 bits, the latest the highest."""
@@ -67,6 +68,7 @@ def make(name: str, episode_length: int, options: AtariOptions, key: str = "env"
         most_idle=MOST_IDLE,
         goes_on=options.life_loss,
         picture=(height, width),
+        seconds_per_step=FRAME_SKIP / FRAMES_PER_SECOND,
     )
     return make_hosted(hosted, ALE)
 

@@ -21,6 +21,8 @@ SPARSE = {"LunarLanderSparse-v3": "LunarLander-v3"}
 SCREEN = (400, 600)
 """Pixels that gymnasium draws; every second is kept."""
 
+STEPS_PER_SECOND = 50
+
 
 def make(name: str, episode_length: int, key: str = "env") -> Environment:
     """The task `name`, truncated after `episode_length` steps or its own limit, whichever comes first.
@@ -37,6 +39,7 @@ def make(name: str, episode_length: int, key: str = "env") -> Environment:
         action=Discrete(int(actions.n)) if hasattr(actions, "n") else Box(actions.shape, -1.0, 1.0),
         episode_length=length,
         picture=(SCREEN[0] // 2, SCREEN[1] // 2),
+        seconds_per_step=1 / STEPS_PER_SECOND,
     )
     return make_hosted(hosted, GYMNASIUM)
 

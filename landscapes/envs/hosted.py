@@ -134,5 +134,6 @@ def make_hosted(hosted: Hosted, backend: str) -> Environment:
         scene=hosted.scene,
         frame=frame if hosted.picture else None,
         light=True,
+        seconds_per_step=hosted.seconds_per_step,
         renew=renew,
     )

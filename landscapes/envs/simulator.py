@@ -66,6 +66,8 @@ class Hosted(NamedTuple):
     """Whether some ends are for learning only."""
     picture: tuple[int, int] | None = None
     """Height and width of its pictures, where it has any."""
+    seconds_per_step: float = 1 / 30
+    """How long a picture is on the screen."""
     num_links: int = 0
     """Links of its pose; 0 where it has none."""
     scene: Callable[[], dict[str, Any]] | None = None

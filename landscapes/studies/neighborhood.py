@@ -5,6 +5,7 @@ Knows the algorithm record; knows no concrete algorithm, not how neighbours are 
 A neighbourhood is a way to draw a neighbour, to act in its roll-out and to start it.
 """
 
+import inspect
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -13,7 +14,7 @@ import jax.numpy as jnp
 
 from landscapes.errors import UserError
 from landscapes.spaces import Discrete, Space
-from landscapes.types import Act, Agent, Environment, Key, Policy, PyTree, TimeStep, TrainState
+from landscapes.types import Act, Agent, Environment, Key, Policy, PyTree, TimeStep, TrainState, UpdateKind
 
 GENERIC_KINDS = ("action", "parameter", "init_parameter", "init_state")
 """Perturbation kinds that are no updates: every algorithm has them."""
@@ -23,6 +24,11 @@ STEPS_KIND = "policy_steps"
 
 MOST_STEPS = 100_000
 """Of `STEPS_KIND`: more have been mistyped."""
+
+FULL_KIND = "full_update"
+"""All that training does between two policies that act, its whole update: every algorithm has it."""
+
+_FULL = UpdateKind("learning_rate")
 
 
 class Neighborhood(NamedTuple):
@@ -42,12 +48,17 @@ class Neighborhood(NamedTuple):
 def kinds_of(env: Environment, agent: Agent) -> tuple[str, ...]:
     """Names of the perturbation kinds that make sense for this algorithm on this environment."""
     generic = GENERIC_KINDS if env.scales_start_noise else tuple(k for k in GENERIC_KINDS if k != "init_state")
-    return (*agent.update_kinds, STEPS_KIND, *generic)
+    return (*agent.update_kinds, FULL_KIND, STEPS_KIND, *generic)
 
 
 def is_update(agent: Agent, kind: str) -> bool:
     """Whether neighbours of that kind are made by updates, which draw data."""
-    return kind == STEPS_KIND or kind in agent.update_kinds
+    return kind == STEPS_KIND or _read_as(agent, kind) is not None
+
+
+def _read_as(agent: Agent, kind: str) -> UpdateKind | None:
+    """How a kind that is an update of the algorithm is to be read; None for the others."""
+    return _FULL if kind == FULL_KIND else agent.update_kinds.get(kind)
 
 
 def own_update(agent: Agent, key: str) -> str:
@@ -96,6 +107,29 @@ def one_update(agent: Agent, amount_is_rate: bool) -> Callable[[Key, TrainState,
     return draw
 
 
+def full_update(agent: Agent, amount_is_rate: bool) -> Callable[[Key, TrainState, jax.Array], Policy]:
+    """The policy after one whole update, as training makes it: its data are collected by the policy of the state, and
+    all steps of the iteration follow, those of critics too. Where successive iterations differ, one of each is made.
+
+    Who learns from a log learns here from the log as it is, to which training would have added a step or two: each
+    neighbour would need a log of its own.
+    """
+
+    def draw(key: Key, state: TrainState, amount: jax.Array) -> Policy:
+        rate = {"learning_rate": amount} if amount_is_rate else {}
+        for phase in range(agent.period):
+            key_collect, key_update = jax.random.split(jax.random.fold_in(key, phase))
+            data: PyTree = ()
+            if not agent.algorithm.learns_from_log:
+                state, data, _ = agent.collect(key_collect, state)
+            learner, _ = agent.update(key_update, state.learner, state.log, data, phase, **rate)
+            state = state._replace(learner=learner)
+        policy: Policy = state.learner.policy
+        return policy
+
+    return draw
+
+
 def several_updates(agent: Agent) -> Callable[[Key, TrainState, jax.Array], Policy]:
     """The policy after `amount` updates on one batch, each from where the last one led; 0 is the policy itself.
 
@@ -130,6 +164,9 @@ def make_neighborhood(env: Environment, agent: Agent, kind: str, amount_sets_rat
     if kind not in kinds_of(env, agent):
         allowed = f"does not fit {agent.name} on {env.name}; these do: {', '.join(kinds_of(env, agent))}"
         raise UserError("experiment.noise_type", kind, allowed)
+    if kind == FULL_KIND:
+        draw = full_update(agent, amount_sets_rate)
+        return Neighborhood(draw, lambda _: agent.act, None, chunk=agent.updates_per_chunk)
     if kind == STEPS_KIND:
         return Neighborhood(several_updates(agent), lambda _: agent.act, None, chunk=agent.updates_per_chunk)
     if kind == "action":
@@ -153,7 +190,7 @@ def traced(amount: float | jax.Array | None) -> jax.Array:
 
 def check_amounts(agent: Agent, kind: str, amounts: Sequence[float | None], key: str) -> None:
     """Raises UserError under `key` where null is none of the amounts of `kind`, two of `amounts` are the same, or one
-    is no probability or no number of steps where it has to be."""
+    is no probability, no number of steps or no rate that the algorithm takes where it has to be."""
     if kind == STEPS_KIND:
         for amount in amounts:
             if amount is None or amount != int(amount) or not 0 <= amount <= MOST_STEPS:
@@ -163,9 +200,13 @@ def check_amounts(agent: Agent, kind: str, amounts: Sequence[float | None], key:
         for amount in amounts:
             if amount is not None and amount > 1:
                 raise UserError(key, amount, "must be a probability, from 0 to 1, where actions are choices")
+    if kind == FULL_KIND and "learning_rate" not in inspect.signature(agent.update).parameters:
+        for amount in amounts:
+            if amount is not None:
+                raise UserError(key, amount, f"must be null: update of {agent.name} takes no learning_rate")
     if None not in amounts:
         return
-    if kind not in agent.update_kinds:
+    if _read_as(agent, kind) is None:
         raise UserError(key, "null", f"must be a number with {kind}; only updates have a rate of the run's own")
     if any(amount is not None and not amount_sets_rate(agent, kind, amount) for amount in amounts):
         raise UserError(key, "[0,null]", f"0 and null are the same with {kind}, the run's own rate; give one of them")
@@ -174,6 +215,7 @@ def check_amounts(agent: Agent, kind: str, amounts: Sequence[float | None], key:
 def amount_sets_rate(agent: Agent, kind: str, amount: float | None) -> bool:
     """Whether the user's number replaces the run's learning rate: always where it is one, if positive where it is a
     label; None never does."""
-    if kind not in agent.update_kinds or amount is None:
+    update = _read_as(agent, kind)
+    if update is None or amount is None:
         return False
-    return agent.update_kinds[kind].amount == "learning_rate" or amount > 0
+    return update.amount == "learning_rate" or amount > 0

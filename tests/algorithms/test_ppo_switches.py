@@ -93,11 +93,33 @@ def test_switches_out_of_range_are_one_line(settings: dict[str, Any], key: str, 
 def test_switches_that_do_not_fit_the_spaces_are_one_line() -> None:
     from landscapes.algorithms import ppo
 
-    with pytest.raises(UserError, match="needs actions that are numbers, not one of 3 choices"):
+    with pytest.raises(UserError, match="squash=true: needs actions that are numbers, not one of 3 choices"):
         ppo.make(Config(squash=True), Spaces(Box((2,)), Discrete(3)))
     pictures = Spaces(Box((10, 10, 4), 0.0, 1.0, "uint8"), Discrete(3))
-    with pytest.raises(UserError, match="normalize_observations=True: needs observations that are vectors"):
-        ppo.make(Config(normalize_observations=True), pictures)
+    screens = Spaces(Box((84, 84, 4), 0.0, 255.0, "uint8"), Discrete(3))
+    for seen in (pictures, screens):
+        with pytest.raises(UserError, match="normalize_observations=true: needs observations that are vectors"):
+            ppo.make(Config(normalize_observations=True), seen)
+        with pytest.raises(UserError, match=r"clip_observations=5\.0: needs observations that are vectors"):
+            ppo.make(Config(clip_observations=5.0), seen)
+    shared = "separate_optimizers=true: actor and critic share layers in network=nature; needs network=mlp"
+    with pytest.raises(UserError, match=shared):
+        ppo.make(Config(separate_optimizers=True), screens)
+    ppo.make(Config(separate_optimizers=True, network="mlp"), screens)
+
+
+def test_optimizers_apart_learn_from_pictures() -> None:
+    """Behind convolutions of their own: a step of the policy leaves the critic, an update moves both."""
+    settings = SETTINGS | {"separate_optimizers": True, "num_minibatches": 2, "normalize_rewards": True}
+    agent = make_agent("ppo", settings, make_classic("Breakout-MinAtar", 10, "env"))
+    state, data = collected(agent)
+    batch = jax.tree.map(lambda x: x[:4], data.batch)
+    stepped, _ = jax.jit(agent.policy_update)(jax.random.key(0), state.learner, batch)
+    trees.assert_same(stepped.critic, state.learner.critic)
+    after, metrics = learned(agent, state, data)
+    for moved, before in ((stepped.policy, state.learner.policy), (after.critic, state.learner.critic)):
+        assert not trees.is_same(moved, before)
+    assert all(np.isfinite(x).all() for x in jax.tree.leaves((after.policy, after.critic, metrics)))
 
 
 # --- advantages

@@ -29,6 +29,7 @@ RUN = {
     "neighborhood": ["experiment.run=calm"],
     "paths": ["experiment.run=calm"],
     "policy_variance": ["experiment.run_name=calm"],
+    "policy_variance_mujoco": ["experiment.run_name=calm"],
     "policy_interpolation_seed": ["experiment.run_name=calm"],
     "policy_interpolation": ENDS,
     "landscape_slice": ["experiment.run_name=calm", "experiment.ckpt=5"],
@@ -109,6 +110,16 @@ PUBLISHED: dict[str, dict[str, Any]] = {
         "episode_length": 1000,
         "noise_type": "action",
         "noise_amounts": [0.1, 0.2],
+    },
+    "policy_variance_mujoco": {
+        "run_name": "calm",
+        "seed": 0,
+        "ckpt_indexes": [850000],
+        "eval_episodes": 1000,
+        "batch_size": 1000,
+        "episode_length": 1000,
+        "noise_type": "td3_optimization",
+        "noise_amounts": [0.0003],
     },
     "policy_interpolation_seed": {
         "run_name": "calm",
@@ -422,11 +433,12 @@ SET["train_vpg"] = {
 SET["train"] = {
     key: value for key, value in SET["train_td3"].items() if key in (each.name for each in fields(Training))
 }
+SET["policy_variance_mujoco"] = SET["policy_variance"]
 SET["train"] |= {"algorithm": ("my.own.make", "my.own.make"), "checkpoints": ("12", 12)}
 
 EXPERIMENTS = {
     "run_algorithm": {"train": "train", "train_bc": "train_bc"} | {f"train_{name}": "train" for name in ALGORITHMS},
-    "eval_policy": {name: name for name in KINDS["eval_policy"]},
+    "eval_policy": {name: name for name in KINDS["eval_policy"]} | {"policy_variance_mujoco": "policy_variance"},
     "improve_ltp": {name: name for name in KINDS["improve_ltp"]},
 }
 """Of each entry point, with their kinds."""

@@ -54,7 +54,7 @@ def test_help_shows_every_key(
         algorithm = experiment.removeprefix("train_")
         own = [*COMMON, *(each.name for each in own_keys(algorithm))] if algorithm in ALGORITHMS else [*COMMON]
     else:
-        own = keys_of(KINDS[entry_point][experiment])
+        own = keys_of(KINDS[entry_point][experiment.removesuffix("_mujoco")])
     assert keys_shown(out) == [*own, *keys_of(SharedSettings)]
     assert jobs == []
     widest = max(map(len, out.splitlines()))

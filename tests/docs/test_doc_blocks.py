@@ -16,6 +16,7 @@ from doc_blocks import PAGES, ROOT, blocks, name_of
 from landscapes.config.launch import run_entry_point
 from landscapes.envs import brax
 from tests.docs.test_published_commands import LINES, SMALL, SMALL_PPO
+from tests.jobs import test_published_atari
 
 TRAINING = "run_name=calm experiment.env=hopper experiment.checkpoints=[15,30,45,60,195]"
 """The run that pages speak of, with the checkpoints that 50000, 100000, 150000, 200000 and 650000 become."""
@@ -136,7 +137,9 @@ def published() -> set[tuple[str, frozenset[str]]]:
 
 
 def is_published(command: doc_blocks.Command) -> bool:
-    """Whether it is one of those, which that test runs with smaller numbers: told by its keys."""
+    """Whether it is one of those, which that test runs with smaller numbers, told by its keys, or a script on Atari."""
+    if command.script is not None:
+        return True
     return (command.folder, keys_of(command.settings)) in published()
 
 
@@ -162,3 +165,10 @@ def test_every_block_of_a_page_runs(page: Path, reader: Path) -> None:
 def test_the_published_commands_are_those_that_are_run() -> None:
     found = filter(is_published, doc_blocks.page_commands(ROOT / "docs" / "command_line.md"))
     assert {(command.folder, keys_of(command.settings)) for command in found} == published()
+
+
+def test_the_published_scripts_are_those_that_are_run() -> None:
+    found = doc_blocks.page_commands(ROOT / "docs" / "host_environments.md")
+    told = {command.script: (command.folder, command.settings) for command in found if command.script is not None}
+    tested = test_published_atari.LINES.items()
+    assert told == {script: (test_published_atari.FOLDERS[script], line.split()) for script, line in tested}

@@ -108,7 +108,8 @@ SECTIONS = {
     "train_bc": ["experiment=train_bc"],
     "neighborhood": ["experiment=neighborhood"],
     "paths": ["experiment=paths"],
-    "policy_variance": ["experiment=policy_variance"],
+    "policy_variance": ["experiment=policy_variance and experiment=policy_variance_mujoco"],
+    "policy_variance_mujoco": ["experiment=policy_variance and experiment=policy_variance_mujoco"],
     "policy_interpolation_seed": ["experiment=policy_interpolation_seed and experiment=policy_interpolation"],
     "policy_interpolation": ["experiment=policy_interpolation_seed and experiment=policy_interpolation"],
     "landscape_slice": ["experiment=landscape_slice"],
@@ -211,7 +212,12 @@ def test_errors_are_as_the_page_says(capsys: pytest.CaptureFixture[str]) -> None
 def test_the_table_of_kinds_has_every_kind() -> None:
     kinds = {cells[0].strip("`") for cells in rows((DOCS / "neighborhoods.md").read_text()) if len(cells) == 4}
     updates = {name for module in (td3, sac, ppo, vpg) for name in re.findall(r'"(\w+)": UpdateKind', source(module))}
-    assert updates and kinds - {"noise_type"} == {*neighborhood.GENERIC_KINDS, neighborhood.STEPS_KIND, *updates}
+    assert updates and kinds - {"noise_type"} == {
+        *neighborhood.GENERIC_KINDS,
+        neighborhood.FULL_KIND,
+        neighborhood.STEPS_KIND,
+        *updates,
+    }
 
 
 def source(module: Any) -> str:

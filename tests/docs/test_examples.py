@@ -135,6 +135,8 @@ def test_command_lines_compose(page: Path) -> None:
         entry_point, arguments = command.module, command.settings
         if entry_point is None:
             continue
+        if command.script is not None:  # its flags: tests/jobs/test_published_atari.py
+            continue
         if entry_point.startswith("landscapes."):  # a command of ours without a configuration
             importlib.import_module(entry_point)
         elif any(word.startswith("hydra/sweeper=") for word in arguments):

@@ -7,8 +7,12 @@ import h5py
 import jax
 import numpy as np
 import pytest
+from PIL import Image
 
 import landscapes
+from landscapes.envs import make_environment
+from landscapes.report.__main__ import main as report
+from landscapes.studies import measurement
 from studies import path_and_slice
 from tests.jobs.test_jobs import launch
 from tests.jobs.test_resume import Killed, contents, end_at, kill, train
@@ -53,6 +57,68 @@ def test_a_policy_of_pictures_is_trained_stored_and_measured(results: Path) -> N
     assert record["environment"]["options"] == {"life_loss": True}
     one, two = (agent.sample_batch(jax.random.key(0), state) for _ in range(2))
     assert one.obs.dtype == np.uint8 and np.array_equal(one.obs, two.obs)
+
+
+@pytest.mark.parametrize(
+    "switch, told",
+    [
+        ("separate_optimizers=true", "actor and critic share layers in network=nature; needs network=mlp"),
+        ("normalize_observations=true", "needs observations that are vectors, and these are "),
+        ("clip_observations=5.0", "needs observations that are vectors, and these are "),
+    ],
+)
+def test_switches_that_are_not_for_screens_are_refused(
+    switch: str, told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert launch("run_algorithm", tmp_path / "results", "run_name=screen", *TRAIN, switch) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"{switch}: {told}") and error.count("\n") == 1
+    assert not (tmp_path / "results" / "screen").exists()
+
+
+LONG = 120
+"""Steps in which a random player of Breakout loses lives, and seldom the game."""
+RANDOM = [
+    *("experiment.run_name=screen", "experiment.seed=0", f"experiment.ckpt_indexes=[{LAST}]"),
+    *("experiment.noise_type=action", "experiment.noise_amounts=[1.0]"),
+    *("experiment.eval_episodes=4", f"experiment.episode_length={LONG}"),
+]
+
+
+def test_a_lost_life_ends_no_roll_out(results: Path) -> None:
+    """Of a run whose training ends episodes there: rolled out where it learned, the same players are cut off."""
+    assert launch("eval_policy", results, *RANDOM) == 0
+    with h5py.File(results / "screen" / "seed0" / f"s0_returns_{LAST}.h5") as file:
+        lengths, returns = (file[f"{name}action/1.0/4"][:] for name in ("lengths/", "und_returns/"))
+    _, agent, state = landscapes.load("screen", 0, LAST, results_dir=results)
+    learning = make_environment("Breakout-v5", episode_length=LONG, options={"life_loss": True}, training=True)
+    there = measurement.make_measure(learning, agent, "action", 4, 4).measure(jax.random.key(4321), state, 1.0)
+    assert (there.lengths < lengths).all() and lengths.max() == LONG
+    assert (there.returns <= returns).all() and there.returns.sum() < returns.sum()
+
+
+@pytest.mark.slow
+def test_roll_outs_are_seen_as_the_emulator_draws_them(results: Path, tmp_path: Path) -> None:
+    """The typical neighbour beside the one of the left tail, in colour and full size, on the page and as a GIF."""
+    assert launch("eval_policy", results, *RANDOM, "experiment.record_trajectories=1") == 0
+    with h5py.File(results / "screen" / "seed0" / f"trajectories_{LAST}.h5") as file:
+        assert json.loads(file["scene"][()]) == {"picture": [210, 160], "seconds_per_step": round(4 / 60, 6)}
+        for role in ("median0", "left_tail0"):
+            one = file[f"action/1.0/4/{role}"]
+            frames = one["frames"][:]
+            assert frames.shape == (len(one["rewards"]), 210, 160, 3) and frames.dtype == np.uint8
+            assert one.attrs["return"] == one.attrs["stored_return"] == one["rewards"][:].sum()
+            assert len(np.unique(frames.reshape(-1, 3), axis=0)) > 6  # rows of bricks, each of a colour
+            assert (frames[0] != frames[-1]).any()
+    page, moving = tmp_path / "r.html", tmp_path / "r.gif"
+    assert report(["screen", "--out", str(page), "--results-dir", str(results)]) == 0
+    assert '"pictures": ' in page.read_text()
+    assert report(["screen", "--gif", str(moving), "--results-dir", str(results)]) == 0
+    with Image.open(moving) as image:
+        assert image.n_frames > 50
+        halves = np.split(np.asarray(image.convert("RGB"), np.int64), 2, axis=1)
+    for half in halves:  # red bricks
+        assert (np.abs(half - (200, 72, 72)).max(axis=2) < 16).sum() > 1000
 
 
 @pytest.mark.slow

@@ -47,13 +47,21 @@ class Command(NamedTuple):
 
     @property
     def module(self) -> str | None:
-        """What Python runs: that of `landscapes COMMAND`, `-m MODULE`, or the `main.py` of the folder; None for another
-        program."""
+        """What Python runs: that of `landscapes COMMAND`, `-m MODULE`, a published script or the `main.py`;
+        None for another program."""
         if self.program == "landscapes":
             return self._ours.module
         if self.program != "python":
             return None
+        if self.script is not None:
+            return f"{self.folder}.experiments.{self.script}"
         return self.arguments[1] if self.arguments[0] == "-m" else self.folder
+
+    @property
+    def script(self) -> str | None:
+        """The name of the published script in `experiments/`, where it is one."""
+        found = re.fullmatch(r"experiments/(\w+)\.py", self.arguments[0]) if self.program == "python" else None
+        return found and found[1]
 
     @property
     def settings(self) -> list[str]:
@@ -125,6 +133,7 @@ SMALLEST = {
     "train_ppo": [*_TRAINING, "num_envs=4", "unroll_length=5", "hidden_dims=[8,8]"],
     "train": _TRAINING,
     "eval_policy": ["eval_episodes=4", "episode_length=10"],
+    "policy_variance_mujoco": ["eval_episodes=4", "episode_length=10"],
     "neighborhood": ["num_samples=4", "episode_length=10"],
     "paths": ["num_points=3", "num_purd_samples=2", "episode_length=10"],
     "landscape_slice": ["num_x=3", "num_samples=2", "episode_length=10"],

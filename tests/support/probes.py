@@ -265,10 +265,8 @@ def quadratic_algorithm(config: Config, spaces: Spaces) -> Algorithm:
         noise = jax.random.normal(key, (config.batch_size, *spaces.action.shape))
         return config.data_mean + config.data_std * noise
 
-    def digest(
-        key: Key, learner: QuadraticLearner, log: PyTree, unrolled: Unrolled
-    ) -> tuple[PyTree, jax.Array, Metrics]:
-        return log, batch_of(key, log, ()), {}
+    def digest(key: Key, learner: QuadraticLearner, log: PyTree, unrolled: Unrolled) -> tuple[PyTree, PyTree, Metrics]:
+        return log, (), {}
 
     def policy_update(
         key: Key, learner: QuadraticLearner, batch: jax.Array, learning_rate: jax.Array | None = None
@@ -279,9 +277,14 @@ def quadratic_algorithm(config: Config, spaces: Spaces) -> Algorithm:
         return QuadraticLearner(policy, learner.opt_count + jnp.uint32(1)), {}
 
     def update(
-        key: Key, learner: QuadraticLearner, log: PyTree, data: jax.Array, phase: int
+        key: Key,
+        learner: QuadraticLearner,
+        log: PyTree,
+        data: PyTree,
+        phase: int,
+        learning_rate: jax.Array | None = None,
     ) -> tuple[QuadraticLearner, Metrics]:
-        return policy_update(key, learner, data)
+        return policy_update(key, learner, batch_of(key, log, ()), learning_rate)
 
     def act(key: Key, policy: Policy, timestep: TimeStep, memory: PyTree) -> tuple[jax.Array, PyTree]:
         return policy.params["point"], memory
