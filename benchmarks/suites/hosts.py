@@ -1,4 +1,4 @@
-"""Simulators that Python steps: Atari beside Stable-Baselines3 and beside the emulator alone, LunarLander beside envpool.
+"""Simulators that Python steps: Atari beside Stable-Baselines3 and the emulator alone, LunarLander beside envpool.
 
 Knows the sizes: the published settings of PPO on Atari, eight games of 128 steps, and 64 landers.
 """
