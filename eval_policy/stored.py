@@ -15,6 +15,7 @@ from landscapes.config.schemas import (
     Paths,
     PolicyInterpolation,
     PolicyInterpolationSeed,
+    PolicyTest,
     PolicyVariance,
     between,
 )
@@ -52,12 +53,19 @@ def check_stored(run: storage.Run, seed: int, ckpt: int, seed_key: str, ckpt_key
     return StoredPolicy(run, seed, ckpt)
 
 
-def measured_run(find: Find, s: PolicyVariance) -> storage.Run:
-    """The run whose checkpoints are measured."""
+def measured_run(find: Find, s: PolicyVariance) -> tuple[storage.Run, list[int]]:
+    """The run whose checkpoints are measured, and their steps."""
     run = find(s.run_name, "experiment.run_name")
-    for step in s.ckpt_indexes:
+    storage.check_seed(run, s.seed, "experiment.seed")
+    steps = _listed_steps(run, s.seed, s.ckpt_indexes)
+    for step in steps:
         check_stored(run, s.seed, step, "experiment.seed", "experiment.ckpt_indexes")
-    return run
+    return run, steps
+
+
+def _listed_steps(run: storage.Run, seed: int, asked: list[int] | str) -> list[int]:
+    """The checkpoints of a seed in that list, or the best one."""
+    return [storage.check_best(run, seed, "experiment.ckpt_indexes")] if isinstance(asked, str) else asked
 
 
 def pairs_of_run(find: Find, s: Paths) -> list[Pair]:
@@ -69,7 +77,7 @@ def pairs_of_run(find: Find, s: Paths) -> list[Pair]:
     return [Pair(one, two) for one, two in itertools.combinations(policies, 2)]
 
 
-def chosen_policies(find: Find, s: Neighborhood | Paths) -> tuple[storage.Run, list[tuple[int, int]]]:
+def chosen_policies(find: Find, s: Neighborhood | PolicyTest | Paths) -> tuple[storage.Run, list[tuple[int, int]]]:
     """A run, and the seeds and checkpoints of it that are asked for."""
     run = find(s.run, "experiment.run")
     chosen = []
@@ -78,10 +86,16 @@ def chosen_policies(find: Find, s: Neighborhood | Paths) -> tuple[storage.Run, l
         present = run.checkpoint_steps(seed)
         if not present:
             raise UserError("experiment.run", s.run, f"seed {seed} has no checkpoints yet")
-        for step in _chosen(present, s.checkpoints, run, "experiment.checkpoints"):
+        for step in _chosen_steps(present, s.checkpoints, run, seed):
             storage.check_checkpoint(run, seed, step, "experiment.checkpoints")
             chosen.append((seed, step))
     return run, chosen
+
+
+def _chosen_steps(present: Sequence[int], asked: list[int] | str, run: storage.Run, seed: int) -> Sequence[int]:
+    """The checkpoints of a seed that are asked for."""
+    key = "experiment.checkpoints"
+    return [storage.check_best(run, seed, key)] if asked == "best" else _chosen(present, asked, run, key)
 
 
 def _chosen(present: Sequence[int], asked: list[int] | str, run: storage.Run, key: str) -> Sequence[int]:
@@ -157,7 +171,9 @@ def _all_pairs(stored: storage.Run, s: PolicyInterpolationSeed) -> list[Pair]:
     ends = [
         [
             check_stored(stored, seed, step, "experiment.seed", "experiment.ckpt_indexes")
-            for step in s.ckpt_indexes or stored.checkpoint_steps(seed)
+            for step in (
+                _listed_steps(stored, seed, s.ckpt_indexes) if s.ckpt_indexes else stored.checkpoint_steps(seed)
+            )
         ]
         for seed in (s.seed, other)
     ]

@@ -5,7 +5,8 @@ Knows the job's settings; the measurement is in eval_policy.purds.
 
 import functools
 
-from eval_policy.purds import Purds, Wanted
+from eval_policy.distributions import Wanted
+from eval_policy.purds import Purds
 from eval_policy.stored import measured_run
 from landscapes import loading, storage
 from landscapes.config.job import Job
@@ -17,9 +18,9 @@ def run(job: Job) -> None:
     """Measures every checkpoint at every amount, checkpoint by checkpoint."""
     s = job.settings
     assert isinstance(s, PolicyVariance)
-    stored = measured_run(functools.partial(find_run, job, storage.results_directory(job.results_dir)), s)
+    stored, steps = measured_run(functools.partial(find_run, job, storage.results_directory(job.results_dir)), s)
     wanted = Wanted(
-        policies=[(s.seed, step) for step in s.ckpt_indexes],
+        policies=[(s.seed, step) for step in steps],
         kind=s.noise_type,
         amounts=s.noise_amounts,
         num_samples=s.eval_episodes,

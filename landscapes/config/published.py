@@ -77,9 +77,13 @@ published ones; of studies, which keep the published keys, those that all new st
 ROOT = "root"
 """The key that names a stored policy at once, as RUN/SEED/STEP."""
 
+_IN_WORDS = "checkpoints=[{}]"
+"""The key of those in which a checkpoint may also be `last` or `best`."""
+
 _ROOT_KEYS: Mapping[str, tuple[str, str, str]] = MappingProxyType(
     {
-        "neighborhood": ("run", "seeds=[{}]", "checkpoints=[{}]"),
+        "neighborhood": ("run", "seeds=[{}]", _IN_WORDS),
+        "test": ("run", "seeds=[{}]", _IN_WORDS),
         "policy_variance": ("run_name", "seed", "ckpt_indexes=[{}]"),
         "landscape_slice": ("run_name", "seed", "ckpt"),
     }
@@ -279,9 +283,11 @@ def _named_by(text: str, names: Mapping[str, str], shared: Sequence[str]) -> str
 def _root(key: str, value: str, keys: tuple[str, str, str]) -> Iterator[tuple[str, str]]:
     """What RUN/SEED/STEP says, by key."""
     parts = value.strip("'\"").rsplit("/", 2)
-    if len(parts) != 3 or not parts[0] or not all(part.isdecimal() for part in parts[1:]):
+    in_words = keys[2] == _IN_WORDS and parts[-1] in ("last", "best")
+    if len(parts) != 3 or not parts[0] or not all(part.isdecimal() for part in parts[1 : 2 if in_words else 3]):
         raise UserError(key, value, "must be RUN/SEED/STEP, as in hopper/0/200000: a run, a seed of it, a checkpoint")
     run, *numbers = parts
+    keys = (*keys[:2], "checkpoints={}") if in_words else keys
     quoted = f"\"'{run}'\"" if run.replace("_", "").isdecimal() else run
     for name, part in zip(keys, (quoted, *numbers), strict=True):
         inner, _, template = name.partition("=")

@@ -26,6 +26,9 @@ from landscapes.settings.ranges import (
     Text,
 )
 
+Best = Annotated[str, one_of("best")]
+"""Of the checkpoints of a seed that of the highest return in training's own evaluations."""
+
 
 @dataclass
 class RootPolicy:
@@ -61,7 +64,7 @@ class PolicyVariance:
 
     run_name: Text  # a run in the results folder
     seed: Index  # which seed of the run
-    ckpt_indexes: SomeSteps  # steps at which checkpoints were stored
+    ckpt_indexes: SomeSteps | Best  # steps at which checkpoints were stored; best: that of the highest return
     eval_episodes: Size  # neighbours drawn per checkpoint and amount
     batch_size: Count  # roll-outs side by side, at most
     episode_length: Size  # steps
@@ -78,14 +81,17 @@ def between(text: str) -> tuple[int, int] | None:
     return (int(low), int(high)) if dots and low.isdecimal() and high.isdecimal() and int(low) <= int(high) else None
 
 
-Chosen = (
-    Annotated[list[Index], NOT_EMPTY, DISTINCT]
-    | Annotated[
-        str,
-        Check(lambda text: text in ("all", "last") or between(text), "one of all, last, or a range such as 0..4", True),
-    ]
-)
+def _in_words(*words: str) -> Check:
+    """One of these words, or a range."""
+    allowed = f"one of {', '.join(words)}, or a range such as 0..4"
+    return Check(lambda text: text in words or between(text) is not None, allowed, True)
+
+
+Chosen = Annotated[list[Index], NOT_EMPTY, DISTINCT] | Annotated[str, _in_words("all", "last")]
 """Some of what a run has: a list of them, or in words."""
+
+ChosenCheckpoints = Annotated[list[Index], NOT_EMPTY, DISTINCT] | Annotated[str, _in_words("all", "last", "best")]
+"""The same of checkpoints; the best is that of the highest return in training's own evaluations, of each seed."""
 
 
 @dataclass
@@ -94,12 +100,28 @@ class Neighborhood:
 
     run: Text  # a run in the results folder
     seeds: Chosen  # of the run
-    checkpoints: Chosen  # steps; last: of each seed
+    checkpoints: ChosenCheckpoints  # steps; last, best (by evaluation return): of each seed
     noise_type: Text | None  # null: the algorithm's own update
     noise_amounts: Annotated[list[Amount], NOT_EMPTY, DISTINCT]  # null, for updates: the rate of the run's own
     num_samples: Size  # neighbours drawn per checkpoint and amount
     batch_size: Count  # roll-outs side by side, at most
     episode_length: Size  # steps
+    discount: Share  # of the discounted returns that are stored beside the plain ones
+    record_trajectories: Index  # roll-outs to record of the median and of the left tail each, for the report's viewer
+    tqdm: bool  # show progress
+
+
+@dataclass
+class PolicyTest:
+    """Test episodes of stored policies of a run."""
+
+    run: Text  # a run in the results folder
+    seeds: Chosen  # of the run
+    checkpoints: ChosenCheckpoints  # steps; last, best (by evaluation return): of each seed
+    episodes: Size  # of each policy, by its mode and by what is drawn from it each
+    start_noise: NonNegative  # of starts; 1: those of training
+    batch_size: Count  # roll-outs side by side, at most
+    episode_length: Size | None  # steps; null: the run's own
     discount: Share  # of the discounted returns that are stored beside the plain ones
     record_trajectories: Index  # roll-outs to record of the median and of the left tail each, for the report's viewer
     tqdm: bool  # show progress
@@ -128,7 +150,7 @@ class PolicyInterpolationSeed(_Interpolation):
     same_seed: bool  # false: from each checkpoint of `seed` to each of `other_seed`
     other_seed: Index | None  # null: the next one
     first_half: bool | None  # of all pairs; false: the second half; null: all of them
-    ckpt_indexes: SomeSteps | None  # steps; null: all that are stored
+    ckpt_indexes: SomeSteps | Best | None  # steps; best: one of each seed; null: all that are stored
 
     def __post_init__(self) -> None:
         if self.other_seed is not None and (self.same_seed or self.other_seed == self.seed):
@@ -147,7 +169,7 @@ class Paths(_Interpolation):
 
     run: Text  # a run in the results folder
     seeds: Chosen  # of the run
-    checkpoints: Chosen  # steps; last: of each seed
+    checkpoints: ChosenCheckpoints  # steps; last, best (by evaluation return): of each seed
 
     @property
     def learner_ckpts(self) -> str:
@@ -285,4 +307,6 @@ class Td3RejectLtp(RejectLtp):
 
 
 InterpolationSettings = Paths | PolicyInterpolationSeed | PolicyInterpolation
-StudySettings = TrainBc | PolicyVariance | Neighborhood | InterpolationSettings | LandscapeSlice | RejectLtp
+StudySettings = (
+    TrainBc | PolicyVariance | Neighborhood | PolicyTest | InterpolationSettings | LandscapeSlice | RejectLtp
+)

@@ -8,6 +8,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from landscapes.machine.folders import results_directory
+from landscapes.storage.best import Best, best_checkpoint, best_checkpoints, check_best
 from landscapes.storage.hdf5 import (
     merge_hdf5,
     read_attributes,
@@ -24,6 +25,7 @@ from landscapes.storage.provenance import environment_record, package_versions
 from landscapes.storage.records import (
     NO_NOISE,
     OWN_RATE,
+    TEST_KINDS,
     Measurements,
     PathRecord,
     PolicyName,
@@ -87,6 +89,8 @@ __all__ = [
     "RUN_SCHEMA_VERSION",
     "SEGMENT_SCHEMA_VERSION",
     "STANDS_ON",
+    "TEST_KINDS",
+    "Best",
     "Measurements",
     "Output",
     "PathRecord",
@@ -103,6 +107,9 @@ __all__ = [
     "amount_name",
     "append_segment",
     "append_tail",
+    "best_checkpoint",
+    "best_checkpoints",
+    "check_best",
     "check_checkpoint",
     "check_not_replaced",
     "check_results_writable",
