@@ -21,6 +21,7 @@ from landscapes.config.schemas import (
     Paths,
     PolicyInterpolation,
     PolicyInterpolationSeed,
+    PolicyTest,
     PolicyVariance,
 )
 from landscapes.jobs.sweep_check import SweepCheck
@@ -38,7 +39,7 @@ def _check(sweep: SweepCheck, job: Job) -> None:
     find, s = sweep.find(job), job.settings
     if isinstance(s, PolicyVariance):
         measured_policies(find, s)
-    elif isinstance(s, Neighborhood):
+    elif isinstance(s, Neighborhood | PolicyTest):
         chosen_policies(find, s)
     elif isinstance(s, Paths):
         pairs_of_run(find, s)

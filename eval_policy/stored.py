@@ -15,6 +15,7 @@ from landscapes.config.schemas import (
     Paths,
     PolicyInterpolation,
     PolicyInterpolationSeed,
+    PolicyTest,
     PolicyVariance,
     between,
 )
@@ -67,7 +68,7 @@ def pairs_of_run(find: Find, s: Paths) -> list[Pair]:
     return [Pair(one, two) for one, two in itertools.combinations(policies, 2)]
 
 
-def chosen_policies(find: Find, s: Neighborhood | Paths) -> tuple[storage.Run, list[tuple[int, int]]]:
+def chosen_policies(find: Find, s: Neighborhood | PolicyTest | Paths) -> tuple[storage.Run, list[tuple[int, int]]]:
     """A run, and the seeds and checkpoints of it that are asked for."""
     run = find(s.run, "experiment.run")
     chosen = []
@@ -82,7 +83,7 @@ def _checkpoints(run: storage.Run, seed: int, asked: list[int] | str, key: str) 
     present = run.checkpoint_steps(seed)
     if not present:
         raise UserError(key, shown(asked), f"seed {seed} of run {run.name} has no checkpoints yet")
-    found = _chosen(present, asked, run, key)
+    found = [storage.check_best(run, seed, key)] if asked == "best" else _chosen(present, asked, run, key)
     for step in found:
         storage.check_checkpoint(run, seed, step, key)
     return found
@@ -161,11 +162,9 @@ def _all_pairs(stored: storage.Run, s: PolicyInterpolationSeed) -> list[Pair]:
     if not s.same_seed:
         other = s.seed + 1 if s.other_seed is None else s.other_seed
         storage.check_seed(stored, other, "experiment.other_seed")
+    asked = "all" if s.ckpt_indexes is None else s.ckpt_indexes
     ends = [
-        [
-            check_stored(stored, seed, step, "experiment.seed", "experiment.ckpt_indexes")
-            for step in s.ckpt_indexes or stored.checkpoint_steps(seed)
-        ]
+        [StoredPolicy(stored, seed, step) for step in _checkpoints(stored, seed, asked, "experiment.ckpt_indexes")]
         for seed in (s.seed, other)
     ]
     pairs = [Pair(one, two) for one in ends[0] for two in ends[1] if one.key != two.key]

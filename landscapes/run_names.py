@@ -12,7 +12,7 @@ from landscapes.errors import UserError
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*|[0-9]+|[0-9]+_[0-9]+")
 _LONGEST = 200
-RESERVED = ("sweeps",)
+RESERVED = ("sweeps", "published")
 """What lies beside the runs, in the results directory, under a name that a run could have."""
 
 _ADJECTIVES = (

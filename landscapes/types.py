@@ -230,6 +230,8 @@ class Algorithm(NamedTuple):
     init_memory: Callable[[Key, Policy], PyTree] = no_memory
     log_prob: LogProb | None = None
     """Of an action under the policy, where it has one; what clones of policies with discrete actions learn by."""
+    is_stochastic: bool = False
+    """Whether the policy is a distribution that `explore` draws from; false where that adds noise to the mode."""
     learns_from_log: bool = False
     """Whether the data of an update come from the log alone, and not from a fresh unroll: `update` then reads no
     `data`."""
@@ -291,6 +293,17 @@ class Agent(NamedTuple):
     @property
     def explore(self) -> Callable[[Key, Policy, TimeStep, PyTree], tuple[jax.Array, PyTree, PyTree]]:
         return self.algorithm.explore
+
+    @property
+    def sample(self) -> Act | None:
+        """An action drawn from the policy, where it is a distribution; None where it is not."""
+        explore = self.algorithm.explore
+
+        def drawn(key: Key, policy: Policy, timestep: TimeStep, memory: PyTree) -> tuple[jax.Array, PyTree]:
+            action, memory, _ = explore(key, policy, timestep, memory)
+            return action, memory
+
+        return drawn if self.algorithm.is_stochastic else None
 
     @property
     def init_memory(self) -> Callable[[Key, Policy], PyTree]:

@@ -23,6 +23,7 @@ MAY_CHANGE = (
     "experiment.eval_interval",
     "experiment.eval_episodes",
     "experiment.eval_episode_length",
+    "experiment.eval_sampled",
 )
 """Settings under which a training may go on that began under others: none of them changes what is learned."""
 

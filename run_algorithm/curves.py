@@ -26,12 +26,16 @@ class Curves:
         self.steps_are = steps_are
         self.steps: list[int] = []
         self.returns: list[np.ndarray] = []
+        self.sampled: list[np.ndarray | None] = []
+        """Of the same evaluations by actions drawn from the policy; None where there was none."""
         self.training_steps: list[int] = []
         self.training: dict[str, list[np.ndarray]] = {}
 
-    def add_evaluation(self, step: int, returns: np.ndarray) -> None:
+    def add_evaluation(self, step: int, returns: np.ndarray, sampled: np.ndarray | None = None) -> None:
+        """Returns `[num_seeds, episodes]` of the mode, and as many of what is drawn from the policy."""
         self.steps.append(step)
         self.returns.append(returns)
+        self.sampled.append(sampled)
 
     def add_training(self, step: int, metrics: dict[str, np.ndarray]) -> None:
         blank = np.full(self.num_seeds, np.nan)
@@ -61,8 +65,9 @@ class Curves:
 
     def datasets(self) -> dict[str, np.ndarray]:
         """`steps` [n], `num_episodes` [n], `returns` [n, num_seeds] (means), `episode_returns` [n, num_seeds, episodes]
-        (NaN where an evaluation had fewer), and `training/steps` [m] with `training/{metric}` [m, num_seeds] (means
-        since the step before)."""
+        (NaN where an evaluation had fewer); where policies were sampled from, too, `sampled/returns` and
+        `sampled/episode_returns` of the same shapes (NaN where not); and `training/steps` [m] with
+        `training/{metric}` [m, num_seeds] (means since the step before)."""
         datasets = {"steps": np.array(self.steps, np.int64)}
         if self.returns:
             most = max(returns.shape[1] for returns in self.returns)
@@ -70,6 +75,13 @@ class Curves:
             datasets["episode_returns"] = np.stack([_filled(returns, most) for returns in self.returns])
             means = [returns.mean(axis=1, dtype=np.float64) for returns in self.returns]
             datasets["returns"] = np.stack(means).astype(np.float32)
+        if any(each is not None for each in self.sampled):
+            none = np.full((self.num_seeds, 0), np.nan)
+            filled = [_filled(none if each is None else each, most) for each in self.sampled]
+            datasets["sampled/episode_returns"] = np.stack(filled)
+            blank = np.full(self.num_seeds, np.nan)
+            means = [blank if each is None else each.mean(axis=1, dtype=np.float64) for each in self.sampled]
+            datasets["sampled/returns"] = np.stack(means).astype(np.float32)
         datasets["training/steps"] = np.array(self.training_steps, np.int64)
         return datasets | {f"training/{name}": np.stack(values) for name, values in self.training.items()}
 
@@ -79,6 +91,10 @@ class Curves:
         if self.steps:
             counts = datasets["num_episodes"]
             self.returns = [x[:, :count] for x, count in zip(datasets["episode_returns"], counts, strict=True)]
+            self.sampled = [None] * len(self.steps)
+            if "sampled/returns" in datasets:
+                each = zip(datasets["sampled/episode_returns"], datasets["sampled/returns"], counts, strict=True)
+                self.sampled = [None if np.isnan(means).all() else x[:, :count] for x, means, count in each]
         self.training_steps = datasets["training/steps"].tolist()
         names = [name for name in datasets if name.startswith("training/") and name != "training/steps"]
         self.training = {name.removeprefix("training/"): list(datasets[name]) for name in names}

@@ -48,6 +48,8 @@ class EvaluationSettings:
 
     episodes: int
     episode_length: int
+    sampled: bool = False
+    """Whether also by actions drawn from the policy."""
 
 
 @dataclass(frozen=True)
@@ -203,7 +205,13 @@ class _TrainingLoop:
         measured = env
         if task.env_options or task.evaluation.episode_length != env.episode_length:
             measured = task.environment(task.evaluation.episode_length, training=False)
-        self.evaluator = training.make_evaluator(measured, agent, task.num_seeds, task.evaluation.episodes)
+        sizes = (task.num_seeds, task.evaluation.episodes)
+        self.evaluator = training.make_evaluator(measured, agent, *sizes)
+        self.sampled_evaluator: training.Evaluator | None = None
+        if task.evaluation.sampled and agent.sample is not None:
+            self.sampled_evaluator = training.make_evaluator(measured, agent, *sizes, agent.sample)
+        elif task.evaluation.sampled:
+            print(f"{agent.name} has no stochastic policy to sample from: its deterministic one is evaluated alone")
         self.seconds_per_iteration: float | None = None
         self.saves = Saves(run, agent, self.trainer, task.num_seeds, save_interval)
         self.logs = self.saves.logs
@@ -277,7 +285,8 @@ class _TrainingLoop:
     def _compile(self, fresh: bool) -> None:
         """All that training will call, side by side; its start only where it is to start."""
         loop, start = self.trainer.programs(self.keys)
-        programs = [loop, self.evaluator.program(self.keys.evaluate)] if self.schedule.evaluations else [loop]
+        evaluators = [self.evaluator, self.sampled_evaluator] if self.schedule.evaluations else []
+        programs = [loop, *(each.program(self.keys.evaluate) for each in evaluators if each is not None)]
         compile_together([*programs, start] if fresh else programs)
 
     def _start(self) -> Standing:
@@ -338,9 +347,13 @@ class _TrainingLoop:
         step = done * self.schedule.env_steps
         self._note_divergence(members, step)
         if done in self.schedule.evaluations:
-            returns = self.evaluator.evaluate(self.keys.evaluate, members.policies(), done)
-            self.curves.add_evaluation(step, returns)
-            self._log_evaluation(step, returns.mean(axis=1))
+            policies = members.policies()
+            returns = self.evaluator.evaluate(self.keys.evaluate, policies, done)
+            sampled = None
+            if self.sampled_evaluator is not None:
+                sampled = self.sampled_evaluator.evaluate(self.keys.evaluate, policies, done)
+            self.curves.add_evaluation(step, returns, sampled)
+            self._log_evaluation(step, returns, sampled)
         if done in self.schedule.checkpoints:
             self._store(members, step, done)
 
@@ -362,14 +375,19 @@ class _TrainingLoop:
             print(f"seed {seed} learns again at step {step}: its policy has a gradient", flush=True)
         self.dead = dead
 
-    def _log_evaluation(self, step: int, means: np.ndarray) -> None:
-        metrics = {f"seed{seed}/return": float(value) for seed, value in enumerate(means)}
-        healthy = means[self.healthy]
-        if len(healthy):
-            metrics |= {
-                "return/mean": float(healthy.mean()),
-                "return/iqm": statistics.interquartile_mean(healthy),
-            }
+    def _log_evaluation(self, step: int, returns: np.ndarray, sampled: np.ndarray | None) -> None:
+        metrics: dict[str, float] = {}
+        for name, episodes in {"return": returns, "sampled_return": sampled}.items():
+            if episodes is None:
+                continue
+            means = episodes.mean(axis=1)
+            metrics |= {f"seed{seed}/{name}": float(value) for seed, value in enumerate(means)}
+            healthy = means[self.healthy]
+            if len(healthy):
+                metrics |= {
+                    f"{name}/mean": float(healthy.mean()),
+                    f"{name}/iqm": statistics.interquartile_mean(healthy),
+                }
         self.tracker.log(metrics, step)
 
     def _log_training(self, step: int, metrics: dict[str, np.ndarray]) -> None:

@@ -57,7 +57,7 @@ CONFIG = frozenset(
 )
 LOADING = frozenset({"errors", "types", "replay", "envs", "algorithm registry", "training", "storage"})
 FIGURES = frozenset({"errors", "streams", "output", "commands", "options", "statistics", "storage"})
-BROWSING = FIGURES | {"folders", "console", "tables", "sweep folder"}
+BROWSING = FIGURES | {"run names", "folders", "console", "tables", "sweep folder"}
 REPORT = FIGURES | {"console", "tables", "figures", "runs"}
 
 PAPER = frozenset({"errors", "folders", "stopping", "statistics", "corrected", "storage", "console"})
@@ -230,6 +230,12 @@ HOUSE = (
     Room("paper", ("landscapes.paper", "landscapes.paper.*"), only=PAPER, without=SIMULATORS | ARRAYS),
     Room("packing", ("landscapes.paper.pack",), only=PACKING),
     Room("paper command", ("landscapes.paper.__main__",), only=PAPER | {"paper", "packing"}),
+    Room(
+        "published experiments",
+        ("landscapes.published", "landscapes.published.*"),
+        only=frozenset({"errors", "folders", "commands", "settings", "console", "paper"}),
+        without=SIMULATORS | ARRAYS,
+    ),
     Room("demo", ("landscapes.demo", "landscapes.demo.*"), only=DEMO, without=SIMULATORS | ARRAYS),
     Room("cli", ("landscapes.__main__", "landscapes.cli", "landscapes.cli.*"), never=LEARNING, without=CORE | ARRAYS),
     Room("benchmarks", ("benchmarks", "benchmarks.*"), never=MATHS),

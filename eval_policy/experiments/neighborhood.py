@@ -3,7 +3,8 @@
 Knows the job's settings; the measurement is in eval_policy.purds, figures and the page are the commands' own.
 """
 
-from eval_policy.purds import Purds, Wanted
+from eval_policy.distributions import Wanted
+from eval_policy.purds import Purds
 from eval_policy.stored import chosen_policies
 from landscapes import loading, storage
 from landscapes.config.job import Job

@@ -3,7 +3,8 @@
 Knows the job's settings; the measurement is in eval_policy.purds.
 """
 
-from eval_policy.purds import Purds, Wanted
+from eval_policy.distributions import Wanted
+from eval_policy.purds import Purds
 from eval_policy.stored import measured_policies
 from landscapes import loading
 from landscapes.config.job import Job

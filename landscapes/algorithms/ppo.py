@@ -230,6 +230,7 @@ def make(config: Config, spaces: Spaces) -> Algorithm:
         policy_update=policy_update,
         act=act,
         explore=explore,
+        is_stochastic=True,
         log_prob=log_prob,
         update_kinds={"ppo_optimization": UpdateKind("label")},
     )

@@ -170,6 +170,7 @@ def make(config: Config, spaces: Spaces) -> Algorithm:
         policy_update=policy_update,
         act=act,
         explore=explore,
+        is_stochastic=True,
         learns_from_log=True,
         warm_up_steps=config.learning_starts,
         update_kinds={"sac_optimization": UpdateKind("label")},

@@ -42,6 +42,13 @@ COMMANDS = (
     Command(
         "improve", "improve_ltp", "walk a policy to a calmer neighbourhood: root=hopper/0/200000", "reject_ltp", True
     ),
+    Command(
+        "test",
+        "eval_policy",
+        "test episodes of stored policies, deterministic beside sampled: run=hopper",
+        "test",
+        True,
+    ),
     Command("paths", "eval_policy", "the paths between the policies of a run: run=hopper", "paths", True),
     Command("slice", "eval_policy", "a plane through a policy: root=hopper/0/200000", "landscape_slice", True),
     Command("clone", "run_algorithm", "a policy in other weights: root=hopper/0/200000", "train_bc", True),
@@ -95,6 +102,12 @@ COMMANDS = (
         options=("--samples", "--points", "--proposals"),
     ),
     Command("paper", "landscapes.paper", "the published experiment", words=("claims", "dead", "pack")),
+    Command(
+        "published",
+        "landscapes.published",
+        "other published experiments, each with its figures: psi size=laptop",
+        words=("advantage_normalization", "policy_iterations", "psi"),
+    ),
     Command("completion", "landscapes.cli.completion", "what lets a shell complete all this", words=("bash", "zsh")),
 )
 """In the order in which help lists them."""

@@ -12,6 +12,7 @@ from landscapes.config.schemas import (
     Paths,
     PolicyInterpolation,
     PolicyInterpolationSeed,
+    PolicyTest,
     PolicyVariance,
     RejectLtp,
     StudySettings,
@@ -27,6 +28,7 @@ KINDS: Mapping[str, Mapping[str, type[Settings]]] = MappingProxyType(
         "run_algorithm": {"train": Training, "train_bc": TrainBc},
         "eval_policy": {
             "neighborhood": Neighborhood,
+            "test": PolicyTest,
             "policy_variance": PolicyVariance,
             "paths": Paths,
             "policy_interpolation_seed": PolicyInterpolationSeed,

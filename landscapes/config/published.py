@@ -82,6 +82,7 @@ ROOT = "root"
 _ROOT_KEYS: Mapping[str, tuple[str, str, str]] = MappingProxyType(
     {
         "neighborhood": ("run", "seeds=[{}]", "checkpoints=[{}]"),
+        "test": ("run", "seeds=[{}]", "checkpoints=[{}]"),
         "policy_variance": ("run_name", "seed", "ckpt_indexes=[{}]"),
         "policy_variance_mujoco": ("run_name", "seed", "ckpt_indexes=[{}]"),
         "landscape_slice": ("run_name", "seed", "ckpt"),
@@ -282,10 +283,12 @@ def _named_by(text: str, names: Mapping[str, str], shared: Sequence[str]) -> str
 def _root(key: str, value: str, keys: tuple[str, str, str]) -> Iterator[tuple[str, str]]:
     """What RUN/SEED/STEP says, by key."""
     parts = value.strip("'\"").rsplit("/", 2)
-    if len(parts) != 3 or not parts[0] or not parts[1].isdecimal() or not (parts[2].isdecimal() or parts[2] == "last"):
+    in_words = parts[-1] in ("last", "best")
+    if len(parts) != 3 or not parts[0] or not all(part.isdecimal() for part in parts[1 : 2 if in_words else 3]):
         told = "must be RUN/SEED/STEP, as in hopper/0/200000 or hopper/0/last: a run, a seed of it, a checkpoint"
         raise UserError(key, value, told)
     run, *numbers = parts
+    keys = (*keys[:2], keys[2].replace("[{}]", "{}")) if in_words else keys
     quoted = f"\"'{run}'\"" if run.replace("_", "").isdecimal() else run
     for name, part in zip(keys, (quoted, *numbers), strict=True):
         inner, _, template = name.partition("=")

@@ -21,7 +21,6 @@ from landscapes.settings.ranges import (
     Seed,
     Share,
     Size,
-    SomeSteps,
     Steps,
     Text,
 )
@@ -33,17 +32,20 @@ def between(text: str) -> tuple[int, int] | None:
     return (int(low), int(high)) if dots and low.isdecimal() and high.isdecimal() and int(low) <= int(high) else None
 
 
-Chosen = (
-    Annotated[list[Index], NOT_EMPTY, DISTINCT]
-    | Annotated[
-        str,
-        Check(lambda text: text in ("all", "last") or between(text), "one of all, last, or a range such as 0..4", True),
-    ]
-)
+def _in_words(*words: str) -> Check:
+    """One of these words, or a range."""
+    allowed = f"one of {', '.join(words)}, or a range such as 0..4"
+    return Check(lambda text: text in words or between(text) is not None, allowed, True)
+
+
+Chosen = Annotated[list[Index], NOT_EMPTY, DISTINCT] | Annotated[str, _in_words("all", "last")]
 """Some of what a run has: a list of them, or in words."""
 
-Checkpoint = Index | Annotated[str, one_of("last")]
-"""The step at which a checkpoint was stored, or the last one that its seed has."""
+ChosenCheckpoints = Annotated[list[Index], NOT_EMPTY, DISTINCT] | Annotated[str, _in_words("all", "last", "best")]
+"""The same of checkpoints; the best is that of the highest return in training's own evaluations, of each seed."""
+
+Checkpoint = Index | Annotated[str, one_of("last", "best")]
+"""The step at which a checkpoint was stored, or in words."""
 
 
 @dataclass
@@ -91,7 +93,7 @@ class PolicyVariance:
 
     run_name: Text  # a run in the results folder
     seed: Index  # which seed of the run
-    ckpt_indexes: Chosen  # steps at which checkpoints were stored
+    ckpt_indexes: ChosenCheckpoints  # steps at which checkpoints were stored
     eval_episodes: Size  # neighbours drawn per checkpoint and amount
     batch_size: Count  # roll-outs side by side, at most
     episode_length: Size  # steps
@@ -108,12 +110,28 @@ class Neighborhood:
 
     run: Text  # a run in the results folder
     seeds: Chosen  # of the run
-    checkpoints: Chosen  # steps; last: of each seed
+    checkpoints: ChosenCheckpoints  # steps; last, best (by evaluation return): of each seed
     noise_type: Text | None  # null: the algorithm's own update
     noise_amounts: Annotated[list[Amount], NOT_EMPTY, DISTINCT]  # null, for updates: the rate of the run's own
     num_samples: Size  # neighbours drawn per checkpoint and amount
     batch_size: Count  # roll-outs side by side, at most
     episode_length: Size  # steps
+    discount: Share  # of the discounted returns that are stored beside the plain ones
+    record_trajectories: Index  # roll-outs to record of the median and of the left tail each, for the report's viewer
+    tqdm: bool  # show progress
+
+
+@dataclass
+class PolicyTest:
+    """Test episodes of stored policies of a run."""
+
+    run: Text  # a run in the results folder
+    seeds: Chosen  # of the run
+    checkpoints: ChosenCheckpoints  # steps; last, best (by evaluation return): of each seed
+    episodes: Size  # of each policy, by its mode and by what is drawn from it each
+    start_noise: NonNegative  # of starts; 1: those of training
+    batch_size: Count  # roll-outs side by side, at most
+    episode_length: Size | None  # steps; null: the run's own
     discount: Share  # of the discounted returns that are stored beside the plain ones
     record_trajectories: Index  # roll-outs to record of the median and of the left tail each, for the report's viewer
     tqdm: bool  # show progress
@@ -142,7 +160,7 @@ class PolicyInterpolationSeed(_Interpolation):
     same_seed: bool  # false: from each checkpoint of `seed` to each of `other_seed`
     other_seed: Index | None  # null: the next one
     first_half: bool | None  # of all pairs; false: the second half; null: all of them
-    ckpt_indexes: SomeSteps | None  # steps; null: all that are stored
+    ckpt_indexes: ChosenCheckpoints | None  # steps; last, best: one of each seed; null: all that are stored
 
     def __post_init__(self) -> None:
         if self.other_seed is not None and (self.same_seed or self.other_seed == self.seed):
@@ -161,7 +179,7 @@ class Paths(_Interpolation):
 
     run: Text  # a run in the results folder
     seeds: Chosen  # of the run
-    checkpoints: Chosen  # steps; last: of each seed
+    checkpoints: ChosenCheckpoints  # steps; last, best (by evaluation return): of each seed
 
     @property
     def learner_ckpts(self) -> str:
@@ -294,4 +312,6 @@ class Td3RejectLtp(RejectLtp):
 
 
 InterpolationSettings = Paths | PolicyInterpolationSeed | PolicyInterpolation
-StudySettings = TrainBc | PolicyVariance | Neighborhood | InterpolationSettings | LandscapeSlice | RejectLtp
+StudySettings = (
+    TrainBc | PolicyVariance | Neighborhood | PolicyTest | InterpolationSettings | LandscapeSlice | RejectLtp
+)

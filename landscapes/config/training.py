@@ -40,6 +40,7 @@ class Training:
     eval_interval: Count | None  # steps between evaluations; null: twenty in a run
     eval_episodes: Size  # of each evaluation and seed
     eval_episode_length: Size  # steps
+    eval_sampled: bool  # true: beside the deterministic policy also the one that is sampled from, where there is one
     tqdm: bool  # show progress
     settings: dict[str, Any] = field(default_factory=dict)  # the algorithm's own, by the names of its config
 

@@ -6,6 +6,7 @@ nothing that `landscapes.statistics` does not.
 
 from landscapes.figures.curves import learning_curves
 from landscapes.figures.distributions import purd_histograms
+from landscapes.figures.gradients import gradient_norms
 from landscapes.figures.pairs import same_mean_pairs
 from landscapes.figures.paths import paths_figure
 from landscapes.figures.rejection import rejection_figure
@@ -14,6 +15,7 @@ from landscapes.figures.slices import slice_figure
 from landscapes.figures.spread import mean_against_spread
 
 __all__ = [
+    "gradient_norms",
     "learning_curves",
     "mean_against_spread",
     "paths_figure",

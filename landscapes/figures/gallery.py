@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, TypeVar
 from landscapes.errors import UserError
 from landscapes.figures import labels, remedies, style
 from landscapes.figures.curves import learning_curves
+from landscapes.figures.gradients import gradient_norms, has_gradients
 from landscapes.figures.pairs import same_mean_pairs
 from landscapes.figures.paths import paths_figure
 from landscapes.figures.rejection import rejection_figure
@@ -116,14 +117,25 @@ def draw_all(run: Run, formats: Sequence[str]) -> list[Path]:
 # The kinds, each from the runs that have what it needs
 
 
-def _learning_curves(sources: Sequence[Source]) -> Iterator[Drawing]:
+def _of_curves(
+    kind: str, figure: Callable[..., Any], has: Callable[[Source], bool], sources: Sequence[Source]
+) -> Iterator[Drawing]:
+    """A picture for each environment, of all runs whose curves have what it takes."""
     for environment, group in _grouped(sources, lambda source: source.environment).items():
-        name = _name("learning_curves", *_told_apart(sources, environment))
-        with_curves = [(source.run.name, source.found.curves) for source in group if source.found.curves]
+        name = _name(kind, *_told_apart(sources, environment))
+        with_curves = [(source.run.name, source.found.curves) for source in group if has(source)]
         if with_curves:
             runs, curves = zip(*with_curves, strict=True)
             labels_of_runs = [style.shortened(run) for run in runs]
-            yield Drawing(name, partial(learning_curves, curves, labels_of_runs, title=environment))
+            yield Drawing(name, partial(figure, curves, labels_of_runs, title=environment))
+
+
+def _has_curves(source: Source) -> bool:
+    return source.found.curves is not None
+
+
+def _has_gradients(source: Source) -> bool:
+    return source.found.curves is not None and has_gradients(source.found.curves)
 
 
 def _purds(sources: Sequence[Source]) -> Iterator[Drawing]:
@@ -256,7 +268,13 @@ def _name(*parts: str) -> str:
 
 
 KINDS: dict[str, _Kind] = {
-    "learning_curves": _Kind(_learning_curves, lambda s: s.found.curves is not None, "curves.h5", None),
+    "learning_curves": _Kind(
+        partial(_of_curves, "learning_curves", learning_curves, _has_curves), _has_curves, "curves.h5", None
+    ),
+    # Where training reported no norms none are missing: not all algorithms have them.
+    "gradients": _Kind(
+        partial(_of_curves, "gradients", gradient_norms, _has_gradients), _has_curves, "curves.h5", None
+    ),
     "purds": _Kind(_purds, lambda s: bool(s.found.purds), "s0_returns_*.h5", remedies.measure),
     "spread": _Kind(_spread, lambda s: bool(s.found.purds), "s0_returns_*.h5", remedies.measure),
     "paths": _Kind(_paths, lambda s: bool(s.found.paths), "policy_interpolation*.h5", remedies.interpolate),

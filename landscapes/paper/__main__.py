@@ -4,21 +4,18 @@ Knows the command line and starts what it asks for; what is trained and measured
 """
 
 import shlex
-import signal
-import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from landscapes import console, storage
 from landscapes.errors import UserError
-from landscapes.machine.folders import process_environment
-from landscapes.machine.stopping import HEARD
 from landscapes.paper import claims, cloning, gather, page, rejection, settings
 from landscapes.paper.costs import costs
-from landscapes.paper.plan import Command, Stage, stages
+from landscapes.paper.plan import stages
 from landscapes.paper.roots import Choice, choose_roots
 from landscapes.paper.sizes import RATES
+from landscapes.paper.stages import RunCommands, in_processes, run_stages, show
 from landscapes.paper.study import KEYS, Study, make_study, measured
 
 USAGE = f"""python -m landscapes.paper [key=value ...]                 the whole study; goes on where it stood
@@ -27,9 +24,6 @@ python -m landscapes.paper dead [key=value ...]            how often settings ki
 python -m landscapes.paper pack RUN SEED STEP... [out=DIR] a small run folder of one checkpoint or several
 
 keys of the study: {", ".join(KEYS)}; hydra.KEY=VALUE and wandb.KEY=VALUE are given on to every job"""
-
-RunCommands = Callable[[Sequence[Command], bool], int]
-"""Runs commands, side by side or one after the other; the exit code of the first that fails, else 0."""
 
 
 def main(arguments: Sequence[str] | None = None, run: RunCommands | None = None) -> int:
@@ -63,20 +57,9 @@ def _study(study: Study, run: RunCommands) -> int:
     _say_beforehand(study)
     if study.dry_run:
         for stage in all_stages:
-            _show(stage)
+            show(stage)
         return 0
-    for number, stage in enumerate(all_stages, start=1):
-        commands = stage.commands()
-        print(f"\n[{number}/{len(all_stages)}] {stage.name}: {stage.about}", flush=True)
-        if not commands:
-            print("nothing to do: no policy qualifies" if not stage.known else "nothing to do", flush=True)
-        code = run(commands, study.side_by_side)
-        if code and not (stage.may_fail and code == 1):
-            print(
-                f"stopped in stage {stage.name} (exit code {code}); the same command goes on from here", file=sys.stderr
-            )
-            return code
-    return 0
+    return run_stages(all_stages, run, study.side_by_side)
 
 
 def _say_beforehand(study: Study) -> None:
@@ -106,59 +89,6 @@ def _say_beforehand(study: Study) -> None:
         for name, cost in told.items()
     ]
     console.print_table("Stages, at most", ["stage", "jobs", "steps or updates", "time", "disk"], rows)
-
-
-def _show(stage: Stage) -> None:
-    print(f"\n# {stage.name}: {stage.about}")
-    commands = stage.commands()
-    for command in commands:
-        print(typed(command))
-    if not commands and not stage.known:
-        print(
-            "# chosen when it is reached, from what was measured; one of them looks like this:\n# "
-            f"{typed(stage.example)}"
-        )
-
-
-def typed(command: Command) -> str:
-    """A command as one would type it."""
-    return f"python -m {shlex.join(command)}"
-
-
-def in_processes(commands: Sequence[Command], side_by_side: bool) -> int:
-    """Each command in a process of its own, as a user would; a request to stop is passed on to those that run."""
-    running: list[subprocess.Popen[bytes]] = []
-    heard: list[int] = []
-
-    def pass_on(number: int, frame: object) -> None:
-        heard.append(number)
-        for process in running:
-            if process.poll() is None:
-                process.send_signal(number)
-
-    before = {number: signal.signal(number, pass_on) for number in (*HEARD, signal.SIGHUP)}
-    try:
-        for command in commands:
-            if heard:
-                return 128 + heard[0]
-            print(f"\n$ {typed(command)}", flush=True)
-            # In a session of its own it hears the keyboard through here only: twice would end it without saving.
-            process = subprocess.Popen(
-                [sys.executable, "-m", *command], env=process_environment(), start_new_session=True
-            )
-            running.append(process)
-            if not side_by_side and (code := _exit_code(process)):
-                return code
-        codes = [_exit_code(process) for process in running]
-        return next((code for code in codes if code), 128 + heard[0] if heard else 0)
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _exit_code(process: subprocess.Popen[bytes]) -> int:
-    code = process.wait()
-    return code if code >= 0 else 128 - code
 
 
 CLAIMS_KEYS: dict[str, settings.Read] = {"out": settings.text, "results_dir": settings.text}

@@ -10,7 +10,7 @@ from typing import Any
 
 from landscapes import console, storage
 from landscapes.paper import page, settings
-from landscapes.paper.plan import Command
+from landscapes.paper.stages import Command
 from landscapes.statistics.corrected import wilson
 from landscapes.storage.files import write_whole
 

@@ -4,31 +4,14 @@ Knows keys and names; runs nothing. What a later stage does depends on what an e
 command lines are made when it is reached; all of them go on where they stood, or end at once where they are finished.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from functools import partial
 
 from landscapes import storage
 from landscapes.paper.roots import Choice, Measured, choose_pairs, choose_roots
+from landscapes.paper.stages import Command, Stage
 from landscapes.paper.study import AMOUNTS, Study, measured
 from landscapes.storage import PolicyName, Run
-
-Command = tuple[str, ...]
-"""What stands after `python -m`."""
-
-
-@dataclass(frozen=True)
-class Stage:
-    """`commands` are made when it is reached; `example` stands for one of them before, where it cannot be known yet."""
-
-    name: str
-    about: str
-    commands: Callable[[], list[Command]]
-    known: bool = True
-    """Whether the commands can be told before anything has run."""
-    example: Command = ()
-    may_fail: bool = False
-    """Whether an exit code of 1 only says that there was nothing to draw."""
 
 
 def stages(study: Study) -> list[Stage]:

@@ -97,6 +97,14 @@ def short(task: str) -> str:
     return parts[-2] if len(parts) > 1 and parts[-1] == "make" else parts[-1]
 
 
+def words(key: str, text: str) -> tuple[str, ...]:
+    """Words between commas, each once, whichever they are."""
+    found = tuple(text.removeprefix("[").removesuffix("]").split(","))
+    if not all(found) or len(set(found)) < len(found):
+        raise UserError(key, text, "must be one word or several with commas between them, each once")
+    return found
+
+
 def count(key: str, text: str) -> int:
     """An integer, at least 1."""
     try:

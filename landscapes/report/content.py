@@ -42,9 +42,9 @@ def gather(runs: Sequence[storage.Run], results_dir: str | None = None) -> Conte
     pictures, undrawn = draw([Source(run, each) for run, each in zip(runs, found, strict=True)], results_dir)
     gaps = [gap for each in told for gap in unrecorded(each, results_dir)]
     if recorded:
-        gaps += unrecorded_pairs(told, [one.purd for one in recorded], results_dir)
+        gaps += unrecorded_pairs(told, [one.purd for one in recorded if not one.is_test], results_dir)
     return Content(
-        about=[about(run) for run in runs],
+        about=[about(each.run, each.best) for each in told],
         stages=make_stages(recorded),
         pictures=pictures,
         tables=make_tables(told, recorded),

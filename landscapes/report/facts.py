@@ -5,7 +5,7 @@ Knows what was summarised of runs and how a reader is told; knows nothing of HTM
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from landscapes import storage
@@ -43,16 +43,20 @@ class About(NamedTuple):
 
 def make_tables(told: Sequence[numbers.Numbers], recorded: Sequence[Recorded]) -> list[Table]:
     """Every table that has a row."""
-    return [table for table in (_final(told), _purds(told), _walks(told), _recorded(recorded)) if table.rows]
+    all_tables = (_final(told), _tests(told), _purds(told), _walks(told), _recorded(recorded))
+    return [table for table in all_tables if table.rows]
 
 
-def about(run: storage.Run) -> About:
-    """What `run.json` says of the run."""
+def about(run: storage.Run, best: Mapping[int, storage.Best]) -> About:
+    """What `run.json` says of the run, and the best checkpoint of each seed."""
     record = run.record
     steps = storage.find_result_files(run).checkpoints
     names = ("algorithm", "environment", "seeds", "steps")
     facts = dict(zip(names, listing.identity(run, steps)[1:], strict=True))
     facts["checkpoints"] = ", ".join(map(human_count, steps)) or "none"
+    facts["best checkpoints"] = ", ".join(
+        f"seed {seed} at {human_count(one.step)} (return {one.mean_return:,.1f})" for seed, one in best.items()
+    )
     facts["status"] = str(record.get("status", ""))
     facts["random seed"] = str(record.get("random_seed", ""))
     facts["began at"] = listing.parent(record)
@@ -101,6 +105,23 @@ def _purds(told: Iterable[numbers.Numbers]) -> Table:
     ]
     columns = ["policy", "neighbourhood", "samples", *tables.purd_columns(ALPHA)]
     return Table("Returns in the neighbourhood of stored policies (PURDs), 95 % bootstrap intervals", columns, rows)
+
+
+def _tests(told: Iterable[numbers.Numbers]) -> Table:
+    rows = [
+        [
+            f"{p.run}, seed {p.seed}, {human_count(p.step)} steps",
+            x.acting,
+            x.record.amount,
+            x.record.num_samples,
+            *tables.episode_cells(x.summary),
+        ]
+        for each in told
+        for x in each.tests
+        if (p := x.record.policy)
+    ]
+    columns = ["policy", "acting", "start noise", "episodes", *tables.episode_columns()]
+    return Table("Test episodes, 95 % bootstrap intervals over episodes", columns, rows)
 
 
 def _walks(told: Iterable[numbers.Numbers]) -> Table:

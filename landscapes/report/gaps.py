@@ -20,12 +20,12 @@ class Gap(NamedTuple):
 
 
 def unrecorded(told: numbers.Numbers, results_dir: str | None) -> list[Gap]:
-    """One gap where no roll-outs of a run are recorded: how to record those of its widest distribution.
+    """One gap where no roll-outs of neighbours of a run are recorded: how to record those of its widest distribution.
 
     `results_dir` is written into the command.
     """
     run, purds = told.run, told.purds
-    if told.found.trajectories:
+    if any(one.kind not in storage.TEST_KINDS for one in told.found.trajectories):
         return []
     if not purds:
         return [Gap(f"Roll-outs: {run.name} has none; they are recorded with the distributions that it lacks too.")]

@@ -30,8 +30,8 @@ _SAMPLES = 9
 """So many frames, evenly spaced, give the palette of all."""
 
 _INK, _FAINT = "#1d2127", "#626a75"
-_COLOURS = {"Typical neighbour": ("#0072b2", "#00507d"), "Left tail": ("#d55e00", "#994300")}
-"""Of a body, and of its edges."""
+_COLOURS = (("#0072b2", "#00507d"), ("#d55e00", "#994300"))
+"""Of the body on the left, and of its edges; of that on the right."""
 
 
 def animated(one: Recorded) -> bytes:
@@ -41,9 +41,9 @@ def animated(one: Recorded) -> bytes:
     """
     if not one.median or not one.left_tail:
         raise ValueError(f"{one.title}: both roles must be recorded")
-    shown = dict(zip(_COLOURS, (one.median[0], one.left_tail[0]), strict=True))
-    panels = [_Panel(one.scene, rollout, title) for title, rollout in shown.items()]
-    seconds = max(rollout.num_steps * rollout.seconds_per_step for rollout in shown.values())
+    shown = (one.median[0], one.left_tail[0])
+    panels = [_Panel(one.scene, *each) for each in zip(shown, one.roles, _COLOURS, strict=True)]
+    seconds = max(rollout.num_steps * rollout.seconds_per_step for rollout in shown)
     speed = max(1, int(np.ceil(seconds / MOST_SECONDS)))
     frames = [_frame(one, panels, time, speed) for time in _times(seconds, speed)]
     return _encoded(frames)
@@ -79,7 +79,7 @@ def _frame(one: Recorded, panels: Sequence["_Panel"], time: float, speed: int) -
         left = gap + index * (WIDTH + gap)
         picture.paste(panel.drawn(time), (left, gap + 28))
         top = gap + 28 + HEIGHT + 6
-        draw.text((left, top), panel.title, fill=_COLOURS[panel.title][0], font=_font(16))
+        draw.text((left, top), panel.title, fill=panel.colours[0], font=_font(16))
         draw.text((left, top + 22), panel.told(time), fill=_FAINT, font=_font(14))
     return picture
 
@@ -91,10 +91,11 @@ def _font(size: int) -> Any:
 class _Panel:
     """One roll-out as it is drawn at any time."""
 
-    def __init__(self, scene: dict[str, Any], rollout: Rollout, title: str) -> None:
+    def __init__(self, scene: dict[str, Any], rollout: Rollout, title: str, colours: tuple[str, str]) -> None:
         self.title = title
+        self.colours = colours
         self._rollout = rollout
-        self._draw = _drawing(scene, rollout, _COLOURS[title])
+        self._draw = _drawing(scene, rollout, colours)
         self._drawn_step = functools.lru_cache(maxsize=1)(self._draw_step)  # one that has ended is drawn once
 
     def step_at(self, time: float) -> int:

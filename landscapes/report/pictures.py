@@ -15,6 +15,7 @@ from landscapes.report.gaps import Gap
 
 TITLES = {
     "learning_curves": "Learning curves",
+    "gradients": "Norms of gradients",
     "purds": "Distributions of returns over training",
     "spread": "Mean against spread and left tail",
     "pairs": "Policies with equal means",

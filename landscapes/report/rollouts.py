@@ -66,8 +66,20 @@ class Recorded(NamedTuple):
         return f"{self.policy}: {self.neighbourhood}"
 
     @property
+    def is_test(self) -> bool:
+        """Whether it is of the policy itself."""
+        return self.purd.is_test
+
+    @property
+    def roles(self) -> tuple[str, str]:
+        """What a roll-out near the median is called, and one of the lowest returns."""
+        return ("Typical episode", "Lowest return") if self.is_test else ("Typical neighbour", "Left tail")
+
+    @property
     def neighbourhood(self) -> str:
         """Which neighbourhood."""
+        if self.is_test:
+            return f"test episodes, {storage.TEST_KINDS[self.purd.kind]}"
         return f"{self.purd.kind} {self.purd.amount}"
 
     @property
@@ -81,7 +93,7 @@ def read_recorded(found: storage.Measurements) -> tuple[list[Recorded], list[str
     """What was recorded of a run, in the order of seeds and checkpoints, and one line for each thing left out."""
     recorded: list[Recorded] = []
     problems: list[str] = []
-    purds = {(x.policy, x.kind, x.amount, x.num_samples): x for x in found.purds}
+    purds = {(x.policy, x.kind, x.amount, x.num_samples): x for x in (*found.purds, *found.tests)}
     for key, records in itertools.groupby(found.trajectories, lambda x: (x.policy, x.kind, x.amount, x.num_samples)):
         listed = list(records)
         where = f"{listed[0].path}: {listed[0].group.rpartition('/')[0]}"
@@ -98,9 +110,10 @@ def read_recorded(found: storage.Measurements) -> tuple[list[Recorded], list[str
 
 
 def same_mean_pairs(recorded: Sequence[Recorded]) -> list[tuple[Recorded, Recorded]]:
-    """Pairs (calmer, noisier) of equal mean return, of those measured in the same way; the widest apart first."""
+    """Pairs (calmer, noisier) of neighbourhoods of equal mean return, of those measured in the same way; the widest
+    apart first."""
     pairs: list[tuple[Recorded, Recorded]] = []
-    for alike in _alike(recorded):
+    for alike in _alike(one for one in recorded if not one.is_test):
         found = statistics.same_mean_pairs([one.returns for one in alike])
         pairs += [(alike[calm], alike[noisy]) for calm, noisy in found]
     return sorted(pairs, key=lambda pair: statistics.std(pair[0].returns) - statistics.std(pair[1].returns))

@@ -43,8 +43,9 @@ class Stages(NamedTuple):
 def make_stages(recorded: Sequence[Recorded]) -> Stages:
     """The stages for these roll-outs; of a checkpoint with one role only nothing is shown."""
     shown = [one for one in recorded if one.median and one.left_tail]
+    tested, measured = ([one for one in shown if one.is_test is wanted] for wanted in (True, False))
     shelf = _Shelf()
-    stages = (_neighbours(shown, shelf), _pairs(shown, shelf))
+    stages = [_neighbours(measured, shelf), _pairs(measured, shelf), *([_tests(tested, shelf)] if tested else [])]
     return Stages(stages, shelf.scenes, shelf.rollouts)
 
 
@@ -91,17 +92,37 @@ class _Shelf:
         return {"title": title, "tone": tone, "rollouts": places}
 
 
-def _neighbours(recorded: Sequence[Recorded], shelf: _Shelf) -> Stage:
-    entries = [
+def _entries(recorded: Sequence[Recorded], shelf: _Shelf) -> list[dict[str, Any]]:
+    """One for each distribution: a roll-out near its median beside one of its lowest returns."""
+    details = {"typical": "return near the median", "tail": "among the lowest returns"}
+    return [
         {
             "label": f"{_moments(one)}, {one.neighbourhood}, {human_count(one.returns.size)} samples",
             "panels": [
-                {**shelf.panel(one, "typical", "Typical neighbour"), "detail": "return near the median"},
-                {**shelf.panel(one, "tail", "Left tail"), "detail": "among the lowest returns"},
+                {**shelf.panel(one, tone, title), "detail": detail}
+                for (tone, detail), title in zip(details.items(), one.roles, strict=True)
             ],
         }
         for one in recorded
     ]
+
+
+def _tests(recorded: Sequence[Recorded], shelf: _Shelf) -> Stage:
+    return Stage(
+        id="tests",
+        title="Test episodes",
+        text="Two episodes of one policy as it is, from starts as in training: one with a return near the median of "
+        "all its test episodes, and the lowest.",
+        chooser="Policy",
+        note="The one shown first has the widest distribution of returns.",
+        lines="",
+        absent="",
+        entries=_entries(recorded, shelf),
+        first=noisiest(recorded),
+    )
+
+
+def _neighbours(recorded: Sequence[Recorded], shelf: _Shelf) -> Stage:
     return Stage(
         id="neighbours",
         title="Why a policy is fragile",
@@ -111,7 +132,7 @@ def _neighbours(recorded: Sequence[Recorded], shelf: _Shelf) -> Stage:
         note="The one shown first has the widest distribution of returns.",
         lines="",
         absent="No roll-outs are recorded of these runs; see what is missing below.",
-        entries=entries,
+        entries=_entries(recorded, shelf),
         first=noisiest(recorded) if recorded else 0,
     )
 

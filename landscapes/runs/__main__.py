@@ -141,6 +141,8 @@ def _show(told: numbers.Numbers, ending: str) -> None:
     if told.evaluations:
         _print_curve(told.evaluations, "updates" if listing.parent(record) else "steps")
     _print_checkpoints(told, ending)
+    if told.tests:
+        _print_tests(told.tests, ending)
     if told.walks:
         _print_walks(told.walks, ending)
     _print_names(told.found)
@@ -149,10 +151,16 @@ def _show(told: numbers.Numbers, ending: str) -> None:
 def _print_curve(evaluations: Sequence[numbers.Evaluation], unit: str) -> None:
     last = len(evaluations) - 1
     shown = sorted({round(i * last / (_SHOWN_EVALUATIONS - 1)) for i in range(_SHOWN_EVALUATIONS)})
-    rows = [[x.step, _iqm(x), f"{x.lowest:.1f}", f"{x.highest:.1f}"] for x in (evaluations[i] for i in shown)]
+    chosen = [evaluations[i] for i in shown]
+    rows: list[list[object]] = [[x.step, _iqm(x), f"{x.lowest:.1f}", f"{x.highest:.1f}"] for x in chosen]
+    columns = [unit, "IQM (95 % interval)", "lowest seed", "highest seed"]
+    if any(x.sampled is not None for x in chosen):
+        columns.append("IQM, sampled")
+        for cells, x in zip(rows, chosen, strict=True):
+            cells.append("" if x.sampled is None else _with_interval(*x.sampled))
     seeds = evaluations[-1].num_seeds
     title = f"Return in training, {seeds} seed{'s' if seeds > 1 else ''}, {len(shown)} of {last + 1} evaluations"
-    console.print_table(title, [unit, "IQM (95 % interval)", "lowest seed", "highest seed"], rows)
+    console.print_table(title, columns, rows)
 
 
 def _print_checkpoints(told: numbers.Numbers, ending: str) -> None:
@@ -164,14 +172,26 @@ def _print_checkpoints(told: numbers.Numbers, ending: str) -> None:
     rows: list[list[object]] = []
     for seed, step in sorted(stored | measured.keys()):
         of_this = measured.get((seed, step), [])
-        rows += [[seed, step, *_purd_cells(purd)] for purd in of_this]
+        best = told.best.get(seed)
+        shown = f"{step} (best)" if best is not None and best.step == step else step
+        rows += [[seed, shown, *_purd_cells(purd)] for purd in of_this]
         if not of_this:
-            rows.append([seed, step, "not measured", *[""] * (2 + len(tables.purd_columns(_ALPHA)))])
+            rows.append([seed, shown, "not measured", *[""] * (2 + len(tables.purd_columns(_ALPHA)))])
     if rows:
         columns = ["seed", "checkpoint", "kind", "amount", "samples", *tables.purd_columns(_ALPHA)]
         console.print_table(f"Checkpoints and their PURDs{ending}", columns, rows)
     else:
         print("no checkpoints")
+
+
+def _print_tests(tests: Sequence[numbers.Tested], ending: str) -> None:
+    rows = [
+        [p.seed, p.step, x.acting, x.record.amount, x.record.num_samples, *tables.episode_cells(x.summary)]
+        for x in tests
+        if (p := x.record.policy)
+    ]
+    columns = ["seed", "checkpoint", "acting", "start noise", "episodes", *tables.episode_columns()]
+    console.print_table(f"Test episodes{ending}", columns, rows)
 
 
 def _print_walks(walks: Sequence[numbers.Walk], ending: str) -> None:
@@ -242,7 +262,12 @@ def _purd_cells(purd: numbers.Purd) -> list[object]:
 
 
 def _iqm(x: numbers.Evaluation) -> str:
-    return f"{x.iqm:.1f}" + (f" ({x.low:.1f} .. {x.high:.1f})" if x.num_seeds > 1 else "")
+    return _with_interval(x.iqm, x.low, x.high)
+
+
+def _with_interval(value: float, low: float, high: float) -> str:
+    """Of a single seed there is none."""
+    return f"{value:.1f}" + ("" if math.isnan(low) else f" ({low:.1f} .. {high:.1f})")
 
 
 def _name(policy: storage.PolicyName) -> str:

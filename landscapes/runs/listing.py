@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from landscapes import storage
-from landscapes.cluster import sweep_folder
 from landscapes.console import human_count
 from landscapes.errors import UserError
+from landscapes.run_names import RESERVED
 
 COLUMNS = ("run", "algorithm", "environment", "seeds", "steps", "checkpoints", "status", "measured")
 CSV_COLUMNS = (
@@ -143,7 +143,7 @@ def _listed(run: storage.Run, problems: list[str]) -> Listed:
 def _other_folders(results: Path) -> list[str]:
     if not results.is_dir():
         return []
-    known = {*storage.run_names(results), sweep_folder.sweeps_folder(results).name}
+    known = {*storage.run_names(results), *RESERVED}
     return sorted(
         path.name
         for path in results.iterdir()
@@ -152,10 +152,11 @@ def _other_folders(results: Path) -> list[str]:
 
 
 def _kinds(purds: Iterable[storage.PurdRecord]) -> str:
-    """`action 0.1, 0.2 x1000; td3_optimization 0.0003 x150`."""
+    """`action 0.1, 0.2 x1000; td3_optimization 0.0003 x150; test mode x100`."""
     amounts: dict[tuple[str, int], list[str]] = {}
     for purd in purds:
-        amounts.setdefault((purd.kind, purd.num_samples), []).append(purd.amount)
+        kind = f"test {storage.TEST_KINDS[purd.kind]}" if purd.is_test else purd.kind
+        amounts.setdefault((kind, purd.num_samples), []).append(purd.amount)
     return "; ".join(f"{kind} {', '.join(sizes)} x{count}" for (kind, count), sizes in amounts.items())
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from landscapes import statistics, storage
 from landscapes.errors import UserError
+from landscapes.statistics import tables
 
 CSV_COLUMNS = (
     "run",
@@ -41,6 +42,8 @@ class Evaluation(NamedTuple):
     high: float
     lowest: float
     highest: float
+    sampled: tuple[float, float, float] | None = None
+    """The interquartile mean and its interval of the policies that are sampled from, where these were evaluated."""
 
 
 class Purd(NamedTuple):
@@ -48,6 +51,18 @@ class Purd(NamedTuple):
 
     record: storage.PurdRecord
     summary: dict[str, float]
+
+
+class Tested(NamedTuple):
+    """The test episodes of a policy and `tables.episode_summary` of them."""
+
+    record: storage.PurdRecord
+    summary: dict[str, float]
+
+    @property
+    def acting(self) -> str:
+        """`mode` or `sampled`."""
+        return storage.TEST_KINDS[self.record.kind]
 
 
 class Walk(NamedTuple):
@@ -65,7 +80,10 @@ class Numbers(NamedTuple):
     run: storage.Run
     evaluations: tuple[Evaluation, ...]
     purds: tuple[Purd, ...]
+    tests: tuple[Tested, ...]
     walks: tuple[Walk, ...]
+    best: Mapping[int, storage.Best]
+    """By seed."""
     found: storage.Measurements
     problems: tuple[str, ...]
     """One line for each file that could not be read."""
@@ -78,7 +96,7 @@ class Numbers(NamedTuple):
 
 def count_purds(found: storage.Measurements) -> int:
     """How many distributions `read_numbers` will summarise at most, which is what takes its time."""
-    return len(found.purds) + len(FRESH) * len(found.walks)
+    return len(found.purds) + len(found.tests) + len(FRESH) * len(found.walks)
 
 
 def read_numbers(
@@ -95,16 +113,19 @@ def read_numbers(
     problems = list(found.unreadable)
     summarize = functools.partial(_summarize, intervals=intervals, done=done)
     evaluations: tuple[Evaluation, ...] = ()
+    best: Mapping[int, storage.Best] = {}
     if found.curves is not None:
         try:
             datasets, _ = storage.read_hdf5(found.curves, "curves")
             evaluations = tuple(_evaluations(datasets, _healthy(run)))
+            best = storage.best_checkpoints(run)
         except UserError as error:
             problems.append(str(error))
     read = functools.lru_cache(maxsize=1)(lambda path: storage.read_hdf5(path, "file")[0])
     purds = tuple(Purd(x, summarize(read(x.path)[x.dataset])) for x in found.purds if wanted(x))
+    tests = tuple(_test(x, read(x.path), intervals, done) for x in found.tests)
     walks = tuple(_walk(x, read(x.path), summarize) for x in found.walks)
-    return Numbers(run, evaluations, purds, walks, found, tuple(problems))
+    return Numbers(run, evaluations, purds, tests, walks, best, found, tuple(problems))
 
 
 def csv_rows(numbers: Numbers) -> Iterator[list[object]]:
@@ -113,11 +134,18 @@ def csv_rows(numbers: Numbers) -> Iterator[list[object]]:
     for x in numbers.evaluations:
         about = [name, "return in training", "", x.step, "", "", x.num_seeds]
         yield [*about, "iqm", x.iqm, *(("", "") if np.isnan(x.low) else (x.low, x.high))]
+        if x.sampled is not None:
+            value, low, high = x.sampled
+            yield [*about, "sampled iqm", value, *(("", "") if np.isnan(low) else (low, high))]
     for purd in numbers.purds:
         policy = purd.record.policy
         yield from _statistics(
             [name, "purd", policy.seed, policy.step, purd.record.kind, purd.record.amount], purd.summary
         )
+    for test in numbers.tests:
+        policy = test.record.policy
+        about = [name, "test episodes", policy.seed, policy.step, test.acting, test.record.amount]
+        yield from _statistics(about, test.summary)
     for walk in numbers.walks:
         for policy_name, summary in walk.fresh.items():
             root = walk.record.root
@@ -141,15 +169,29 @@ def _summarize(returns: np.ndarray, intervals: bool, done: Callable[[int], None]
 def _evaluations(datasets: Mapping[str, np.ndarray], healthy: Sequence[int]) -> Iterator[Evaluation]:
     if "returns" not in datasets or not healthy:
         return
-    for step, returns in zip(datasets["steps"], datasets["returns"][:, healthy], strict=True):
-        low, high = statistics.iqm_interval(returns)
-        iqm = statistics.interquartile_mean(returns)
-        yield Evaluation(int(step), len(healthy), iqm, low, high, float(returns.min()), float(returns.max()))
+    others = datasets.get("sampled/returns", np.full(datasets["returns"].shape, np.nan))[:, healthy]
+    for step, returns, sampled in zip(datasets["steps"], datasets["returns"][:, healthy], others, strict=True):
+        told = None if np.isnan(sampled).all() else _iqm(sampled)
+        extremes = float(returns.min()), float(returns.max())
+        yield Evaluation(int(step), len(healthy), *_iqm(returns), *extremes, told)
+
+
+def _iqm(returns: np.ndarray) -> tuple[float, float, float]:
+    return statistics.interquartile_mean(returns), *statistics.iqm_interval(returns)
 
 
 def _healthy(run: storage.Run) -> list[int]:
     """Seeds that have not diverged, as training itself summarises them."""
     return [seed for seed in range(run.num_seeds) if str(seed) not in (run.record.get("diverged") or {})]
+
+
+def _test(
+    record: storage.PurdRecord, datasets: Mapping[str, np.ndarray], intervals: bool, done: Callable[[int], None]
+) -> Tested:
+    lengths = datasets[record.dataset.replace("und_returns/", "lengths/", 1)]
+    summary = tables.episode_summary(datasets[record.dataset], lengths, intervals)
+    done(1)
+    return Tested(record, summary)
 
 
 def _walk(

@@ -224,7 +224,8 @@ def _describe_base(base: Any) -> str:
 
 
 def _quoting_hint(key: str, value: Any, base: Any) -> str:
-    wants_text = str in [_split(option)[0] for option in (base, *get_args(base))]
+    options = [_split(option)[0] for option in (base, *get_args(base))]
+    wants_text = str in options and not any(get_origin(option) is list for option in options)
     if wants_text and isinstance(value, (int, float)) and len(shown(value)) <= _QUOTED:
         return f"""; where the text is a number or a word like true, quote it twice: {key}="'{shown(value)}'\""""
     return ""

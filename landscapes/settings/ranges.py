@@ -20,7 +20,6 @@ ErrorRate = Annotated[float, above(0), below(0.5)]
 Text = Annotated[str, NOT_EMPTY]
 Widths = Annotated[list[Size], NOT_EMPTY]
 Steps = Annotated[list[Index], DISTINCT]
-SomeSteps = Annotated[list[Index], NOT_EMPTY, DISTINCT]
 # In single precision more is infinite. An integer stays one: files are labelled with it as typed.
 Amount = Annotated[int | float, at_least(0), at_most(1e38)] | None
 Activation = Annotated[str, one_of("tanh", "relu", "elu", "swish")]

@@ -29,6 +29,28 @@ def purd_cells(summary: Mapping[str, float]) -> list[str]:
     return cells
 
 
+def episode_summary(returns: np.ndarray, lengths: np.ndarray, intervals: bool = True) -> dict[str, float]:
+    """`statistics.summarize` of the returns `[n]` of test episodes, with their lowest and highest, and the mean of
+    `lengths` `[n]` as `length`."""
+    extremes = {"lowest": float(np.min(returns)), "highest": float(np.max(returns))}
+    return {**statistics.summarize(returns, intervals=intervals), **extremes, "length": float(np.mean(lengths))}
+
+
+def episode_columns() -> list[str]:
+    """Names of the columns that `episode_cells` fills."""
+    return ["mean", "std", "median", "lowest .. highest", "length"]
+
+
+def episode_cells(summary: Mapping[str, float]) -> list[str]:
+    """`episode_summary` as cells: the mean with its 95 % interval over episodes, as far as there is one."""
+    interval = ""
+    if "mean_low" in summary:
+        interval = f" ({summary['mean_low']:.1f} .. {summary['mean_high']:.1f})"
+    spread = [f"{summary[name]:.1f}" for name in ("std", "median")]
+    range_of_returns = f"{summary['lowest']:.1f} .. {summary['highest']:.1f}"
+    return [f"{summary['mean']:.1f}{interval}", *spread, range_of_returns, f"{summary['length']:.1f}"]
+
+
 def difference_cells(one: np.ndarray, two: np.ndarray, alpha: float) -> list[str]:
     """Each statistic of `two` minus that of `one` with its paired 95 % interval; both `[n]` on the same keys."""
     functions: dict[str, Callable[[np.ndarray], float]] = {

@@ -8,6 +8,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from landscapes.machine.folders import results_directory
+from landscapes.storage.best import Best, best_checkpoint, best_checkpoints, check_best, find_checkpoint
 from landscapes.storage.hdf5 import (
     merge_hdf5,
     read_attributes,
@@ -24,6 +25,7 @@ from landscapes.storage.provenance import environment_record, package_versions
 from landscapes.storage.records import (
     NO_NOISE,
     OWN_RATE,
+    TEST_KINDS,
     Measurements,
     PathRecord,
     PolicyName,
@@ -45,7 +47,6 @@ from landscapes.storage.runs import (
     check_seed,
     create_run,
     differing_keys,
-    find_checkpoint,
     find_run,
     flat_settings,
     hold_run,
@@ -88,6 +89,8 @@ __all__ = [
     "RUN_SCHEMA_VERSION",
     "SEGMENT_SCHEMA_VERSION",
     "STANDS_ON",
+    "TEST_KINDS",
+    "Best",
     "Measurements",
     "Output",
     "PathRecord",
@@ -104,6 +107,9 @@ __all__ = [
     "amount_name",
     "append_segment",
     "append_tail",
+    "best_checkpoint",
+    "best_checkpoints",
+    "check_best",
     "check_checkpoint",
     "check_not_replaced",
     "check_results_writable",

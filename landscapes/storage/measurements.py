@@ -84,9 +84,11 @@ def find_measurements(run: Run) -> Measurements:
     unreadable: list[str] = []
     walks = _read_all(run, files.walks, _walks_in, unreadable)
     own = _own_walk(run, unreadable)
+    distributions = _read_all(run, files.purds, _purds_in, unreadable)
     return Measurements(
         curves=files.curves,
-        purds=_read_all(run, files.purds, _purds_in, unreadable),
+        purds=tuple(each for each in distributions if not each.is_test),
+        tests=tuple(each for each in distributions if each.is_test),
         paths=_not_replaced(run, _read_all(run, files.paths, _paths_in, unreadable), unreadable),
         slices=_not_replaced(run, _read_all(run, files.slices, _slices_in, unreadable), unreadable),
         walks=walks + own,
@@ -96,7 +98,7 @@ def find_measurements(run: Run) -> Measurements:
 
 
 def find_purds(run: Run, file: ResultFile) -> tuple[PurdRecord, ...]:
-    """The PURDs in one of the run's files; raises UserError where it is damaged."""
+    """The PURDs and test episodes in one of the run's files; raises UserError where it is damaged."""
     return tuple(_purds_in(run, file, sorted(read_hdf5_names(file.path, "file"), key=_natural)))
 
 

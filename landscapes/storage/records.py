@@ -8,6 +8,7 @@ raises UserError for a damaged file, and ModuleNotFoundError where pandas is not
 
 import os
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -18,6 +19,10 @@ NO_NOISE = "none"
 
 OWN_RATE = "own"
 """What stands for the amount of updates at the run's own rate, which a command line calls null."""
+
+
+TEST_KINDS = MappingProxyType({"test_mode": "mode", "test_sampled": "sampled"})
+"""Kinds of distributions that are test episodes of a policy itself and no neighbourhood: how it acts."""
 
 
 class ResultFile(NamedTuple):
@@ -60,7 +65,7 @@ class PolicyName(NamedTuple):
 
 
 class PurdRecord(NamedTuple):
-    """Where the undiscounted returns `[num_samples]` of one PURD lie."""
+    """Where the undiscounted returns `[num_samples]` of one PURD lie, or those of the test episodes of a policy."""
 
     policy: PolicyName
     kind: str
@@ -70,9 +75,14 @@ class PurdRecord(NamedTuple):
     path: Path
     dataset: str
 
+    @property
+    def is_test(self) -> bool:
+        """Whether it is of the policy itself, and of no neighbourhood."""
+        return self.kind in TEST_KINDS
+
     def to_dataframe(self) -> "pandas.DataFrame":
         """One row for each sample."""
-        return dataframe(self, "purds")
+        return dataframe(self, "tests" if self.is_test else "purds")
 
 
 class PathRecord(NamedTuple):
@@ -159,6 +169,8 @@ class Measurements(NamedTuple):
 
     curves: Path | None
     purds: tuple[PurdRecord, ...]
+    tests: tuple[PurdRecord, ...]
+    """Test episodes, which lie in the same files."""
     paths: tuple[PathRecord, ...]
     slices: tuple[SliceRecord, ...]
     walks: tuple[WalkRecord, ...]

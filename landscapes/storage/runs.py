@@ -249,18 +249,6 @@ def check_checkpoint(run: Run, seed: int, step: int, key: str) -> None:
         raise UserError(key, step, f"seed {seed} of run {run.name} has {present}")
 
 
-def find_checkpoint(run: Run, seed: int, asked: int | str, key: str) -> int:
-    """The step of a checkpoint of that seed: `asked` itself, or with "last" the last one. Raises UserError under `key`
-    where there is none."""
-    steps = run.checkpoint_steps(seed)
-    if isinstance(asked, str):
-        if not steps:
-            raise UserError(key, asked, f"seed {seed} of run {run.name} has no checkpoints yet")
-        return steps[-1]
-    check_checkpoint(run, seed, asked, key)
-    return asked
-
-
 def _check_is_run(path: Path) -> None:
     if not (path / _RECORD).is_file():
         raise UserError("run_name", path.name, f"{path} is in the way and is not a run (no {_RECORD}); move it")

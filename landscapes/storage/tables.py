@@ -100,13 +100,27 @@ _OF_ROLL_OUT = {
 KINDS: Mapping[str, Kind] = {
     "curves": Kind(
         "an evaluation of a seed during training",
-        {**_STEP, "return": "mean over its episodes [rewards]", "num_episodes": "of the evaluation"},
+        {
+            **_STEP,
+            "return": "mean over its episodes [rewards]",
+            "num_episodes": "of the evaluation",
+            "sampled_return": "the same of the policy that is sampled from (`eval_sampled`) [rewards]",
+        },
         Path,
         _curves_of,
         tabulation.evaluations,
     ),
     "episodes": Kind(
-        "an episode of an evaluation", {**_STEP, "episode": "index", **_RETURN}, Path, _curves_of, tabulation.episodes
+        "an episode of an evaluation",
+        {
+            **_STEP,
+            "episode": "index",
+            **_RETURN,
+            "sampled_return": "from the same start by sampled actions (`eval_sampled`) [rewards]",
+        },
+        Path,
+        _curves_of,
+        tabulation.episodes,
     ),
     "training": Kind(
         "a metric of a seed at a log point, where it was reported",
@@ -128,6 +142,22 @@ KINDS: Mapping[str, Kind] = {
         PurdRecord,
         lambda found: found.purds,
         tabulation.purds,
+    ),
+    "tests": Kind(
+        "a test episode of a policy",
+        {
+            **_OF_POLICY,
+            "acting": "`mode` or `sampled`: which of the policy's actions",
+            "start_noise": "scale of the start noise of training",
+            "num_samples": "of the distribution",
+            "episode": "index",
+            **_RETURN,
+            "discounted_return": "sum of discount^t r_t [rewards]",
+            "length": "of the episode [environment steps]",
+        },
+        PurdRecord,
+        lambda found: found.tests,
+        tabulation.tests,
     ),
     "paths": Kind(
         "a sample at a point of a path from the other policy (point 0) to the policy",

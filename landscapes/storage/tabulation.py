@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from landscapes.storage.hdf5 import Datasets, read_node_attributes
-from landscapes.storage.records import PathRecord, PurdRecord, SliceRecord, TrajectoryRecord, WalkRecord
+from landscapes.storage.records import TEST_KINDS, PathRecord, PurdRecord, SliceRecord, TrajectoryRecord, WalkRecord
 
 Read = Callable[[Path], Datasets]
 """The data sets of a file; raises UserError for a damaged one."""
@@ -47,7 +47,9 @@ def evaluations(path: Path, read: Read) -> Table:
     returns = data.get("returns", np.zeros((len(data["steps"]), 0)))
     num_episodes = data.get("num_episodes", np.full(len(data["steps"]), -1))
     steps, seeds = data["steps"][:, None], np.arange(returns.shape[1])
+    sampled = data.get("sampled/returns", np.full(returns.shape, np.nan))
     table = {"step": steps, "seed": seeds, "return": returns, "num_episodes": num_episodes[:, None]}
+    table["sampled_return"] = sampled
     return _table({"run": path.parent.name}, **table)
 
 
@@ -58,7 +60,9 @@ def episodes(path: Path, read: Read) -> Table:
     _, num_seeds, most = returns.shape
     seeds, episodes = np.arange(num_seeds)[:, None], np.arange(most)
     steps = data["steps"][:, None, None]
-    table = _table({"run": path.parent.name}, step=steps, seed=seeds, episode=episodes, **{"return": returns})
+    sampled = data.get("sampled/episode_returns", np.full(returns.shape, np.nan))
+    values = {"return": returns, "sampled_return": sampled}
+    table = _table({"run": path.parent.name}, step=steps, seed=seeds, episode=episodes, **values)
     counts = data.get("num_episodes", np.full(len(steps), most))
     took_place = np.ravel(np.broadcast_to(episodes < counts[:, None, None], returns.shape))
     return _chosen(table, took_place)
@@ -102,6 +106,13 @@ def purds(record: PurdRecord, read: Read) -> Table:
         discounted_return=data.get(name, absent),
         length=data.get(f"lengths/{name}", absent),
     )
+
+
+def tests(record: PurdRecord, read: Read) -> Table:
+    """The test episodes of a policy."""
+    table = purds(record, read)
+    how = {"acting": TEST_KINDS[record.kind], "start_noise": float(record.amount), "episode": table.columns["sample"]}
+    return Table({**table.columns, **how}, table.num_rows)
 
 
 def _policy(policy: Sequence[Any], prefix: str = "") -> dict[str, Any]:

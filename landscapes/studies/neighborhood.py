@@ -22,6 +22,10 @@ GENERIC_KINDS = ("action", "parameter", "init_parameter", "init_state")
 STEPS_KIND = "policy_steps"
 """So many policy updates on one batch, at the run's own rate: every algorithm has it."""
 
+TEST_KINDS = ("test_mode", "test_sampled")
+"""No perturbation: test episodes of the policy itself, by its mode or by what is drawn from it. The amount scales the
+start noise, which is 1 in training."""
+
 MOST_STEPS = 100_000
 """Of `STEPS_KIND`: more have been mistyped."""
 
@@ -161,6 +165,11 @@ def make_neighborhood(env: Environment, agent: Agent, kind: str, amount_sets_rat
 
         draw = one_update(agent, amount_sets_rate)
         return Neighborhood(draw, act_after_update, None, update.episodes, agent.updates_per_chunk)
+    if kind in TEST_KINDS:
+        act = agent.act if kind == TEST_KINDS[0] else agent.sample
+        if act is None:
+            raise UserError("experiment.noise_type", kind, f"{agent.name} has no policy to be drawn from")
+        return Neighborhood(None, lambda _: act, lambda scale: scale)
     if kind not in kinds_of(env, agent):
         allowed = f"does not fit {agent.name} on {env.name}; these do: {', '.join(kinds_of(env, agent))}"
         raise UserError("experiment.noise_type", kind, allowed)

@@ -14,7 +14,7 @@ import numpy as np
 from landscapes.experience import rollout
 from landscapes.machine import devices
 from landscapes.machine.compilation import Program
-from landscapes.types import Agent, Environment, Key, Policy, PyTree
+from landscapes.types import Act, Agent, Environment, Key, Policy, PyTree
 
 
 class Evaluator(NamedTuple):
@@ -27,12 +27,12 @@ class Evaluator(NamedTuple):
 
 
 def make_evaluator(
-    env: Environment, agent: Agent, num_seeds: int, num_episodes: int, max_lanes: int = 256
+    env: Environment, agent: Agent, num_seeds: int, num_episodes: int, act: Act | None = None, max_lanes: int = 256
 ) -> Evaluator:
-    """Evaluates the mode of each policy, from fresh starts drawn anew for every `step`, the first episode of each
-    environment only."""
+    """Evaluates each policy by `act` (None: its mode), from fresh starts drawn anew for every `step`, the first episode
+    of each environment only. Evaluators of the same sizes have the same starts."""
     num = num_seeds * num_episodes
-    engine = rollout.make_engine(env, agent.act, agent.init_memory, min(num, max_lanes), 1.0)
+    engine = rollout.make_engine(env, agent.act if act is None else act, agent.init_memory, min(num, max_lanes), 1.0)
 
     @functools.partial(jax.jit, compiler_options=devices.compiler_options(env.light))
     def run(keys: Key, policies: Policy, step: jax.Array) -> jax.Array:

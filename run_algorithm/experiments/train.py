@@ -29,7 +29,7 @@ def task(job: Job) -> Task:
         episode_length=s.episode_length,
         num_seeds=s.num_seeds,
         seed=s.seed,
-        evaluation=EvaluationSettings(s.eval_episodes, s.eval_episode_length),
+        evaluation=EvaluationSettings(s.eval_episodes, s.eval_episode_length, s.eval_sampled),
         make_schedule=lambda agent: make_schedule(agent.env_steps, s),
         length_key=length_key(s),
         show_progress=s.tqdm,

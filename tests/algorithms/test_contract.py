@@ -432,6 +432,11 @@ def test_act_is_the_mode_and_explore_is_not(case):
         standard_error = explored.std(axis=0) / np.sqrt(400)
         assert np.all(np.abs(explored.mean(axis=0) - modes[0]) < 5.0 * standard_error)
     assert ("log_prob" in extras) == (case.name != "td3")
+    sample = case.algorithm.sample
+    assert (sample is None) == (case.name == "td3")
+    if sample is not None:
+        drawn = jax.vmap(lambda key: sample(key, policy, timestep, ())[0])(keys)
+        np.testing.assert_array_equal(drawn, explored)
 
 
 # --- metrics

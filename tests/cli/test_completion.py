@@ -74,7 +74,7 @@ def complete(line: str) -> list[str]:
         ("train steps=5 st", ""),
         ("train --mu", "--multirun"),
         ("measure run=", "run=hop-2 run=hopper"),
-        ("measure checkpoints=", "checkpoints=all checkpoints=last"),
+        ("measure checkpoints=", "checkpoints=all checkpoints=last checkpoints=best"),
         (
             "measure experiment=policy_variance r",
             "run= record_trajectories= random_seed= run_host= run_name= results_dir= root=",

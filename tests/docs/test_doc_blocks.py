@@ -61,6 +61,7 @@ TESTED_ELSEWHERE = {
     "README.md": "tests/docs/test_readme.py",
     "docs/cluster.md": "tests/cluster/test_cluster_docs.py, on a real SLURM",
     "docs/paper.md": "tests/paper/, smaller: hours as they stand",
+    "docs/published.md": "tests/paper/test_published.py, smaller: hours as they stand",
     "docs/search.md": "tests/jobs/test_search.py, with a real sweeper",
 }
 NOT_RUN = {

@@ -107,6 +107,7 @@ SECTIONS = {
     "train_vpg": [TRAININGS, "experiment=train_vpg"],
     "train_bc": ["experiment=train_bc"],
     "neighborhood": ["experiment=neighborhood"],
+    "test": ["experiment=test"],
     "paths": ["experiment=paths"],
     "policy_variance": ["experiment=policy_variance and experiment=policy_variance_mujoco"],
     "policy_variance_mujoco": ["experiment=policy_variance and experiment=policy_variance_mujoco"],
@@ -125,7 +126,7 @@ def test_every_experiment_has_a_table() -> None:
 
 def test_the_tables_of_keys_are_written_from_the_settings() -> None:
     page = (DOCS / "command_line.md").read_text(encoding="utf-8")
-    written = {"neighborhood", "paths", *(f"train_{algorithm}" for algorithm in ALGORITHMS)}
+    written = {"neighborhood", "test", "paths", *(f"train_{algorithm}" for algorithm in ALGORITHMS)}
     assert set(re.findall("<!-- keys of (.*) -->", page)) == written
     assert rewritten(page) == page, "run python -m landscapes.config.tables docs/command_line.md"
 

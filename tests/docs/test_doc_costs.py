@@ -21,6 +21,7 @@ from landscapes.config.schemas import (
     Paths,
     PolicyInterpolation,
     PolicyInterpolationSeed,
+    PolicyTest,
     PolicyVariance,
     RejectLtp,
     TrainBc,
@@ -74,6 +75,9 @@ def seconds(job: Job) -> float:
         case Neighborhood():
             policies = _num(s.seeds, STORED) * _num(s.checkpoints, STORED)
             return policies * len(s.noise_amounts) * s.num_samples * s.episode_length / STEPS
+        case PolicyTest():
+            policies = _num(s.seeds, STORED) * _num(s.checkpoints, STORED)
+            return 2 * policies * s.episodes * (s.episode_length or 1000) / STEPS
         case Paths():
             policies = _num(s.seeds, STORED) * _num(s.checkpoints, STORED)
             returns = (s.num_purd_samples or 0) + 1
@@ -94,7 +98,7 @@ def seconds(job: Job) -> float:
 
 def _num(chosen: list[int] | str, there: int) -> int:
     """How many are chosen of so many."""
-    return len(chosen) if isinstance(chosen, list) else 1 if chosen == "last" else there
+    return len(chosen) if isinstance(chosen, list) else 1 if chosen in ("last", "best") else there
 
 
 def cost(command: doc_blocks.Command) -> float:

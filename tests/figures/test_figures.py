@@ -15,10 +15,12 @@ import layouts
 import matplotlib.image
 import numpy as np
 import pytest
+from matplotlib.axes import Axes
 from matplotlib.text import Text
 
 from landscapes.errors import UserError
 from landscapes.figures import (
+    gradient_norms,
     learning_curves,
     mean_against_spread,
     paths_figure,
@@ -475,3 +477,82 @@ def test_curves_that_are_not_curves_are_refused(run, tmp_path):
         file["steps"] = np.arange(3)
     with pytest.raises(UserError, match=r"steps \(3,\) and returns \(8, 5\)"):
         learning_curves(path, "TD3", tmp_path / "curves.png")
+
+
+def test_returns_of_sampled_actions_are_dashed(run, tmp_path, words):
+    path = layouts.add_curves(run)
+    alone = pixels(learning_curves(path, "PPO", tmp_path / "alone.png"))
+    assert "dashed" not in said(words)
+    with h5py.File(path, "a") as file:
+        file["sampled/returns"] = file["returns"][()] - 900.0
+    both = pixels(learning_curves(path, "PPO", tmp_path / "both.png"))
+    assert "dashed: actions sampled from the policy" in said(words)
+    assert both.shape == alone.shape and (both != alone).mean() > 0.005
+
+
+# --- norms of gradients
+
+
+def drawn_lines(monkeypatch):
+    """The points of every line drawn from now on, those without any left out."""
+    lines = []
+    plot = Axes.plot
+
+    def noted(axis, x, y, **options):
+        lines.append((axis, np.asarray(x), np.asarray(y), options["linewidth"]))
+        return plot(axis, x, y, **options)
+
+    monkeypatch.setattr(Axes, "plot", noted)
+    return lines
+
+
+def test_gradient_norms_of_two_runs_are_drawn(run, tmp_path, words):
+    curves = [layouts.add_gradients(run), layouts.add_gradients(layouts.make_run(tmp_path, "other", num_seeds=1))]
+    picture = pixels(gradient_norms(curves, ["none", "batch"], tmp_path / "norms.png", title="hopper (spring)"))
+    assert share_of(picture, style.BLUE) > 0 and share_of(picture, style.ORANGE) > 0
+    for network in ("actor", "critic"):
+        for measure in ("mean", "variance", "coefficient of variation"):
+            assert f"{network}: {measure}" in said(words)
+    assert "none (5 seeds)" in said(words) and "batch (1 seed)" in said(words)
+
+
+def test_gradient_norms_are_those_of_the_file(run, tmp_path, monkeypatch):
+    path = layouts.add_gradients(run)
+    lines = drawn_lines(monkeypatch)
+    gradient_norms(path, "PPO", tmp_path / "norms.png")
+    with h5py.File(path) as file:
+        for index, name in enumerate(f"{n}_grad_norm{end}" for n in ("actor", "critic") for end in ("", "_var", "_cv")):
+            values = file[f"training/{name}"][()]
+            _, steps, thin, _ = lines[2 * index]
+            np.testing.assert_array_equal(steps, file["training/steps"][()])
+            np.testing.assert_array_equal(thin, values)
+            middle = np.sort(values, axis=1)[:, 1:4]  # a quarter of five seeds is one, which leaves at each end
+            np.testing.assert_allclose(lines[2 * index + 1][2], middle.mean(axis=1), rtol=1e-6)
+
+
+def test_many_log_points_are_averaged_and_that_is_said(run, tmp_path, monkeypatch, words):
+    path = layouts.add_gradients(run, num_steps=250)
+    lines = drawn_lines(monkeypatch)
+    gradient_norms(path, "PPO", tmp_path / "norms.png")
+    assert "each point: up to 3 log points" in said(words)
+    with h5py.File(path) as file:
+        norms = file["training/actor_grad_norm"][()]
+    _, steps, means, _ = lines[0]
+    assert steps.shape == (84,) and steps[0] == 2000.0 and steps[-1] == 250_000.0
+    np.testing.assert_allclose(means[0], norms[:3].mean(axis=0))
+    np.testing.assert_allclose(means[-1], norms[249])
+
+
+def test_norms_without_their_spread_have_one_column(run, tmp_path, words):
+    path = layouts.add_gradients(run, with_spread=False)
+    gradient_norms(path, "TD3", tmp_path / "norms.png")
+    assert "actor: mean" in said(words) and "variance" not in said(words)
+
+
+def test_curves_without_norms_are_refused(run, tmp_path):
+    path = layouts.add_curves(run)
+    merge_hdf5(path, {"training/steps": np.arange(3), "training/reward": np.ones((3, 5))}, {})
+    with pytest.raises(UserError, match="has none of actor_grad_norm, critic_grad_norm"):
+        gradient_norms(path, "PPO", tmp_path / "norms.png")
+    with pytest.raises(UserError, match="one for each of 1 files"):
+        gradient_norms([layouts.add_gradients(run)], ["a", "b"], tmp_path / "norms.png")

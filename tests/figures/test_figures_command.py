@@ -75,15 +75,15 @@ def test_what_is_missing_is_said_with_the_command_that_makes_it(results, capsys)
     assert main(["16904957", "--results-dir", str(results)]) == 1
     lines = capsys.readouterr().out.splitlines()
     assert [line.split(":")[0].removeprefix("missing for ") for line in lines] == list(KINDS)
-    assert "16904957: no curves.h5; repeat the command that trained" in lines[0]
-    for line in lines[1:]:
+    assert all("16904957: no curves.h5; repeat the command that trained" in line for line in lines[:2])
+    for line in lines[2:]:
         python, module, entry_point, *arguments = shlex.split(line.partition("this would make it: ")[2])
         job = compose_job(entry_point, arguments)
         assert (python, module) == ("python", "-m")
         assert job.results_dir == str(results)
         assert "16904957" in str(job.resolved["experiment"])
-    assert "ckpt_indexes=[50000,150000] experiment.noise_type=td3_optimization" in lines[1].replace("'", "")
-    assert "s0_returns_*.h5" in lines[1] and "policy_interpolation*.h5" in lines[3] and "landscape_slice.h5" in lines[4]
+    assert "ckpt_indexes=[50000,150000] experiment.noise_type=td3_optimization" in lines[2].replace("'", "")
+    assert "s0_returns_*.h5" in lines[2] and "policy_interpolation*.h5" in lines[4] and "landscape_slice.h5" in lines[5]
 
 
 def test_what_only_some_runs_lack_is_said_too(results, capsys):
@@ -217,3 +217,20 @@ def test_a_walk_is_drawn_once_with_its_root_and_its_run(results):
     assert planned(improved) == ["rejection_seed0_50000_" + group.replace("/", "_")]
     missing = plan([Source(improved, find_measurements(improved))], ["learning_curves"])[1]
     assert [one.remedy for one in missing] == ["the run of a walk has none"]
+
+
+def test_norms_of_gradients_are_drawn_where_training_reported_them(results):
+    calm, bare = (layouts.make_run(results, name, **HOPPER) for name in ("calm", "bare"))
+    layouts.add_curves(bare)
+    assert planned(bare, only=["gradients"]) == []
+    layouts.add_gradients(calm)
+    assert planned(calm, bare, only=["gradients"]) == ["gradients"]
+    missing = plan([Source(bare, find_measurements(bare))], ["gradients"])[1]
+    assert missing == []  # its algorithm reports none
+
+
+def test_test_episodes_are_in_no_picture_of_neighbourhoods(results):
+    run = layouts.make_run(results, "calm", **HOPPER)
+    layouts.add_test(run)
+    layouts.add_test(run, 1)
+    assert planned(run) == []

@@ -69,7 +69,7 @@ def test_what_was_measured_is_not_measured_again(results: Path, monkeypatch: pyt
         (["run=a", "checkpoints=4..19"], "checkpoints=4..19: holds none: run a has 0, 3, 20"),
         (["run=a", "checkpoints=20..3"], "checkpoints=20..3: must be a list"),
         (["run=a", "checkpoints=[3,4]"], "checkpoints=4: seed 0 of run a has checkpoints 0, 3, 20"),
-        (["run=a", "checkpoints=first"], "all, last, or a range such as 0..4"),
+        (["run=a", "checkpoints=first"], "all, last, best, or a range such as 0..4"),
         (["run=a", "checkpoints=[0]"], "checkpoints=0: no update can be made there"),
         (["run=b"], "run=b: "),
         (["root=a/0/4"], "root=a/0/4: seed 0 of run a has checkpoints 0, 3, 20"),

@@ -174,8 +174,8 @@ def test_show_tells_settings_curve_and_every_checkpoint(results: Path, capsys: p
     cells = [
         f"{summary[x]:.1f} ({summary[f'{x}_low']:.1f} .. {summary[f'{x}_high']:.1f})" for x in ("mean", "std", "cvar")
     ]
-    measured = line(out, "   1       100000")
-    assert measured.startswith(f"1 100000 td3_optimization 0.0003 200 {cells[0]} {cells[1]}")
+    measured = line(out, "   1   100000 (best)")
+    assert measured.startswith(f"1 100000 (best) td3_optimization 0.0003 200 {cells[0]} {cells[1]}")
     assert measured.endswith(cells[2])
     assert out.count("not measured") == 7
     assert told(capsys, "calm") == (out, "")

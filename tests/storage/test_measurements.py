@@ -26,7 +26,7 @@ def run(tmp_path):
 
 def test_nothing_is_found_where_nothing_was_measured(run):
     assert find_result_files(run) == ((), None, (), (), (), (), ())
-    assert find_measurements(run) == (None, (), (), (), (), (), ())
+    assert find_measurements(run) == (None, (), (), (), (), (), (), ())
 
 
 def test_files_are_listed_by_their_names_and_never_opened(run):
@@ -106,7 +106,7 @@ def test_a_group_that_lacks_a_part_is_left_out(run):
     merge_hdf5(folder / "landscape_slice.h5", {"1/random0_radius1.0/2x2/action/0.1/3/returns": 1.0}, {})
     merge_hdf5(run.rejection_path(0, 1), {"0.1cvar/1check/40steps/seed0/means": 1.0}, {})
     merge_hdf5(run.returns_path(0, 1), {"td3_optimization/0.0003/9": 1.0, "lengths/td3_optimization/0.0003/9": 1.0}, {})
-    assert find_measurements(run) == (None, (), (), (), (), (), ())
+    assert find_measurements(run) == (None, (), (), (), (), (), (), ())
 
 
 def test_damaged_files_are_named_and_the_others_read(run):

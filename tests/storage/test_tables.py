@@ -63,6 +63,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
         },
         {},
     )
+    layouts.add_test(calm)
     layouts.add_trajectory(calm)
     return folder
 

@@ -135,6 +135,8 @@ SMALLEST = {
     "eval_policy": ["eval_episodes=4", "episode_length=10"],
     "policy_variance_mujoco": ["eval_episodes=4", "episode_length=10"],
     "neighborhood": ["num_samples=4", "episode_length=10"],
+    "test": ["episodes=4", "episode_length=10"],
+    "train_vpg": [*_TRAINING, "unroll_length=10", "hidden_dims=[8]", "value_iterations=2"],
     "paths": ["num_points=3", "num_purd_samples=2", "episode_length=10"],
     "landscape_slice": ["num_x=3", "num_samples=2", "episode_length=10"],
     "policy_interpolation_seed": ["num_points=3", "num_purd_samples=2", "episode_length=10"],

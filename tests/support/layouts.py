@@ -43,6 +43,29 @@ def add_curves(run: Run, num_steps: int = 8) -> Path:
     return merge_hdf5(run.curves_path, {"steps": np.arange(num_steps) * 50_000, "returns": returns}, {})
 
 
+def add_gradients(run: Run, num_steps: int = 12, with_spread: bool = True) -> Path:
+    """Norms of gradients of actor and critic in the curves, the critic's ten times the actor's."""
+    generator = np.random.default_rng(num_steps)
+    datasets = {"training/steps": np.arange(1, num_steps + 1) * 1000}
+    for network, scale in (("actor", 1.0), ("critic", 10.0)):
+        norms = scale * generator.gamma(9.0, 0.1, (num_steps, run.num_seeds))
+        datasets[f"training/{network}_grad_norm"] = norms
+        if with_spread:
+            variances = (0.3 * norms) ** 2
+            datasets[f"training/{network}_grad_norm_var"] = variances
+            datasets[f"training/{network}_grad_norm_cv"] = np.sqrt(variances) / norms
+    return merge_hdf5(run.curves_path, datasets, {})
+
+
+def add_test(run: Run, seed: int = 0, step: int = 50_000, kind: str = "test_mode", shift: float = 0.0) -> Path:
+    """100 test episodes of a policy."""
+    values = purd(step, num_samples=100) + np.float32(shift)
+    name = f"{kind}/1.0/100"
+    lengths = np.arange(100, dtype=np.float32)
+    datasets = {f"und_returns/{name}": values, name: values / 10, f"lengths/{name}": lengths}
+    return merge_hdf5(run.returns_path(seed, step), datasets, {})
+
+
 def add_path(
     run: Run,
     one: tuple[str, int, int],
