@@ -274,7 +274,7 @@ def test_what_takes_hours_runs_only_when_asked_for(tmp_path: Path, monkeypatch: 
     begun: list[str] = []
     monkeypatch.setattr(suites, "suite", lambda name: lambda plan: begun.append(name) or a_record())
     assert command.main(["--quick", "--into", str(tmp_path)]) == 0
-    assert begun == [name for name in suites.NAMES if name != "learning"]
+    assert begun == [name for name in suites.NAMES if name not in suites.ONLY_WHEN_ASKED]
 
 
 def test_both_learn_at_equal_sizes() -> None:

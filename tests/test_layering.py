@@ -239,7 +239,12 @@ HOUSE = (
     Room("demo", ("landscapes.demo", "landscapes.demo.*"), only=DEMO, without=SIMULATORS | ARRAYS),
     Room("cli", ("landscapes.__main__", "landscapes.cli", "landscapes.cli.*"), never=LEARNING, without=CORE | ARRAYS),
     Room("benchmarks", ("benchmarks", "benchmarks.*"), never=MATHS),
-    Room("bare simulators", ("benchmarks.workloads.bare",), only=frozenset({"benchmarks"}), without=SHELL),
+    Room(
+        "bare simulators",
+        ("benchmarks.workloads.bare", "benchmarks.workloads.host_peers"),
+        only=frozenset({"benchmarks"}),
+        without=SHELL,
+    ),
 )
 
 SOURCES = {

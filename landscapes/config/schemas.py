@@ -259,6 +259,11 @@ class LandscapeSlice:
         if not min(most, 1) <= len(self.others) <= most:
             allowed = "must be one or two policies with experiment.directions=policies, and empty otherwise"
             raise UserError("experiment.others", shown(_plain(self.others)), allowed)
+        names = [(self.run_name, self.seed, self.ckpt)]
+        names += [(one.run_name, one.seed, one.ckpt) for one in self.others]
+        if len(set(names)) < len(names):
+            allowed = "must be policies other than the one in the middle, and than each other: each is a direction"
+            raise UserError("experiment.others", shown(_plain(self.others)), allowed)
         if len(self.others) == 2 and self.num_y == 1:
             raise UserError("experiment.num_y", shown(self.num_y), "must be above 1 where two others span a plane")
 
