@@ -13,7 +13,7 @@ from landscapes.errors import UserError
 from landscapes.experience import minibatches
 from landscapes.networks import losses, running, schedules
 from landscapes.networks.actor_critic import make_actor_critic, network_for
-from landscapes.networks.advantages import normalized
+from landscapes.networks.advantages import normalized, values_after
 from landscapes.networks.optimizers import adam, descend, global_norm, norm_spread
 from landscapes.networks.policies import acting
 from landscapes.settings.algorithms.ppo import Config
@@ -107,10 +107,14 @@ def make(config: Config, spaces: Spaces) -> Algorithm:
         steps = unrolled.steps
         ended = steps.terminated | steps.truncated
         rewards, scale = running.scaled(learner.reward_scale, steps.reward, ended, config.gamma, config.clip_rewards)
-        values, next_values = (
-            networks.value(learner.critic, see(learner.policy, obs)) for obs in (steps.obs, steps.next_obs)
-        )
         terminated = steps.terminated if config.bootstrap_truncated else ended
+        goes_on = ~ended.at[:, -1].set(True)
+
+        def value_of(obs: jax.Array) -> jax.Array:
+            return networks.value(learner.critic, see(learner.policy, obs))
+
+        values = value_of(steps.obs)
+        next_values = values_after(value_of, values, steps.next_obs, asked=~terminated, on=goes_on)
         advantages = jax.vmap(losses.generalized_advantages, in_axes=(0, 0, 0, 0, 0, None, None))(
             rewards, values, next_values, terminated, steps.truncated, config.gamma, config.gae_lambda
         )

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 
 from landscapes.networks import losses
 from landscapes.networks.actor_critic import make_actor_critic
-from landscapes.networks.advantages import Steps, normalized, psi, rewards_to_go
+from landscapes.networks.advantages import Steps, normalized, psi, rewards_to_go, values_after
 from landscapes.networks.optimizers import adam, descend, norm_spread
 from landscapes.networks.policies import acting
 from landscapes.settings.algorithms.vpg import Config
@@ -62,7 +62,15 @@ def make(config: Config, spaces: Spaces) -> Algorithm:
     def digest(key: Key, learner: Learner, log: PyTree, unrolled: Unrolled) -> tuple[PyTree, Batch, Metrics]:
         """ψ and value targets of one epoch; leaves are `[num_envs · T, ...]`."""
         steps = unrolled.steps
-        values, next_values = (values_of(learner.critic, learner.policy, obs) for obs in (steps.obs, steps.next_obs))
+        values = values_of(learner.critic, learner.policy, steps.obs)
+        goes_on = ~(steps.terminated | steps.truncated).at[:, -1].set(True)
+        next_values = values_after(
+            lambda obs: values_of(learner.critic, learner.policy, obs),
+            values,
+            steps.next_obs,
+            asked=~steps.terminated,
+            on=goes_on,
+        )
         lived = Steps(steps.reward, values, next_values, steps.terminated, steps.truncated)
         weights = jax.vmap(lambda x: psi(config.psi, x, config.gamma, config.gae_lambda))(lived)
         if config.normalize_psi:

@@ -1,8 +1,9 @@
 """What weighs the gradient of a log-probability: returns, advantages and all six ψ of Schulman et al. (2016), eq. 1.
 
-Knows formulas on the steps of one lane; knows no network, no environment and no algorithm.
+Knows formulas on the steps of lanes; knows no network, no environment and no algorithm.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -25,6 +26,31 @@ class Steps(NamedTuple):
     next_values: jax.Array
     terminated: jax.Array
     truncated: jax.Array
+
+
+def values_after(
+    value_of: Callable[[jax.Array], jax.Array], values: jax.Array, next_obs: jax.Array, asked: jax.Array, on: jax.Array
+) -> jax.Array:
+    """V(s'_t) of unrolled lanes, `[N, T]`, from V(s_t): the next step's where a lane goes `on` to it, without asking
+    the critic again; asked of it where `asked`, both `[N, T]` bool; anything elsewhere.
+
+    `value_of` has V `[N]` of observations `[N, ...]`; `next_obs` is `[N, T, ...]`. Few steps are asked for as a rule,
+    one of each lane: they are gathered, and asked for N at a time.
+    """
+    num, size = values.shape[0], values.size
+    shifted = jnp.concatenate([values[:, 1:], values[:, -1:]], axis=1).reshape(-1)
+    wanted = (asked & ~on).reshape(-1)
+    place = jnp.where(wanted, jnp.cumsum(wanted) - 1, size)
+    rows = jnp.full(size, size).at[place].set(jnp.arange(size), mode="drop")
+    flat = next_obs.reshape(-1, *next_obs.shape[2:])
+
+    def ask(i: jax.Array, found: jax.Array) -> jax.Array:
+        some = jax.lax.dynamic_slice_in_dim(rows, i * num, num)
+        return found.at[some].set(value_of(flat[jnp.minimum(some, size - 1)]), mode="drop")
+
+    turns = (jnp.sum(wanted) + num - 1) // num
+    after: jax.Array = jax.lax.fori_loop(0, turns, ask, shifted)
+    return after.reshape(values.shape)
 
 
 def rewards_to_go(steps: Steps, gamma: float) -> jax.Array:

@@ -18,7 +18,8 @@ LOWEST, HIGHEST = 1e-5, 1e-2
 
 def linear(rate: float, done: jax.Array, total: int) -> jax.Array:
     """`rate` falling to 0 over `total` iterations, of which `done` [] are done."""
-    return rate * jnp.maximum(1.0 - done.astype(jnp.float32) / total, 0.0)
+    # Counted, not as 1 - done / total, which compilers round to a little more than 0 at the end.
+    return rate * (total - jnp.minimum(done, total).astype(jnp.float32)) / total
 
 
 def steps(rate: float, done: jax.Array, total: int, at: Sequence[float], factor: float) -> jax.Array:

@@ -340,7 +340,7 @@ def ppo_update(learner: Any, batch: Any, settings: dict[str, Any], noise: np.nda
     return learner._replace(policy=policy, critic=params[1], opt_state=opt_state), norm_of(slopes), norm_of(of_values)
 
 
-APART = {"separate_optimizers": True, "max_grad_norm": 0.05, "critic_max_grad_norm": 0.1, "critic_learning_rate": 0.02}
+APART = {"separate_optimizers": True, "max_grad_norm": 0.02, "critic_max_grad_norm": 0.1, "critic_learning_rate": 0.02}
 
 
 @pytest.mark.parametrize(

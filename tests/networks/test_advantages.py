@@ -2,13 +2,14 @@
 
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
 from landscapes.networks import advantages
-from landscapes.networks.advantages import PSI, Steps
+from landscapes.networks.advantages import PSI, Steps, values_after
 
 GAMMA, LAMBDA = 0.9, 0.7
 
@@ -124,3 +125,29 @@ def test_psi_of_another_name_or_shape_is_refused() -> None:
 def test_normalized() -> None:
     found = advantages.normalized(jnp.array([[1.0, 3.0], [5.0, 7.0]]), 1e-5)
     assert_allclose(found, (np.array([[1.0, 3.0], [5.0, 7.0]]) - 4.0) / (np.sqrt(5.0) + 1e-5), rtol=1e-6)
+
+
+def test_values_after_are_those_of_the_true_next_observations() -> None:
+    """Against the critic asked of all of them: lanes that go on, terminate, are cut off at a limit or by the end."""
+    generator = np.random.default_rng(5)
+    num, length = 3, 40
+    ended = generator.random((num, length)) < 0.3
+    terminated = ended & (generator.random((num, length)) < 0.5)
+    truncated = ended & ~terminated
+    obs = generator.normal(size=(num, length, 2)).astype(np.float32)
+    next_obs = np.concatenate([obs[:, 1:], generator.normal(size=(num, 1, 2)).astype(np.float32)], axis=1)
+    next_obs[ended] = generator.normal(size=(int(ended.sum()), 2))
+    last = np.arange(length) == length - 1
+    asked: list[tuple[int, ...]] = []
+
+    def value_of(x: jax.Array) -> jax.Array:
+        asked.append(x.shape)
+        return jnp.sin(x[..., 0]) + 3.0 * x[..., 1]
+
+    found = jax.jit(lambda *x: values_after(value_of, *x))(
+        value_of(jnp.asarray(obs)), next_obs, ~terminated, ~(ended | last[None])
+    )
+    assert asked == [(num, length, 2), (num, 2)]  # so many at a time
+    wanted = np.asarray(value_of(jnp.asarray(next_obs)))
+    assert truncated.sum() > num and terminated[:, :-1].any()
+    np.testing.assert_allclose(np.asarray(found)[~terminated], wanted[~terminated], rtol=1e-6)
