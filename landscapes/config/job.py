@@ -33,7 +33,7 @@ class WandbSettings:
 class SharedSettings:
     """The keys beside `experiment`, the same for all experiments."""
 
-    random_seed: Seed  # of everything random in the job
+    random_seed: Seed  # of everything random; a training and a cloning read it as experiment.seed alone
     use_wandb: bool  # false: wandb is never imported
     project_name: Text  # of wandb
     wandb: WandbSettings
@@ -41,8 +41,8 @@ class SharedSettings:
     csv: bool  # true: metrics as CSV in the run folder
     run_host: Text  # recorded only; the presets of job_config set it
     run_name: Annotated[str, NOT_EMPTY] | None  # of the new run (of a sweep's: NAME_0, NAME_1, ...); null: made up
-    results_dir: Annotated[str, NOT_EMPTY] | None  # null: $LANDSCAPES_RESULTS or results/
-    overwrite: bool  # true: a run of the same name is removed first; false: it goes on
+    results_dir: Annotated[str, NOT_EMPTY] | None  # of all runs; null: $LANDSCAPES_RESULTS, else results/
+    overwrite: bool  # true: a run of the same name is removed first, results are made again; false: it goes on
     save_interval: Positive  # seconds between two saves that an interrupted job goes on from
     dry_run: bool  # true: says what the job would take, and ends; of a sweep, of all members and together
     wait: bool  # false: a sweep is handed to SLURM, and the command does not wait for its end

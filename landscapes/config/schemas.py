@@ -53,7 +53,7 @@ class RootPolicy:
     """The stored policy that a walk or a cloning starts from."""
 
     run_name: Text  # a run in the results folder
-    ckpt: Checkpoint  # step at which it was stored
+    ckpt: Checkpoint  # its checkpoint, by step
     seed: Index  # which seed of the run
 
     @property
@@ -77,13 +77,13 @@ class TrainBc:
     num_seeds: Size  # fresh policies, trained in one program
     max_steps: Iterations  # updates of each
     lr: NonNegative  # Adam
-    batch_size: Size  # rows of an update
+    batch_size: Size  # rows of an update, drawn with replacement
     num_rows: Annotated[int, at_least(2)] | None  # the newest of the replay log; null: all, without a log 100 000
-    log_interval: Count  # updates
-    eval_interval: Count  # updates
+    log_interval: Count  # updates between log points, each with the error on held-out rows
+    eval_interval: Count  # updates between evaluations
     eval_episodes: Size  # of each evaluation and clone
     eval_episode_length: Size  # steps
-    ckpt_steps: Steps  # updates after which all clones are stored
+    ckpt_steps: Steps  # updates after which all clones are stored; those past max_steps are left out
     tqdm: bool  # show progress
 
 
@@ -98,9 +98,9 @@ class PolicyVariance:
     batch_size: Count  # roll-outs side by side, at most
     episode_length: Size  # steps
     discount: Share  # of the discounted returns that are stored beside the plain ones
-    noise_type: Text  # which ones a run's algorithm has is the study's to check
-    noise_amounts: Annotated[list[Amount], NOT_EMPTY, DISTINCT]  # null, for updates: the rate of the run's own
-    record_trajectories: Index  # roll-outs to record of the median and of the left tail each, for the report's viewer
+    noise_type: Text  # a kind of neighbourhood that the run's algorithm has
+    noise_amounts: Annotated[list[Amount], NOT_EMPTY, DISTINCT]  # sizes; null, for updates: the run's own rate
+    record_trajectories: Index  # roll-outs of the median and of the left tail each to record, for the report
     tqdm: bool  # show progress
 
 
@@ -112,12 +112,12 @@ class Neighborhood:
     seeds: Chosen  # of the run
     checkpoints: ChosenCheckpoints  # steps; last, best (by evaluation return): of each seed
     noise_type: Text | None  # null: the algorithm's own update
-    noise_amounts: Annotated[list[Amount], NOT_EMPTY, DISTINCT]  # null, for updates: the rate of the run's own
+    noise_amounts: Annotated[list[Amount], NOT_EMPTY, DISTINCT]  # sizes; null, for updates: the run's own rate
     num_samples: Size  # neighbours drawn per checkpoint and amount
     batch_size: Count  # roll-outs side by side, at most
     episode_length: Size  # steps
     discount: Share  # of the discounted returns that are stored beside the plain ones
-    record_trajectories: Index  # roll-outs to record of the median and of the left tail each, for the report's viewer
+    record_trajectories: Index  # roll-outs of the median and of the left tail each to record, for the report
     tqdm: bool  # show progress
 
 
@@ -133,7 +133,7 @@ class PolicyTest:
     batch_size: Count  # roll-outs side by side, at most
     episode_length: Size | None  # steps; null: the run's own
     discount: Share  # of the discounted returns that are stored beside the plain ones
-    record_trajectories: Index  # roll-outs to record of the median and of the left tail each, for the report's viewer
+    record_trajectories: Index  # roll-outs of the median and of the left tail each to record, for the report
     tqdm: bool  # show progress
 
 
@@ -143,9 +143,9 @@ class _Interpolation:
 
     num_points: Size  # on each path, both ends included
     num_purd_samples: Index | None  # neighbours drawn at each point; null or 0: only the points' own returns
-    batch_size: Count  # samples drawn at once at all points of a path
-    noise_amount: Amount  # as in noise_amounts
-    noise_type: Text  # which ones a run's algorithm has is the study's to check
+    batch_size: Count  # samples at once at all points of a path; never more than 1024 policies together
+    noise_amount: Amount  # size of the noise; null, for updates: the run's own rate. Names a group, as typed
+    noise_type: Text  # a kind of neighbourhood that the run's algorithm has
     learner_from: Annotated[int, within(1, 2)]  # the end that updates take critics, optimizer and data from
     episode_length: Size  # steps
     tqdm: bool  # show progress
@@ -157,7 +157,7 @@ class PolicyInterpolationSeed(_Interpolation):
 
     run_name: Text  # a run in the results folder
     seed: Index  # which seed of the run
-    same_seed: bool  # false: from each checkpoint of `seed` to each of `other_seed`
+    same_seed: bool  # true: policy 2 is of `seed` too; false: of `other_seed`
     other_seed: Index | None  # null: the next one
     first_half: bool | None  # of all pairs; false: the second half; null: all of them
     ckpt_indexes: ChosenCheckpoints | None  # steps; last, best: one of each seed; null: all that are stored
@@ -191,12 +191,12 @@ class Paths(_Interpolation):
 class PolicyInterpolation(_Interpolation):
     """The paths between given pairs of checkpoints: entry i of each list belongs to pair i."""
 
-    run_names1: Annotated[list[Text], NOT_EMPTY]  # runs of policy 1 of each pair
+    run_names1: Annotated[list[Text], NOT_EMPTY]  # runs of policy 1; entry i of each list is of pair i
     seeds1: list[Index]  # which seeds of the runs
-    ckpts1: list[Index]  # steps
-    run_names2: list[Text]  # runs of policy 2 of each pair
+    ckpts1: list[Index]  # their checkpoints, by step
+    run_names2: list[Text]  # runs of policy 2
     seeds2: list[Index]  # which seeds of the runs
-    ckpts2: list[Index]  # steps
+    ckpts2: list[Index]  # their checkpoints, by step
 
     def __post_init__(self) -> None:
         for name in ("seeds1", "ckpts1", "run_names2", "seeds2", "ckpts2"):
@@ -227,7 +227,7 @@ class StoredPolicy:
 
     run_name: Text  # a run in the results folder
     seed: Index  # which seed of the run
-    ckpt: Checkpoint  # step at which it was stored
+    ckpt: Checkpoint  # its checkpoint, by step
 
 
 def _plain(policies: Sequence[StoredPolicy]) -> list[dict[str, object]]:
@@ -240,16 +240,16 @@ class LandscapeSlice:
 
     run_name: Text  # a run in the results folder
     seed: Index  # which seed of the run
-    ckpt: Checkpoint  # step at which it was stored
+    ckpt: Checkpoint  # its checkpoint, by step
     directions: Annotated[str, one_of("random", "update", "policies")]  # an update's, or to others
-    others: list[StoredPolicy]  # with directions=policies: one or two, each a direction
+    others: list[StoredPolicy]  # directions=policies: one or two, as [{run_name: calm, seed: 1, ckpt: 50000}]
     num_x: Size  # points along the first direction
     num_y: Size  # points along the second; 1: a line
-    radius: Positive | None  # coordinates go from minus this to this; null: as suits the directions
+    radius: Positive | None  # coordinates go from minus this to this; null: random 1, update 10, policies 1.5
     direction_seed: Seed  # of the random directions and of the update
     num_samples: Size  # neighbours drawn at each point
-    noise_type: Text  # which ones a run's algorithm has is the study's to check
-    noise_amount: Amount  # as in noise_amounts
+    noise_type: Text  # a kind of neighbourhood that the run's algorithm has
+    noise_amount: Amount  # size of the noise; 0, with num_samples=1: each point's bare return
     batch_size: Count  # roll-outs side by side, at most
     episode_length: Size  # steps
     tqdm: bool  # show progress

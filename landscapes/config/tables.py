@@ -7,14 +7,16 @@ import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from omegaconf import OmegaConf
 
 from landscapes.config.compose import hydra_loader, load
-from landscapes.config.help import experiment_rows
+from landscapes.config.help import Row, experiment_rows, shared_rows
 from landscapes.config.kinds import entry_point_of
 from landscapes.config.published import Spelled
 from landscapes.config.training import COMMON
+from landscapes.settings.algorithms import ALGORITHMS
 
 _TABLE = re.compile(r"(<!-- keys of (\w+) -->\n).*?(?=<!-- end -->)", re.DOTALL)
 
@@ -36,22 +38,50 @@ def rewritten(page: str) -> str:
     return _TABLE.sub(lambda found: found[1] + table(found[2]), page)
 
 
-def table(experiment: str) -> str:
-    """The keys of an experiment; of a training those of its algorithm, without what all have in common."""
-    with hydra_loader("run_algorithm") as loader:
-        config = load(loader, "run_algorithm", Spelled([f"experiment={experiment}"]))
-    values = OmegaConf.to_container(config.experiment)
-    assert isinstance(values, dict)
-    told = {str(name): value for name, value in values.items()}
-    entry_point = entry_point_of(told["kind"])
-    assert entry_point is not None
-    rows = experiment_rows(entry_point, told)
-    if told["kind"] == "train":
-        rows = [row for row in rows if row.key not in COMMON]
+def table(name: str) -> str:
+    """The keys of an experiment (of a training those of its algorithm alone), or of `every_training`, or of
+    `every_job`."""
+    if name == "every_job":
+        rows = shared_rows({key: value for key, value in _values("train_td3").items() if key != "experiment"})
+    elif name == "every_training":
+        rows = _common_rows()
+    else:
+        rows = [row for row in _rows(name) if not name.startswith("train_") or row.key not in COMMON]
     lines = [
         f"| `{row.key}` | {row.value} | {_cell('; '.join(filter(None, (row.meaning, row.allowed))))} |" for row in rows
     ]
     return "\n".join(["| key | default | meaning and range |", "| --- | --- | --- |", *lines, ""])
+
+
+def _common_rows() -> list[Row]:
+    """Of the keys that all trainings have, with the default of the first algorithm and those that differ from it."""
+    names = [f"train_{algorithm}" for algorithm in ("td3", *(each for each in ALGORITHMS if each != "td3"))]
+    first, *others = ({row.key: row for row in _rows(name)} for name in names)
+    rows = []
+    for key in COMMON:
+        differing = [
+            f"`{name}`: {other[key].value}"
+            for name, other in zip(names[1:], others, strict=True)
+            if other[key].value != first[key].value
+        ]
+        rows.append(first[key]._replace(value="; ".join([first[key].value, *differing])))
+    return rows
+
+
+def _rows(experiment: str) -> list[Row]:
+    own = _values(experiment)["experiment"]
+    entry_point = entry_point_of(own["kind"])
+    assert entry_point is not None
+    return experiment_rows(entry_point, own)
+
+
+def _values(experiment: str) -> dict[str, Any]:
+    """The composed configuration as nested plain values, references as they are written."""
+    with hydra_loader("run_algorithm") as loader:
+        config = load(loader, "run_algorithm", Spelled([f"experiment={experiment}"]))
+    values = OmegaConf.to_container(config)
+    assert isinstance(values, dict)
+    return {str(name): value for name, value in values.items()}
 
 
 def _cell(text: str) -> str:

@@ -3,28 +3,23 @@
 Reads the pages and the code; runs no job. What a page says in prose is compared by the words around the number.
 """
 
-import math
 import re
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
-from omegaconf import OmegaConf
 
 from eval_policy import interpolation
 from eval_policy.experiments.landscape_slice import RADII
 from landscapes import run_names
 from landscapes.algorithms import ppo, sac, td3, vpg
-from landscapes.config import kinds
-from landscapes.config.compose import CONF, compose_job, compose_sweep, hydra_loader, load
+from landscapes.config.compose import CONF, compose_job, compose_sweep
 from landscapes.config.launch import run_entry_point
-from landscapes.config.published import KEYS, Spelled
-from landscapes.config.tables import rewritten
+from landscapes.config.published import KEYS
+from landscapes.config.tables import rewritten, table
 from landscapes.experience import rollout
 from landscapes.figures.gallery import KINDS
 from landscapes.machine import xla_flags
-from landscapes.settings.algorithms import ALGORITHMS
 from landscapes.studies import measurement, neighborhood
 from landscapes.tracking import wandb_login, wandb_runs, wandb_tracker
 from run_algorithm import train
@@ -55,119 +50,33 @@ def section(heading: str) -> str:
     return found[1]
 
 
-def told(text: str, experiment: str) -> dict[str, str]:
-    """By key, the default that tables say; of several keys in a row each has its own, or all have one."""
-    found = {}
-    for cells in rows(text):
-        keys = re.findall(r"`([\w.]+)`", cells[0])
-        if len(cells) != 3 or not keys or keys == ["experiment."]:
-            continue
-        group = keys[0].rpartition(".")[0]
-        keys = [f"{group}{key}" if key.startswith(".") else key for key in keys]
-        default = cells[1]
-        for other in re.findall(r"; `(\w+)`: ([^;]+)", default):
-            if other[0] == experiment:
-                default = other[1]
-        default = default.partition(";")[0].strip()
-        values = (
-            default.split(", ") if len(keys) > 1 and default.count(", ") == len(keys) - 1 else [default] * len(keys)
-        )
-        found |= dict(zip(keys, values, strict=True))
-    return found
-
-
-def same(said: str, value: Any) -> bool:
-    """Whether a cell says that value: as YAML, `required` for what has no default, `a, b, …, z` for a list."""
-    said = said.strip("`").replace("√2", str(math.sqrt(2.0)))
-    if said == "required":
-        return bool(value == "???")
-    if isinstance(value, list) and not said.startswith("["):
-        first, _, last = said.partition(", …, ")
-        numbers = [int(word) for word in first.split(", ")]
-        return value[: len(numbers)] == numbers and (not last or value[-1] == int(last))
-    read = yaml.safe_load(said)
-    if isinstance(value, float | int) and isinstance(read, str):
-        read = float(read)  # 1e6, 3e-4: YAML wants a point in them
-    return bool(read == value) if not isinstance(value, str) else str(said) == value
-
-
-def flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for key, value in values.items():
-        found |= flat(value, f"{prefix}{key}.") if isinstance(value, dict) and value else {f"{prefix}{key}": value}
-    return found
-
-
-TRAININGS = "Training: experiment=train_td3, train_sac, train_ppo, train_vpg and train"
-SECTIONS = {
-    "train": [TRAININGS],
-    "train_td3": [TRAININGS, "experiment=train_td3"],
-    "train_sac": [TRAININGS, "experiment=train_sac"],
-    "train_ppo": [TRAININGS, "experiment=train_ppo"],
-    "train_vpg": [TRAININGS, "experiment=train_vpg"],
-    "train_bc": ["experiment=train_bc"],
-    "neighborhood": ["experiment=neighborhood"],
-    "test": ["experiment=test"],
-    "paths": ["experiment=paths"],
-    "policy_variance": ["experiment=policy_variance and experiment=policy_variance_mujoco"],
-    "policy_variance_mujoco": ["experiment=policy_variance and experiment=policy_variance_mujoco"],
-    "policy_interpolation_seed": ["experiment=policy_interpolation_seed and experiment=policy_interpolation"],
-    "policy_interpolation": ["experiment=policy_interpolation_seed and experiment=policy_interpolation"],
-    "landscape_slice": ["experiment=landscape_slice"],
-    "td3_reject_ltp": ["experiment=td3_reject_ltp and experiment=reject_ltp"],
-    "reject_ltp": ["experiment=td3_reject_ltp and experiment=reject_ltp"],
-}
-"""By experiment, the headings above its tables."""
-
-
-def test_every_experiment_has_a_table() -> None:
-    assert set(SECTIONS) == {path.stem for path in (CONF / "experiment").iterdir()}
+SHARING = {"td3_reject_ltp": "reject_ltp", "policy_variance_mujoco": "policy_variance"}
+"""Experiments that have the keys of another one, and its table."""
 
 
 def test_the_tables_of_keys_are_written_from_the_settings() -> None:
     page = (DOCS / "command_line.md").read_text(encoding="utf-8")
-    written = {"neighborhood", "test", "paths", *(f"train_{algorithm}" for algorithm in ALGORITHMS)}
-    assert set(re.findall("<!-- keys of (.*) -->", page)) == written
+    experiments = {path.stem for path in (CONF / "experiment").iterdir()}
+    assert set(re.findall("<!-- keys of (.*) -->", page)) == {
+        *("every_job", "every_training"),
+        *(experiments - set(SHARING) - {"train"}),
+    }
     assert rewritten(page) == page, "run python -m landscapes.config.tables docs/command_line.md"
+    headings = " ".join(re.findall(r"^### (.*)$", page, re.MULTILINE))
+    assert [name for name in experiments - {"train"} if not re.search(rf"=?{name}\b", headings)] == []
 
 
-def defaults(experiment: str) -> dict[str, Any]:
-    """Its keys and what they are unless they are set, as composed; those of an algorithm are of its `Config`."""
-    entry_point = next(
-        name for name, own in kinds.KINDS.items() if experiment in own or experiment.startswith(tuple(own))
-    )
-    with hydra_loader(entry_point) as loader:
-        own = load(loader, entry_point, Spelled([f"experiment={experiment}"])).experiment
-    values = OmegaConf.to_container(own, resolve=False)
-    assert isinstance(values, dict)
-    return flat({str(key): value for key, value in values.items() if key != "kind"})
+def test_an_experiment_without_a_table_has_the_keys_of_another() -> None:
+    def defaults(name: str) -> dict[str, str]:
+        return dict(re.findall(r"^\| `([\w.]+)` \| (.*?) \|", table(name), re.MULTILINE))
 
-
-@pytest.mark.parametrize("experiment", SECTIONS)
-def test_tables_of_defaults_are_those_of_conf(experiment: str) -> None:
-    found = told("\n".join(map(section, SECTIONS[experiment])), experiment)
-    for key, value in defaults(experiment).items():
-        assert key in found, f"{key} is in no table"
-        assert same(found[key], value), f"{key}: the page says {found[key]}, conf/ has {value}"
-
-
-def test_the_table_of_shared_keys_is_conf_common() -> None:
-    found = told(section("Keys that all experiments share"), "")
-    loaded = OmegaConf.to_container(OmegaConf.load(CONF / "common.yaml"), resolve=False)
-    assert isinstance(loaded, dict)
-    values = flat({key: value for key, value in loaded.items() if key not in ("defaults", "hydra")})
-    assert found.pop("job_config") == "local_default"
-    assert set(found) == set(values)
-    for key, value in values.items():
-        assert same(found[key], value), f"{key}: the page says {found[key]}, conf/ has {value}"
-
-
-def test_no_table_has_a_key_that_is_not_there() -> None:
-    for experiment, headings in SECTIONS.items():
-        there = set()
-        for sharing in (other for other, others in SECTIONS.items() if others == headings):
-            there |= set(defaults(sharing))
-        assert set(told("\n".join(map(section, headings)), experiment)) <= there
+    for name, other in SHARING.items():
+        assert defaults(name).keys() == defaults(other).keys()
+    walks = [defaults(name) for name in ("td3_reject_ltp", "reject_ltp")]
+    differing = {key: (walks[0][key], walks[1][key]) for key in walks[0] if walks[0][key] != walks[1][key]}
+    assert differing == {"lr": ("0.0003", "null")}
+    said = section("experiment=td3_reject_ltp and experiment=reject_ltp")
+    assert "`lr` is 3e-4 in the first" in said
 
 
 # Names
@@ -256,9 +165,9 @@ SAYS = [
     ("command_line.md", r"does not answer within (\d+) s at the start", wandb_login._ANSWER_SECONDS),
     ("command_line.md", r"at the end it waits for at most (\d+) s", wandb_tracker._FINISH_SECONDS),
     ("command_line.md", r"no answer within (\d+) s is one line more", wandb_runs.ASK_SECONDS),
-    ("command_line.md", r"null: `random` ([\d.]+), `update`", RADII["random"]),
-    ("command_line.md", r"`update` ([\d.]+), `policies`", RADII["update"]),
-    ("command_line.md", r"`policies` ([\d.]+) \|", RADII["policies"]),
+    ("command_line.md", r"null: random ([\d.]+), update", RADII["random"]),
+    ("command_line.md", r"update ([\d.]+), policies", RADII["update"]),
+    ("command_line.md", r"policies ([\d.]+);", RADII["policies"]),
 ]
 """Page, what it says with the number in brackets, and the code's number."""
 
