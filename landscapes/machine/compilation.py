@@ -8,9 +8,12 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import jax
+import jax.numpy as jnp
+
+T = TypeVar("T")
 
 
 class Program(NamedTuple):
@@ -19,6 +22,16 @@ class Program(NamedTuple):
 
     function: Any
     arguments: tuple[Any, ...]
+
+
+def strongly_typed(tree: T) -> T:
+    """The same arrays without weak types, for a traced function whose results are its arguments again: one that has a
+    weak type where the argument had none would be an argument of another program, which would be compiled."""
+
+    def strong(x: jax.Array) -> jax.Array:
+        return x if jnp.issubdtype(x.dtype, jax.dtypes.extended) else jax.lax.convert_element_type(x, x.dtype)
+
+    return jax.tree.map(strong, tree)
 
 
 def compile_together(programs: Sequence[Program]) -> None:

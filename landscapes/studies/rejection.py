@@ -14,7 +14,7 @@ import jax
 import numpy as np
 
 from landscapes import statistics, training
-from landscapes.machine.compilation import Program
+from landscapes.machine.compilation import Program, strongly_typed
 from landscapes.statistics import sequential
 from landscapes.types import Agent, Key, TrainState
 
@@ -137,7 +137,7 @@ def make_updater(agent: Agent) -> Updater:
 
     @jax.jit
     def step(key: Key, state: TrainState, index: jax.Array) -> TrainState:
-        return training.iteration(agent, key, state, index)[0]
+        return strongly_typed(training.iteration(agent, key, state, index)[0])
 
     def advance(key: Key, state: TrainState, iteration: int, num_steps: int) -> TrainState:
         for i in range(num_steps):

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from landscapes.machine import devices
-from landscapes.machine.compilation import Program
+from landscapes.machine.compilation import Program, strongly_typed
 from landscapes.training.members import MemberKeys, Members, layout, places
 from landscapes.types import Agent, Key, Metrics, PyTree, TrainState
 
@@ -110,13 +110,7 @@ def iterate(
         return state, jax.tree.map(jnp.add, tally, Tally(metrics, weights))
 
     done: tuple[TrainState, Tally] = jax.lax.fori_loop(start, stop, body, (state, tally))
-    return jax.tree.map(_strong, done)
-
-
-def _strong(x: jax.Array) -> jax.Array:
-    """The same without a weak type: a state that has one where the state before had none is an argument of another
-    program, which would be compiled."""
-    return x if jnp.issubdtype(x.dtype, jax.dtypes.extended) else jax.lax.convert_element_type(x, x.dtype)
+    return strongly_typed(done)
 
 
 def make_trainer(agent: Agent) -> Trainer:
@@ -142,8 +136,7 @@ def make_trainer(agent: Agent) -> Trainer:
     @functools.cache
     def programs(num: int, width: int) -> tuple[Any, Any]:
         def start(key: Key) -> TrainState:
-            state: TrainState = jax.tree.map(_strong, agent.init(key))
-            return state
+            return strongly_typed(agent.init(key))
 
         def loop(key: Key, state: TrainState, tally: Tally, start: jax.Array, stop: jax.Array) -> Any:
             return iterate(agent, key, state, tally, start, stop)
