@@ -68,7 +68,14 @@ def test_parents_that_begin_alike_have_children_of_their_own() -> None:
 
 
 def test_a_walk_from_a_run_that_slurm_has_named() -> None:
-    job = compose_job("improve_ltp", ["experiment.root_policy_conf.run_name='16904957_3'", "experiment.seed=7"])
+    job = compose_job(
+        "improve_ltp",
+        [
+            "experiment.root_policy_conf.run_name='16904957_3'",
+            "experiment.root_policy_conf.ckpt=650000",
+            "experiment.seed=7",
+        ],
+    )
     name = walk_name(job.settings, "16904957_3")  # type: ignore[arg-type]
     assert check_run_name(name) == "run_16904957_3_s0_c650000_0.1cvar_7"
 

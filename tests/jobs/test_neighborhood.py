@@ -113,3 +113,23 @@ def test_paths_between_all_that_are_chosen_each_once(results: Path, capsys: pyte
 def test_one_policy_has_no_path(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert measure(results, "experiment=paths", "run=a", "seeds=[1]") == 2
     assert capsys.readouterr().err == "experiment.checkpoints=last: leaves one policy of run a, no pair\n"
+
+
+@pytest.mark.parametrize(
+    "entry_point, arguments",
+    [
+        ("improve_ltp", ["experiment=reject_ltp", "experiment.root_policy_conf.run_name=a", "eval_episodes=2"]),
+        ("improve_ltp", ["experiment=reject_ltp", "root=a/1/last", "eval_episodes=2"]),
+        ("run_algorithm", ["experiment=train_bc", "experiment.root_policy_conf.run_name=a", "num_rows=4"]),
+        ("eval_policy", ["experiment=landscape_slice", "run=a"]),
+        ("eval_policy", ["experiment=landscape_slice", "root=a/0/best"]),
+        ("eval_policy", ["experiment=policy_variance", "run=a", "noise_amounts=[0.1]"]),
+    ],
+)
+def test_where_no_checkpoint_is_named_the_last_is_taken(
+    entry_point: str, arguments: list[str], results: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shared = ["dry_run=true", "use_wandb=false", f"results_dir={results}"]
+    assert run_entry_point(entry_point, [*arguments, *shared]) == 0, capsys.readouterr().err
+    assert "20" in [word.strip(",") for word in capsys.readouterr().out.split()]
+    assert run_entry_point(entry_point, ["--multirun", *arguments, *shared]) == 0

@@ -53,3 +53,13 @@ def test_without_evaluations_or_checkpoints_there_is_none(tmp_path: Path) -> Non
     assert storage.best_checkpoints(run) == {}
     add_returns(run, [100], [[1.0, 2.0]])
     assert storage.best_checkpoints(run) == {0: storage.Best(100, 100, 1.0)}
+
+
+def test_a_checkpoint_may_be_named_by_a_word(tmp_path: Path) -> None:
+    run = with_checkpoints(tmp_path, {0: [100, 200, 300], 1: []})
+    add_returns(run, [100, 200, 300], [[1.0, 0.0], [3.0, 0.0], [2.0, 0.0]])
+    assert [storage.find_checkpoint(run, 0, asked, "ckpt") for asked in (100, "last", "best")] == [100, 300, 200]
+    with pytest.raises(UserError, match=r"^ckpt=150: seed 0 of run calm has checkpoints"):
+        storage.find_checkpoint(run, 0, 150, "ckpt")
+    with pytest.raises(UserError, match=r"^ckpt=last: seed 1 of run calm has no checkpoints yet"):
+        storage.find_checkpoint(run, 1, "last", "ckpt")
