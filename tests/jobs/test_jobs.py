@@ -601,7 +601,7 @@ MISTAKES = [
     ),
     (
         "improve_ltp",
-        ["experiment.root_policy_conf.run_name=td"],
+        ["experiment.root_policy_conf.run_name=td", "experiment.root_policy_conf.ckpt=650000"],
         "experiment.root_policy_conf.ckpt=650000",
         "40, 60",
     ),
