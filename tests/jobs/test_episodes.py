@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import landscapes
-from eval_policy.stored import chosen_policies, measured_run, pairs_of_seed
+from eval_policy.stored import chosen_policies, measured_policies, pairs_of_seed
 from landscapes import loading, storage
 from landscapes.config.compose import compose_job
 from landscapes.config.launch import run_entry_point
@@ -224,7 +224,9 @@ def test_the_best_may_be_chosen_in_every_study_that_takes_checkpoints(results: P
         assert chosen_policies(find, asked)[1] == best
     for experiment in ("neighborhood", "test"):
         assert chosen_policies(find, settings(f"experiment={experiment}", "root=cart/1/best"))[1] == best[1:]
-    assert measured_run(find, settings("experiment=policy_variance", "run=cart", "checkpoints=best"))[1] == [best[0][1]]
+    assert measured_policies(find, settings("experiment=policy_variance", "run=cart", "checkpoints=best"))[1] == [
+        best[0]
+    ]
     across = settings("experiment=policy_interpolation_seed", "run=cart", "checkpoints=best", "first_half=null")
     (pair,) = pairs_of_seed(find, across)
     assert [pair.one.key[1:], pair.two.key[1:]] == best

@@ -255,18 +255,24 @@ def test_the_viewers_show(opened: chromium.Page) -> None:
     ), "the widest distribution comes first"
 
 
+def assert_alike(picture: np.ndarray, other: np.ndarray) -> None:
+    """The same picture: a browser that draws it again may round an edge another way, by one of 255 levels."""
+    assert picture.shape == other.shape
+    assert np.abs(picture.astype(int) - other).max() <= 1
+
+
 def test_the_viewers_play_and_pause(opened: chromium.Page) -> None:
     opened.run(f"document.querySelector('{FIRST}').scrollIntoView({{behavior: 'instant'}})")
     still = opened.picture(canvas(FIRST, 0))
-    np.testing.assert_array_equal(opened.picture(canvas(FIRST, 0)), still)
+    assert_alike(opened.picture(canvas(FIRST, 0)), still)
     press(opened, FIRST, "play")
     opened.wait_for(f"Number(document.querySelector('{FIRST}').dataset.step) > 20")
     press(opened, FIRST, "play")
     stopped = step_of(opened, FIRST)
     assert stopped > 20
     moved = opened.picture(canvas(FIRST, 0))
-    assert (moved != still).any()
-    np.testing.assert_array_equal(opened.picture(canvas(FIRST, 0)), moved)
+    assert np.abs(moved.astype(int) - still).max() > 50
+    assert_alike(opened.picture(canvas(FIRST, 0)), moved)
     assert step_of(opened, FIRST) == stopped
 
 
@@ -288,7 +294,7 @@ def test_a_roll_out_that_has_ended_says_so_and_stands_still(opened: chromium.Pag
     assert opened.run(said) == ["return so far 8", "ends at step 40"]
     ended = opened.picture(canvas(FIRST, 1))
     choose(opened, f"{FIRST} [data-role=scrub]", "100", "input")
-    np.testing.assert_array_equal(opened.picture(canvas(FIRST, 1)), ended)
+    assert_alike(opened.picture(canvas(FIRST, 1)), ended)
     assert step_of(opened, FIRST) == 100
 
 
