@@ -10,7 +10,6 @@ begins after 1 to `noop_max` frames without an action and, where the game has su
 
 import functools
 import math
-import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -64,7 +63,7 @@ def make(name: str, episode_length: int, options: AtariOptions, key: str = "env"
         episode_length=episode_length,
         saved_size=saved_size,
         steps_per_save=STEPS_PER_SAVE,
-        num_threads=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+        num_threads=1,  # ale-py holds Python's lock while it emulates
         most_idle=MOST_IDLE,
         goes_on=options.life_loss,
         picture=(height, width),

@@ -3,7 +3,6 @@
 Knows gymnasium's MuJoCo tasks and mujoco; knows nothing of agents. States are saved as MuJoCo's integration states.
 """
 
-import os
 from collections.abc import Callable
 from typing import Any
 
@@ -40,7 +39,7 @@ def make(name: str, episode_length: int, key: str = "env") -> Environment:
         action=Box(task.action_space.shape, -1.0, 1.0),
         episode_length=min(episode_length, limit),
         saved_size=8 * size,
-        num_threads=os.cpu_count() or 1,
+        num_threads=1,  # gymnasium's own steps around MuJoCo's hold Python's lock
         num_links=len(links),
         scene=lambda: scene_of(model, links, float(task.dt), None if name in STANDS else 0),
     )
