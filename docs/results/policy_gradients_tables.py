@@ -1,0 +1,77 @@
+"""Tables and pictures of docs/results/policy_gradients.md from the runs of `landscapes published`.
+
+    python docs/results/policy_gradients_tables.py [RESULTS]        (default: $LANDSCAPES_RESULTS or results)
+
+Knows data frames and names of runs; writes policy_gradients_tables.md and copies pictures beside this file.
+"""
+
+import os
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from summarize import markdown
+
+import landscapes
+from landscapes.statistics.corrected import mean_of_groups
+
+HERE = Path(__file__).resolve().parent
+ITERATIONS = tuple(f"policy_iterations_laptop_{loss}_{steps}" for loss in ("vpg", "ppo") for steps in (4, 10, 20))
+PSI = tuple(
+    f"psi_laptop_{psi}" for psi in ("total_return", "future_return", "baseline_return", "q_value", "gae", "td_residual")
+)
+PICTURES = {
+    "policy_iterations_laptop/loss_mode_vpg/learning_curves.png": "policy_gradients_vpg.png",
+    "policy_iterations_laptop/loss_mode_ppo/learning_curves.png": "policy_gradients_ppo.png",
+    "psi_laptop/learning_curves.png": "policy_gradients_psi.png",
+}
+
+
+def _interval(values: Sequence[float]) -> str:
+    """Student's, over seeds."""
+    found = mean_of_groups(list(values), range(len(values)))
+    return f"{found.value:.0f} ({found.low:.0f} .. {found.high:.0f})"
+
+
+def returns(runs: Sequence[str], results: Path) -> str:
+    """100 test episodes of the last policy of each seed, by its mode and sampled."""
+    rows = []
+    for run in runs:
+        frame = landscapes.to_dataframe(run, "tests", results_dir=str(results))
+        means = frame.groupby(["acting", "seed"])["return"].mean()
+        each = ", ".join(f"{value:.0f}" for value in means["mode"])
+        rows.append([f"`{run}`", each, _interval(means["mode"].tolist()), _interval(means["sampled"].tolist())])
+    return markdown(["run", "mode, each seed", "mode, mean (95 %)", "sampled, mean (95 %)"], rows)
+
+
+def steps(runs: Sequence[str], results: Path) -> str:
+    """Mean over seeds of the mean return after k steps on one batch from the last policy, 100 batches each."""
+    rows = []
+    for run in runs:
+        frame = landscapes.to_dataframe(run, "purds", results_dir=str(results))
+        frame = frame[frame["kind"] == "policy_steps"]
+        by_seed = frame.groupby(["amount", "seed"])["return"].mean()
+        spread = frame.groupby(["amount", "seed"])["return"].std().groupby("amount").mean()
+        cells = [f"{by_seed[k].mean():.0f} ± {spread[k]:.0f}" for k in ("1", "4", "10", "20")]
+        rows.append([f"`{run}`", *cells])
+    return markdown(["run", "k = 1", "4", "10", "20"], rows)
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Writes everything."""
+    results = Path(arguments[0] if arguments else os.environ.get("LANDSCAPES_RESULTS", "results"))
+    parts = {
+        "Policy iterations": returns(ITERATIONS, results),
+        "After k steps on one batch": steps(ITERATIONS, results),
+        "Psi": returns(PSI, results),
+    }
+    text = "".join(f"\n## {title}\n\n{table}" for title, table in parts.items())
+    path = HERE / "policy_gradients_tables.md"
+    path.write_text(f"# Numbers of the page about policy gradients\n{text}", encoding="utf-8")
+    for source, name in PICTURES.items():
+        shutil.copyfile(results / "published" / source, HERE / name)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
