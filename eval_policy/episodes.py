@@ -13,7 +13,7 @@ from landscapes import console, storage
 from landscapes.config.job import Job
 from landscapes.jobs.closing import print_end
 from landscapes.jobs.pace import Pace, Program, of_measuring
-from landscapes.jobs.tracker import Tracked, job_tracker, print_tracking
+from landscapes.jobs.tracker import job_tracker, print_tracking, tracked_measurement
 from landscapes.statistics import tables
 from landscapes.statistics.corrected import mean_of_groups
 from landscapes.studies import measurement
@@ -36,15 +36,7 @@ class Episodes:
         wanted, stored = self._wanted, self._stored
         pace = self._pace()
         self._print_plan(pace)
-        several = len(wanted.seeds) > 1
-        tracked = Tracked(
-            name,
-            self._job.kind,
-            group=stored.name,
-            seeds=tuple(wanted.seeds) if several else (),
-            seed=None if several else wanted.seeds[0],
-            in_order=False,  # only what is newly measured is told
-        )
+        tracked = tracked_measurement(name, self._job.kind, stored, wanted.seeds)
         print_tracking(self._job, stored.path, tracked)
         if self._job.dry_run:
             return
@@ -57,7 +49,7 @@ class Episodes:
             raise
         tracker.finish()
         self._print_policies(found)
-        if several:
+        if len(wanted.seeds) > 1:
             self._print_seeds(found)
         print_end(files, tracker)
 

@@ -14,7 +14,7 @@ from landscapes.config.job import Job
 from landscapes.figures import purd_histograms
 from landscapes.jobs.closing import print_end
 from landscapes.jobs.pace import Pace, Program, of_measuring
-from landscapes.jobs.tracker import Tracked, job_tracker, print_tracking
+from landscapes.jobs.tracker import job_tracker, print_tracking, tracked_measurement
 from landscapes.statistics import tables
 from landscapes.studies import measurement
 from landscapes.tracking import Tracker
@@ -37,15 +37,7 @@ class Purds:
         wanted, stored = self._wanted, self._stored
         pace = self._pace()
         self._print_plan(pace)
-        several = len(wanted.seeds) > 1
-        tracked = Tracked(
-            name,
-            self._job.kind,
-            group=stored.name,
-            seeds=tuple(wanted.seeds) if several else (),
-            seed=None if several else wanted.seeds[0],
-            in_order=False,  # only what is newly measured is told
-        )
+        tracked = tracked_measurement(name, self._job.kind, stored, wanted.seeds)
         print_tracking(self._job, stored.path, tracked)
         if self._job.dry_run:
             return

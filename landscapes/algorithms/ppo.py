@@ -108,13 +108,12 @@ def make(config: Config, spaces: Spaces) -> Algorithm:
         ended = steps.terminated | steps.truncated
         rewards, scale = running.scaled(learner.reward_scale, steps.reward, ended, config.gamma, config.clip_rewards)
         terminated = steps.terminated if config.bootstrap_truncated else ended
-        goes_on = ~ended.at[:, -1].set(True)
 
         def value_of(obs: jax.Array) -> jax.Array:
             return networks.value(learner.critic, see(learner.policy, obs))
 
         values = value_of(steps.obs)
-        next_values = values_after(value_of, values, steps.next_obs, asked=~terminated, on=goes_on)
+        next_values = values_after(value_of, values, steps.next_obs, asked=~terminated, ended=ended)
         advantages = jax.vmap(losses.generalized_advantages, in_axes=(0, 0, 0, 0, 0, None, None))(
             rewards, values, next_values, terminated, steps.truncated, config.gamma, config.gae_lambda
         )

@@ -63,13 +63,12 @@ def make(config: Config, spaces: Spaces) -> Algorithm:
         """ψ and value targets of one epoch; leaves are `[num_envs · T, ...]`."""
         steps = unrolled.steps
         values = values_of(learner.critic, learner.policy, steps.obs)
-        goes_on = ~(steps.terminated | steps.truncated).at[:, -1].set(True)
         next_values = values_after(
             lambda obs: values_of(learner.critic, learner.policy, obs),
             values,
             steps.next_obs,
             asked=~steps.terminated,
-            on=goes_on,
+            ended=steps.terminated | steps.truncated,
         )
         lived = Steps(steps.reward, values, next_values, steps.terminated, steps.truncated)
         weights = jax.vmap(lambda x: psi(config.psi, x, config.gamma, config.gae_lambda))(lived)

@@ -3,6 +3,7 @@
 Knows jobs, runs and trackers; knows no metric.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +28,13 @@ class Tracked:
     """Whether it makes the run that it writes to, and is not a study of it; only such a job goes on where it stood."""
     in_order: bool = True
     """Whether, run again, it tells again all from some step on."""
+
+
+def tracked_measurement(name: str, job_type: str, run: storage.Run, seeds: Sequence[int]) -> Tracked:
+    """A measurement of stored policies of these seeds of a run, which tells only what it newly measures."""
+    if len(seeds) > 1:
+        return Tracked(name, job_type, group=run.name, seeds=tuple(seeds), in_order=False)
+    return Tracked(name, job_type, group=run.name, seed=seeds[0], in_order=False)
 
 
 def job_tracker(job: Job, run: storage.Run, tracked: Tracked) -> Tracker:

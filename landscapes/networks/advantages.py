@@ -29,17 +29,22 @@ class Steps(NamedTuple):
 
 
 def values_after(
-    value_of: Callable[[jax.Array], jax.Array], values: jax.Array, next_obs: jax.Array, asked: jax.Array, on: jax.Array
+    value_of: Callable[[jax.Array], jax.Array],
+    values: jax.Array,
+    next_obs: jax.Array,
+    asked: jax.Array,
+    ended: jax.Array,
 ) -> jax.Array:
-    """V(s'_t) of unrolled lanes, `[N, T]`, from V(s_t): the next step's where a lane goes `on` to it, without asking
-    the critic again; asked of it where `asked`, both `[N, T]` bool; anything elsewhere.
+    """V(s'_t) of unrolled lanes, `[N, T]`, from V(s_t): the next step's where a lane goes on to it, without asking the
+    critic again; where an episode has `ended`, or the unroll has, asked of it if `asked`, both `[N, T]` bool, and
+    anything otherwise.
 
     `value_of` has V `[N]` of observations `[N, ...]`; `next_obs` is `[N, T, ...]`. Few steps are asked for as a rule,
     one of each lane: they are gathered, and asked for N at a time.
     """
     num, size = values.shape[0], values.size
     shifted = jnp.concatenate([values[:, 1:], values[:, -1:]], axis=1).reshape(-1)
-    wanted = (asked & ~on).reshape(-1)
+    wanted = (asked & ended.at[:, -1].set(True)).reshape(-1)
     place = jnp.where(wanted, jnp.cumsum(wanted) - 1, size)
     rows = jnp.full(size, size).at[place].set(jnp.arange(size), mode="drop")
     flat = next_obs.reshape(-1, *next_obs.shape[2:])

@@ -137,16 +137,13 @@ def test_values_after_are_those_of_the_true_next_observations() -> None:
     obs = generator.normal(size=(num, length, 2)).astype(np.float32)
     next_obs = np.concatenate([obs[:, 1:], generator.normal(size=(num, 1, 2)).astype(np.float32)], axis=1)
     next_obs[ended] = generator.normal(size=(int(ended.sum()), 2))
-    last = np.arange(length) == length - 1
     asked: list[tuple[int, ...]] = []
 
     def value_of(x: jax.Array) -> jax.Array:
         asked.append(x.shape)
         return jnp.sin(x[..., 0]) + 3.0 * x[..., 1]
 
-    found = jax.jit(lambda *x: values_after(value_of, *x))(
-        value_of(jnp.asarray(obs)), next_obs, ~terminated, ~(ended | last[None])
-    )
+    found = jax.jit(lambda *x: values_after(value_of, *x))(value_of(jnp.asarray(obs)), next_obs, ~terminated, ended)
     assert asked == [(num, length, 2), (num, 2)]  # so many at a time
     wanted = np.asarray(value_of(jnp.asarray(next_obs)))
     assert truncated.sum() > num and terminated[:, :-1].any()
