@@ -102,11 +102,6 @@ def with_devices(flags: str, count: int) -> str:
     return f"{without_devices(flags)} {_DEVICE_COUNT}={count}".strip()
 
 
-def num_cores() -> int:
-    """The cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def with_best_peer(found: Mapping[str, Measurement], name: str) -> dict[str, Measurement]:
     """The same measurements, the fastest of the peer's under its plain `name`: which options it is given, is the
     fastest's choice."""

@@ -6,10 +6,11 @@ PPO away, of 500 steps each, whose falls are taken away so that every sample has
 
 from typing import Any
 
-from benchmarks.plan import Plan, num_cores, with_best_peer
+from benchmarks.plan import Plan, with_best_peer
 from benchmarks.suites import raw
 from benchmarks.suites.purd import lanes
 from benchmarks.timing import Comparison, Measurement, Record, compare_rates, compare_with_number
+from landscapes.machine.runtime import num_cores
 
 TASK, BACKEND = "CartPole-v1", "gymnax"
 BARE = "gymnax"

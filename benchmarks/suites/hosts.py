@@ -5,9 +5,10 @@ Knows the sizes: the published settings of PPO on Atari, eight games of 128 step
 
 from typing import Any
 
-from benchmarks.plan import Plan, num_cores
+from benchmarks.plan import Plan
 from benchmarks.suites.purd import lanes
 from benchmarks.timing import Comparison, Measurement, Record, compare_rates, compare_with_number
+from landscapes.machine.runtime import num_cores
 
 GAME, ROM, LANDER = "Breakout-v5", "breakout", "LunarLander-v3"
 OVER_SB3 = 1.25

@@ -5,9 +5,10 @@ Knows the sizes, which are the published ones.
 
 from collections.abc import Mapping
 
-from benchmarks.plan import Plan, num_cores, with_best_peer
+from benchmarks.plan import Plan, with_best_peer
 from benchmarks.suites import raw
 from benchmarks.timing import Comparison, Measurement, Record, compare_rates, spread
+from landscapes.machine.runtime import num_cores
 
 SHARE_OF_SIMULATOR = 0.9
 COMPILE_SECONDS = 10.0

@@ -6,8 +6,9 @@ Knows which workers measure them and which of their numbers is the limit.
 from collections.abc import Iterable, Mapping, Sequence
 
 from benchmarks.harness import Job
-from benchmarks.plan import Plan, compiler_flags, flags_for_others, num_cores, with_devices
+from benchmarks.plan import Plan, compiler_flags, flags_for_others, with_devices
 from benchmarks.timing import Measurement
+from landscapes.machine.runtime import num_cores
 
 WAYS = ("one device", "a device per core")
 BRAX = "simulator"

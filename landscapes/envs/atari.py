@@ -44,26 +44,24 @@ def make(name: str, episode_length: int, options: AtariOptions, key: str = "env"
     Raises UserError, naming `key`, without ale-py. Rewards are those of the game, not clipped.
     """
     try:
-        import ale_py
         from ale_py import roms
     except ImportError as error:
         allowed = f"needs ale-py, which cannot be imported ({error}): pip install -r atari_requirements.txt"
         raise UserError(key, name, allowed) from error
-    ale_py.ALEInterface.setLoggerMode(ale_py.LoggerMode.Error)
-    console = functools.partial(_console, ale_py, str(roms.get_rom_path(rom_name(name))))
-    ale = console()
-    beginning = ale.cloneState(include_rng=True)  # where every episode begins
+    path = str(roms.get_rom_path(rom_name(name)))
+    ale = _console(path)
     height, width = ale.getScreenDims()
-    saved_size = HEADER_SIZE + len(beginning.__getstate__()) + SLACK + SIDE * SIDE * STACK
+    beginning = ale.cloneState(include_rng=True).__getstate__()  # where every episode begins, in any process
+    saved_size = HEADER_SIZE + len(beginning) + SLACK + SIDE * SIDE * STACK
     hosted = Hosted(
         name=name,
-        make=lambda: Game(ale_py, console(), beginning, saved_size, options),
+        make=functools.partial(Game, path, beginning, saved_size, options),
         observation=Box((SIDE, SIDE, STACK), 0.0, 255.0, "uint8"),
         action=Discrete(len(ale.getMinimalActionSet())),
         episode_length=episode_length,
         saved_size=saved_size,
         steps_per_save=STEPS_PER_SAVE,
-        num_threads=1,  # ale-py holds Python's lock while it emulates
+        least_share=1,
         most_idle=MOST_IDLE,
         goes_on=options.life_loss,
         picture=(height, width),
@@ -83,8 +81,11 @@ def rom_name(name: str) -> str:
 _IRREGULAR = {"TicTacToe3D": "tic_tac_toe_3d"}
 
 
-def _console(ale_py: Any, path: str) -> Any:
+def _console(path: str) -> Any:
     """An emulator with a game in it, and one frame played: until then it holds numbers that no saved state knows."""
+    import ale_py
+
+    ale_py.ALEInterface.setLoggerMode(ale_py.LoggerMode.Error)
     ale = ale_py.ALEInterface()
     ale.setInt("random_seed", 0)
     ale.setFloat("repeat_action_probability", 0.0)  # done here, from the seed of the episode
@@ -92,6 +93,15 @@ def _console(ale_py: Any, path: str) -> Any:
     ale.reset_game()
     ale.act(ale_py.Action.NOOP)
     return ale
+
+
+def _state(told: bytes) -> Any:
+    """The emulator's state that these bytes tell of."""
+    import ale_py
+
+    state: Any = ale_py.ALEState.__new__(ale_py.ALEState)
+    state.__setstate__(told)
+    return state
 
 
 @functools.cache
@@ -122,12 +132,14 @@ class Game:
     """One emulator. All that is drawn at random (how many frames pass at the start, which actions stick) comes from
     the seed of the episode by SplitMix64 (Steele et al., 2014); the emulator draws nothing."""
 
-    def __init__(self, ale_py: Any, ale: Any, beginning: Any, saved_size: int, options: AtariOptions) -> None:
-        self.ale_py, self.ale, self.beginning = ale_py, ale, beginning
+    def __init__(self, path: str, beginning: bytes, saved_size: int, options: AtariOptions) -> None:
+        import ale_py
+
+        self.ale_py, self.ale, self.beginning = ale_py, _console(path), _state(beginning)
         self.saved_size, self.options = saved_size, options
-        self.actions: Sequence[Any] = ale.getMinimalActionSet()
+        self.actions: Sequence[Any] = self.ale.getMinimalActionSet()
         self.presses_fire = options.fire_reset and ale_py.Action.FIRE in self.actions
-        self.screens = np.zeros((2, *ale.getScreenDims()), np.uint8)
+        self.screens = np.zeros((2, *self.ale.getScreenDims()), np.uint8)
         self.pictures: np.ndarray = np.zeros((SIDE, SIDE), np.uint32)
         self.random = self.lives = self.last = 0
 
@@ -176,9 +188,7 @@ class Game:
 
     def restore(self, saved: np.ndarray) -> None:
         size, self.random, self.last = (int(x) for x in saved[:HEADER_SIZE].copy().view("<u8"))
-        state = self.ale_py.ALEState.__new__(self.ale_py.ALEState)
-        state.__setstate__(saved[HEADER_SIZE : HEADER_SIZE + size].tobytes())
-        self.ale.restoreState(state)
+        self.ale.restoreState(_state(saved[HEADER_SIZE : HEADER_SIZE + size].tobytes()))
         self.pictures = saved[-SIDE * SIDE * STACK :].copy().view("<u4").reshape(SIDE, SIDE).astype(np.uint32)
         self.lives = self.ale.lives()
 

@@ -3,6 +3,7 @@
 Knows gymnasium's Box2D tasks; knows nothing of agents. Box2D can save nothing: a state is led to by its actions.
 """
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -34,10 +35,11 @@ def make(name: str, episode_length: int, key: str = "env") -> Environment:
     actions = task.action_space
     hosted = Hosted(
         name=name,
-        make=lambda: Machine(create, length if name in SPARSE else None),
+        make=functools.partial(Machine, create, length if name in SPARSE else None),
         observation=Box(task.observation_space.shape),
         action=Discrete(int(actions.n)) if hasattr(actions, "n") else Box(actions.shape, -1.0, 1.0),
         episode_length=length,
+        least_share=16,
         picture=(SCREEN[0] // 2, SCREEN[1] // 2),
         seconds_per_step=1 / STEPS_PER_SECOND,
     )

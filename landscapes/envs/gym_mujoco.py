@@ -3,6 +3,7 @@
 Knows gymnasium's MuJoCo tasks and mujoco; knows nothing of agents. States are saved as MuJoCo's integration states.
 """
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -34,12 +35,11 @@ def make(name: str, episode_length: int, key: str = "env") -> Environment:
     links = [model.body(index).name for index in range(1, model.nbody)]
     hosted = Hosted(
         name=name,
-        make=lambda: Body(mujoco, create),
+        make=functools.partial(Body, create),
         observation=Box(task.observation_space.shape),
         action=Box(task.action_space.shape, -1.0, 1.0),
         episode_length=min(episode_length, limit),
         saved_size=8 * size,
-        num_threads=1,  # gymnasium's own steps around MuJoCo's hold Python's lock
         num_links=len(links),
         scene=lambda: scene_of(model, links, float(task.dt), None if name in STANDS else 0),
     )
@@ -49,7 +49,9 @@ def make(name: str, episode_length: int, key: str = "env") -> Environment:
 class Body:
     """One task. What gymnasium keeps beside MuJoCo's state follows from the step that led there."""
 
-    def __init__(self, mujoco: Any, create: Callable[[], Any]) -> None:
+    def __init__(self, create: Callable[[], Any]) -> None:
+        import mujoco
+
         self.mujoco, self.task = mujoco, create()
         self.model, self.data = self.task.model, self.task.data
         self.what = mujoco.mjtState.mjSTATE_INTEGRATION

@@ -18,8 +18,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax.experimental.buffer_callback import buffer_callback
 
-from landscapes.envs.pool import NAME_SIZE, Pool
+from landscapes.envs.pool import NAME_SIZE, TOLD_SIZE
 from landscapes.envs.simulator import Hosted
+from landscapes.envs.workers import Workers
 from landscapes.types import Environment, Key, TimeStep, first_step
 
 
@@ -71,12 +72,12 @@ def make_hosted(hosted: Hosted, backend: str) -> Environment:
     Starts are drawn by the simulator from a seed, and cannot be scaled. All lanes of a program step in one call; the
     same state and action give the same step, wherever and however often.
     """
-    pool = Pool(hosted)
+    pool = Workers(hosted)
     observation, action_space = hosted.observation, hosted.action
     saved_shape = jax.ShapeDtypeStruct((hosted.saved_size,), jnp.uint8)
     obs_shape = jax.ShapeDtypeStruct(observation.shape, observation.dtype)
     start_shapes = (obs_shape, jax.ShapeDtypeStruct((NAME_SIZE,), jnp.uint32))
-    step_shapes = (saved_shape, obs_shape, jax.ShapeDtypeStruct((NAME_SIZE + 3,), jnp.uint32))
+    step_shapes = (saved_shape, obs_shape, jax.ShapeDtypeStruct((TOLD_SIZE,), jnp.uint32))
 
     def begin(seed: jax.Array, wanted: jax.Array) -> tuple[HostedState, jax.Array]:
         obs, name = ask(pool.start, start_shapes, jnp.stack([seed, wanted.astype(jnp.uint32)]))

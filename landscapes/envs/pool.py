@@ -1,17 +1,14 @@
 """The simulators of one environment, each known by the state that it stands at, and led to others where need be.
 
-Knows NumPy, threads and the contract of a simulator; knows no JAX and no environment.
+Knows NumPy and the contract of a simulator; knows no JAX and no environment.
 
 A state is the steps that lead to it, and its name a digest of the seed and the actions, so that it is known again
 wherever it comes from.
 """
 
 import hashlib
-import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NamedTuple
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -20,154 +17,123 @@ from landscapes.envs.simulator import Hosted, Simulator
 NAME_SIZE = 4
 """Numbers of 32 bits in the name of a state: two of them are never the same by chance."""
 
-_OVER, _EXTRA, _NAME = 3, 4, 5
+TOLD_SIZE = NAME_SIZE + 3
+"""Numbers of 32 bits that are told of a step: the name, the reward's bits, whether it ended, whether it is over."""
+
+OVER, EXTRA, _NAME = 3, 4, 5
 """Where in the numbers of a state they stand: seed, actions since it was saved, steps, and these."""
 
 PATIENCE = 64
 """Calls that a simulator waits before another state may have it, where being led back costs less than making one."""
 
-
-class _State(NamedTuple):
-    """A state as it is handed over (`landscapes.envs.hosted.HostedState`)."""
-
-    saved: np.ndarray
-    actions: np.ndarray
-    seed: int
-    num_since: int
-    num_steps: int
-    over: int
-    name: np.ndarray
+Arrays = Sequence[np.ndarray]
 
 
-def _state(saved: np.ndarray, actions: np.ndarray, numbers: np.ndarray) -> _State:
-    seed, num_since, num_steps, over = numbers[:_EXTRA].tolist()
-    return _State(saved, actions, seed, num_since, num_steps, over, numbers[_NAME:])
+def _digest(*parts: bytes) -> bytes:
+    return hashlib.blake2b(b"".join(parts), digest_size=4 * NAME_SIZE).digest()
 
 
-def _digest(*parts: np.ndarray) -> np.ndarray:
-    told = b"".join(part.tobytes() for part in parts)
-    return np.frombuffer(hashlib.blake2b(told, digest_size=4 * NAME_SIZE).digest(), np.uint32)
+def _names(numbers: np.ndarray) -> list[bytes]:
+    """The names of states `[rows, ...]`."""
+    size, told = 4 * NAME_SIZE, np.ascontiguousarray(numbers[:, _NAME:]).tobytes()
+    return [told[i : i + size] for i in range(0, len(told), size)]
 
 
 class Pool:
-    """Simulators that wait where a state was handed out, and those that wait nowhere as their episode has ended."""
+    """Simulators that wait where a state was handed out, and those that wait nowhere as their episode has ended.
+
+    What is asked are arrays of one row a lane; what comes of it is written into others, each row of them.
+    """
 
     def __init__(self, hosted: Hosted) -> None:
         self.hosted = hosted
         self._idle: OrderedDict[bytes, list[tuple[int, Simulator]]] = OrderedDict()
         self._free: list[Simulator] = []
         self._num_idle = self._num_calls = 0
-        self._lock = threading.Lock()
-        self._threads = ThreadPoolExecutor(hosted.num_threads - 1) if hosted.num_threads > 1 else None
 
-    # What is asked: arrays with any leading axes `[...]`.
-
-    def start(self, asked: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Of fresh episodes, `asked` being a seed and whether it is wanted: first observations, and names."""
-        shape, observation = asked.shape[:-1], self.hosted.observation
-        obs = np.zeros((*shape, *observation.shape), observation.dtype)
-        names = np.zeros((*shape, NAME_SIZE), np.uint32)
-
-        def one(row: Any) -> None:
-            simulator = self._any()
-            obs[row] = simulator.reset(int(asked[row][0]))
-            names[row] = _digest(asked[row][:1])
-            self._put(names[row].tobytes(), simulator)
-
-        self._each(one, asked[..., 1])
-        return obs, names
-
-    def step(
-        self, saved: np.ndarray, actions: np.ndarray, numbers: np.ndarray, action: np.ndarray
-    ) -> tuple[np.ndarray, ...]:
-        """One step of states: what was saved, observations, and of each its name, reward (as bits), whether it ended
-        and whether it is over."""
-        shape, observation = numbers.shape[:-1], self.hosted.observation
-        saved, obs = saved.copy(), np.zeros((*shape, *observation.shape), observation.dtype)
-        told = np.zeros((*shape, NAME_SIZE + 3), np.uint32)
-        told[..., :NAME_SIZE], told[..., -2:] = numbers[..., _NAME:], 1
-
-        def one(row: Any) -> None:
-            state = _state(saved[row], actions[row], numbers[row])
-            simulator = self._at(state)
-            if self.hosted.saved_size and state.num_since == self.hosted.window:
-                saved[row] = simulator.save()
-            stepped = simulator.step(action[row])
-            obs[row] = stepped.obs
-            over = stepped.ended and not stepped.goes_on
-            name = _digest(state.name, action[row])
-            told[row] = [*name, np.float32(stepped.reward).view(np.uint32), stepped.ended, over]
-            last = over or state.num_steps + 1 >= self.hosted.episode_length
-            self._put(None if last else name.tobytes(), simulator)
-
-        self._each(one, numbers[..., _OVER] == 0)
-        return saved, obs, told
-
-    def look(self, what: str, like: Any, saved: np.ndarray, actions: np.ndarray, numbers: np.ndarray) -> np.ndarray:
-        """What is seen of states where it is wanted: their `observation`, `picture` or `pose`, each `like` this."""
-        seen = np.zeros((*numbers.shape[:-1], *like.shape), like.dtype)
-
-        def one(row: Any) -> None:
-            state = _state(saved[row], actions[row], numbers[row])
-            simulator = self._at(state)
-            seen[row] = simulator.look(what)
-            self._put(state.name.tobytes(), simulator)
-
-        self._each(one, numbers[..., _EXTRA])
-        return seen
-
-    def _each(self, one: Callable[[Any], None], wanted: np.ndarray) -> None:
-        """`one` of each row that is `wanted`; in parallel where that pays, each thread taking the next row."""
+    def start(self, given: Arrays, made: Arrays) -> None:
+        """Of fresh episodes, `given` a seed and whether it is wanted: makes first observations, and names."""
+        (asked,), (obs, names) = given, made
         self._num_calls += 1
-        rows = [tuple(row) for row in np.argwhere(wanted)]
-        if self._threads is None or len(rows) < 2:
-            for row in rows:
-                one(row)
-            return
-        left: Iterator[Any] = iter(rows)
+        obs[...], names[...] = 0, 0
+        for row in np.flatnonzero(asked[:, 1]):
+            simulator = self._any()
+            obs[row] = simulator.reset(int(asked[row, 0]))
+            name = _digest(asked[row, :1].tobytes())
+            names[row] = np.frombuffer(name, np.uint32)
+            self._put(name, simulator)
 
-        def work() -> None:
-            for row in left:  # a list's iterator hands each row to one thread only
-                one(row)
+    def step(self, given: Arrays, made: Arrays) -> None:
+        """One step of states, `given` what was saved, actions since, their numbers, and the actions: makes what was
+        saved, observations, and what is told of the step (`TOLD_SIZE`). A state that is over stays as it is."""
+        (saved, actions, numbers, chosen), (after, obs, told) = given, made
+        self._num_calls += 1
+        after[...] = saved
+        names, rewards, flags = _names(numbers), [], []
+        for row, (seed, num_since, num_steps, over) in enumerate(numbers[:, :EXTRA].tolist()):
+            if over:
+                obs[row] = 0
+                rewards.append(0.0)
+                flags.append((1, 1))
+                continue
+            simulator = self._at(names[row], seed, saved[row], actions[row, :num_since], num_since == num_steps)
+            if self.hosted.saved_size and num_since == self.hosted.window:
+                after[row] = simulator.save()
+            action = chosen[row]
+            stepped = simulator.step(action)
+            obs[row] = stepped.obs
+            ends = stepped.ended and not stepped.goes_on
+            rewards.append(stepped.reward)
+            flags.append((stepped.ended, ends))
+            names[row] = _digest(names[row], action.tobytes())
+            last = ends or num_steps + 1 >= self.hosted.episode_length
+            self._put(None if last else names[row], simulator)
+        told[:, :NAME_SIZE] = np.frombuffer(b"".join(names), np.uint32).reshape(-1, NAME_SIZE)
+        told[:, NAME_SIZE] = np.array(rewards, np.float32).view(np.uint32)
+        told[:, NAME_SIZE + 1 :] = flags
 
-        helpers = [self._threads.submit(work) for _ in range(min(self.hosted.num_threads, len(rows)) - 1)]
-        try:
-            work()
-        finally:
-            for helper in helpers:
-                helper.result()
+    def look(self, what: str, given: Arrays, made: Arrays) -> None:
+        """What is seen of states where it is wanted, `given` as to a step: makes their `observation`, `picture` or
+        `pose`."""
+        (saved, actions, numbers), (seen,) = given, made
+        self._num_calls += 1
+        seen[...] = 0
+        names = _names(numbers)
+        for row in np.flatnonzero(numbers[:, EXTRA]):
+            seed, num_since, num_steps = numbers[row, :3].tolist()
+            simulator = self._at(names[row], seed, saved[row], actions[row, :num_since], num_since == num_steps)
+            seen[row] = simulator.look(what)
+            self._put(names[row], simulator)
 
     # The simulators
 
-    def _at(self, state: _State) -> Simulator:
-        """A simulator that stands at this state: one that waits there, else another that is led there."""
-        known = state.name.tobytes()
-        with self._lock:
-            if known in self._idle:
-                return self._taken(known)
+    def _at(self, name: bytes, seed: int, saved: np.ndarray, actions: np.ndarray, from_start: bool) -> Simulator:
+        """A simulator that stands at the state of that name: one that waits there, else another that is led there, by
+        `actions` since it was saved or since the start."""
+        if name in self._idle:
+            return self._taken(name)
         simulator = self._any()
-        if state.num_since < state.num_steps:
-            simulator.restore(state.saved)
+        if from_start:
+            simulator.reset(seed)
         else:
-            simulator.reset(state.seed)
-        for action in state.actions[: state.num_since]:
+            simulator.restore(saved)
+        for action in actions:
             simulator.step(action)
         return simulator
 
     def _any(self) -> Simulator:
         """A simulator that stands anywhere: a free one, one that has waited long enough, else a new one."""
-        with self._lock:
-            if self._free:
-                return self._free.pop()
-            if self._idle:
-                name, waiting = next(iter(self._idle.items()))
-                waited = self._num_calls - waiting[-1][0]
-                if self._num_idle >= self.hosted.most_idle or (self.hosted.saved_size and waited > PATIENCE):
-                    return self._taken(name)
+        if self._free:
+            return self._free.pop()
+        if self._idle:
+            name, waiting = next(iter(self._idle.items()))
+            waited = self._num_calls - waiting[-1][0]
+            if self._num_idle >= self.hosted.most_idle or (self.hosted.saved_size and waited > PATIENCE):
+                return self._taken(name)
         return self.hosted.make()
 
     def _taken(self, name: bytes) -> Simulator:
-        """One that waits there, and waits no more; the lock is held."""
+        """One that waits there, and waits no more."""
         self._num_idle -= 1
         waiting = self._idle[name]
         _, simulator = waiting.pop()
@@ -177,10 +143,9 @@ class Pool:
 
     def _put(self, name: bytes | None, simulator: Simulator) -> None:
         """Lets a simulator wait at the state of that name, or for any other where it has none."""
-        with self._lock:
-            if name is None:
-                self._free.append(simulator)
-                return
-            self._num_idle += 1
-            self._idle.setdefault(name, []).append((self._num_calls, simulator))
-            self._idle.move_to_end(name)
+        if name is None:
+            self._free.append(simulator)
+            return
+        self._num_idle += 1
+        self._idle.setdefault(name, []).append((self._num_calls, simulator))
+        self._idle.move_to_end(name)

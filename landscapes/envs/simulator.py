@@ -51,6 +51,7 @@ class Hosted(NamedTuple):
 
     name: str
     make: Callable[[], Simulator]
+    """Makes one, in this process or in another: a function or class of a module, or a `functools.partial` of one."""
     observation: Box
     action: Space
     episode_length: int
@@ -58,8 +59,9 @@ class Hosted(NamedTuple):
     """Bytes of what it saves; 0 where it cannot be saved, and is led to a state again by all its actions."""
     steps_per_save: int = 1
     """Steps between two savings: more where saving is dear and a step is not."""
-    num_threads: int = 1
-    """Threads that step the lanes of one call; more than one where a step is long and leaves Python's lock."""
+    least_share: int = 4
+    """Lanes that make it worth asking another process: as many as take as long as such a call, a tenth of a
+    millisecond."""
     most_idle: int = 512
     """Simulators that wait at most; the one that has waited longest is given to the next state."""
     goes_on: bool = False

@@ -32,7 +32,7 @@ def set_up_runtime(results: Path | None = None, gpu_memory_fraction: float | Non
     given = {name for name in settings if name.upper() in os.environ}
     for name, value in settings.items():
         os.environ.setdefault(name.upper(), str(value))
-    os.environ["XLA_FLAGS"] = compiler_flags(os.environ.get("XLA_FLAGS", "").strip(), _num_cores())
+    os.environ["XLA_FLAGS"] = compiler_flags(os.environ.get("XLA_FLAGS", "").strip(), num_cores())
     if gpu_memory_fraction is not None and not any(name in os.environ for name in _GPU_MEMORY):
         os.environ[_GPU_MEMORY[0]] = str(gpu_memory_fraction)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -41,7 +41,7 @@ def set_up_runtime(results: Path | None = None, gpu_memory_fraction: float | Non
         _tell_imported_jax({name: value for name, value in settings.items() if name not in given})
 
 
-def _num_cores() -> int:
+def num_cores() -> int:
     """The cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 

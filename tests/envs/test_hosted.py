@@ -11,7 +11,6 @@ import walkers
 
 from landscapes import training
 from landscapes.envs import pool
-from landscapes.envs.hosted import make_hosted
 from landscapes.experience import unroll
 from landscapes.loading import make_agent
 from landscapes.studies import measurement
@@ -127,28 +126,6 @@ def test_an_unroll_restarts_only_what_has_ended(env: Environment) -> None:
     obs = np.asarray(steps.obs).argmax(-1)
     assert (obs[:, 1:][ended[:, :-1]] == 0).all() and (np.asarray(steps.next_obs).argmax(-1)[ended] != 0).all()
     assert not np.asarray(lanes.env_state.over).any()
-
-
-def test_threads_change_nothing(env: Environment) -> None:
-    threaded = make_hosted(walkers.hosted(12, env.backend)._replace(num_threads=3), env.backend)
-    found = []
-    for one in (env, threaded):
-        states, _ = jax.vmap(one.reset)(jax.random.split(jax.random.key(6), 16))
-        step = jax.jit(jax.vmap(one.step))
-        for t in range(8):
-            states, after = step(states, jnp.full(16, t % 3 > 0, jnp.int32))
-        found.append((states, after))
-    trees.assert_same(*found)
-
-
-def test_what_fails_in_a_simulator_is_told() -> None:
-    def broken() -> walkers.Walker:
-        raise RuntimeError("no such walker")
-
-    for threads in (1, 2):
-        hosted = walkers.hosted(12, "saved")._replace(make=broken, num_threads=threads)
-        with pytest.raises(Exception, match="no such walker"):
-            jax.block_until_ready(jax.vmap(make_hosted(hosted, "saved").reset)(jax.random.split(jax.random.key(0), 4)))
 
 
 PPO = {

@@ -67,7 +67,8 @@ STEPS_PER_SAVE = {"replayed": 1, "saved": 1, "rarely saved": 3}
 def hosted(episode_length: int, backend: str, discrete: bool = True) -> Hosted:
     action = Discrete(2) if discrete else Box((1,), -1.0, 1.0)
     size, steps = 0 if backend == "replayed" else 40, STEPS_PER_SAVE[backend]
-    return Hosted("walker", Walker, Box((NUM_PLACES,)), action, episode_length, size, steps)
+    # What is counted, is counted in this process: no lane is given to another one.
+    return Hosted("walker", Walker, Box((NUM_PLACES,)), action, episode_length, size, steps, least_share=1000)
 
 
 def make(episode_length: int = 12, backend: str = "saved", most_idle: int = 512) -> Environment:
