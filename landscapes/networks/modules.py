@@ -117,9 +117,66 @@ class MLP(nn.Module):
         return nn.Dense(self.out_dim, **begun(self.initialization, x.shape[-1], self.out_dim, self.out_scale))(x)
 
 
+def convolve_by_patches(x: jax.Array, kernel: jax.Array, side: int, stride: int) -> jax.Array:
+    """`x` `[..., height, width, channels]` convolved, without padding, by `kernel` `[side * side * channels, filters]`:
+    the patches of `x`, one beside the other, times the kernel."""
+    rows, columns = ((n - side) // stride + 1 for n in x.shape[-3:-1])
+    shifted = [
+        x[..., i : i + stride * (rows - 1) + 1 : stride, j : j + stride * (columns - 1) + 1 : stride, :]
+        for i in range(side)
+        for j in range(side)
+    ]
+    return _rows_times(jnp.concatenate(shifted, axis=-1), kernel)
+
+
+def _rows_times(x: jax.Array, kernel: jax.Array) -> jax.Array:
+    """`x @ kernel` as a product of two matrices: XLA for CPUs transposes others in the gradient."""
+    return (x.reshape(-1, x.shape[-1]) @ kernel).reshape(*x.shape[:-1], kernel.shape[-1])
+
+
+def convolve_by_blocks(x: jax.Array, kernel: jax.Array, side: int, stride: int) -> jax.Array:
+    """The same where `side` is a multiple of `stride`: blocks of `stride` by `stride` pixels, which do not overlap,
+    times every part of the kernel, and of these products those added up, shifted, that make a patch.
+
+    No pixel is written down twice, as in patches that overlap: to write takes longer than to multiply.
+    """
+    parts, channels, filters = side // stride, x.shape[-1], kernel.shape[-1]
+    rows, columns = ((n - side) // stride + 1 for n in x.shape[-3:-1])
+    tall, wide = rows + parts - 1, columns + parts - 1
+    blocks = x[..., : tall * stride, : wide * stride, :]
+    blocks = blocks.reshape(*x.shape[:-3], tall, stride, wide, stride, channels).swapaxes(-4, -3)
+    kernels = kernel.reshape(parts, stride, parts, stride, channels, filters).transpose(1, 3, 4, 0, 2, 5)
+    size = stride * stride * channels
+    products = _rows_times(blocks.reshape(*x.shape[:-3], tall, wide, size), kernels.reshape(size, -1))
+    pieces = [
+        products[..., i : i + rows, j : j + columns, (i * parts + j) * filters : (i * parts + j + 1) * filters]
+        for i in range(parts)
+        for j in range(parts)
+    ]
+    return sum(pieces[1:], pieces[0])
+
+
+class Convolution(nn.Module):
+    """A convolution without padding, as products of matrices."""
+
+    filters: int
+    side: int
+    stride: int
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        shape = (self.side * self.side * x.shape[-1], self.filters)
+        kernel = self.param("kernel", orthogonal(SQRT2), shape)
+        bias = self.param("bias", nn.initializers.zeros, shape[1:])
+        overlap = self.side > self.stride > 1 and self.side % self.stride == 0
+        convolve = convolve_by_blocks if overlap else convolve_by_patches
+        convolved = convolve(x, kernel, self.side, self.stride)
+        return convolved + jnp.broadcast_to(bias, convolved.shape)
+
+
 class Pictures(nn.Module):
-    """Features `[..., n]` of pictures `[..., height, width, channels]`: convolutions without padding, as patches times
-    a matrix, with a ReLU behind each.
+    """Features `[..., n]` of pictures `[..., height, width, channels]`: convolutions without padding, as products of
+    matrices, with a ReLU behind each.
 
     `layers` are (filters, side of a patch, stride); `scale` is the largest value of a pixel. On CPUs XLA's own
     convolutions are 15 to 20 times slower than these products inside a compiled loop.
@@ -131,14 +188,8 @@ class Pictures(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         x = x.astype(jnp.float32) / self.scale
-        for filters, side, stride in self.layers:
-            rows, columns = ((n - side) // stride + 1 for n in x.shape[-3:-1])
-            shifted = [
-                x[..., i : i + stride * (rows - 1) + 1 : stride, j : j + stride * (columns - 1) + 1 : stride, :]
-                for i in range(side)
-                for j in range(side)
-            ]
-            x = nn.relu(nn.Dense(filters, kernel_init=orthogonal(SQRT2))(jnp.concatenate(shifted, axis=-1)))
+        for i, (filters, side, stride) in enumerate(self.layers):
+            x = nn.relu(Convolution(filters, side, stride, name=f"Dense_{i}")(x))
         return x.reshape(*x.shape[:-3], -1)
 
 

@@ -1,16 +1,32 @@
-"""Convolutions as patches times a matrix, against XLA's own."""
+"""Convolutions as products of matrices, against XLA's own."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from landscapes.networks.modules import LARGE_PICTURES, SMALL_PICTURES, Features, Pictures, StochasticActor
+from landscapes.networks.modules import (
+    LARGE_PICTURES,
+    SMALL_PICTURES,
+    Features,
+    Pictures,
+    StochasticActor,
+    convolve_by_blocks,
+    convolve_by_patches,
+)
 from landscapes.spaces import Box, Discrete, Spaces
 
 
-@pytest.mark.parametrize("layers, shape", [(SMALL_PICTURES, (10, 10, 4)), (((3, 4, 2), (2, 3, 1)), (13, 12, 2))])
-def test_patches_times_a_matrix_are_a_convolution(layers, shape) -> None:
+@pytest.mark.parametrize(
+    "layers, shape",
+    [
+        (SMALL_PICTURES, (10, 10, 4)),
+        (((3, 4, 2), (2, 3, 1)), (13, 12, 2)),
+        (((3, 6, 2), (2, 3, 2)), (15, 14, 2)),
+        (LARGE_PICTURES, (84, 84, 4)),
+    ],
+)
+def test_products_are_a_convolution(layers, shape) -> None:
     pictures = jax.random.randint(jax.random.key(0), (2, *shape), 0, 256).astype(jnp.uint8)
     module = Pictures(layers, 255.0)
     params = module.init(jax.random.key(1), pictures[0])
@@ -23,6 +39,28 @@ def test_patches_times_a_matrix_are_a_convolution(layers, shape) -> None:
         )
         x = jax.nn.relu(x + jnp.broadcast_to(dense["bias"], x.shape))
     np.testing.assert_allclose(module.apply(params, pictures), x.reshape(2, -1), rtol=1e-4, atol=1e-5)
+
+
+def test_products_have_the_gradients_of_a_convolution() -> None:
+    x = jax.random.normal(jax.random.key(0), (2, 13, 12, 3))
+    kernel = jax.random.normal(jax.random.key(1), (4 * 4 * 3, 5))
+
+    def of(convolve):
+        return jax.grad(lambda x, kernel: jnp.sum(jnp.sin(convolve(x, kernel))), (0, 1))(x, kernel)
+
+    def plain(x, kernel):
+        return jax.lax.conv_general_dilated(
+            x,
+            kernel.reshape(4, 4, 3, 5),
+            (2, 2),
+            "VALID",
+            dimension_numbers=("NHWC", "HWIO", "NHWC"),
+            precision="highest",
+        )
+
+    for convolve in (convolve_by_blocks, convolve_by_patches):
+        found = of(lambda x, kernel, convolve=convolve: convolve(x, kernel, 4, 2))
+        jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4), found, of(plain))
 
 
 def test_the_network_for_screens_has_the_published_size() -> None:
