@@ -48,7 +48,7 @@ paper: $(INSTALLED)  ## the published experiment (ARGS="size=laptop tasks=hopper
 
 bench: $(INSTALLED)  ## how fast everything is (ARGS="training --repeats 5": one of it)
 	@$(MAKE) --no-print-directory $(PEER_STAMP) || echo "rejax, the peer, cannot be installed; the rest is measured" >&2
-	@$(if $(filter hosts,$(ARGS)),$(MAKE) --no-print-directory $(HOST_PEER_STAMP))
+	@$(if $(filter hosts policy_gradients,$(ARGS)),$(MAKE) --no-print-directory $(HOST_PEER_STAMP))
 	@$(PY) -m benchmarks $(ARGS)
 
 test: $(INSTALLED) $(TEST_STAMP)  ## the fast tests (ARGS="-k name": some of them)

@@ -32,7 +32,7 @@ def arguments_of(words: Sequence[str] | None) -> argparse.Namespace:
         "names",
         nargs="*",
         metavar="NAME",
-        help=f"{names} (default: all but {' and '.join(suites.ONLY_WHEN_ASKED)}), or report",
+        help=f"{names} (default: all but {', '.join(suites.ONLY_WHEN_ASKED)}), or report",
     )
     parser.add_argument(
         "--repeats", type=int, default=REPEATS, help=f"repetitions of each workload (default: {REPEATS})"

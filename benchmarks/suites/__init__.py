@@ -20,9 +20,10 @@ NAMES = (
     "growth",
     "accelerator",
     "hosts",
+    "policy_gradients",
     "learning",
 )
-ONLY_WHEN_ASKED = ("hosts", "learning")
+ONLY_WHEN_ASKED = ("hosts", "policy_gradients", "learning")
 """Those that take hours, or packages that nothing else needs."""
 
 

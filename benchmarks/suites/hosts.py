@@ -31,7 +31,7 @@ def run(plan: Plan) -> Record:
     atari: dict[str, Any] = {"algorithm": "ppo", "environment": GAME, "backend": "ale"}
 
     jobs = [plan.ours("ours PPO Breakout", "training.trainer", {**atari, "seeds": 1, "config": config})]
-    jobs += plan.host_peer("Stable-Baselines3 PPO Breakout", "host_peers.sb3_ppo", {"game": GAME, "config": config})
+    jobs += plan.host_peer("Stable-Baselines3 PPO Breakout", "host_peers.sb3_ppo", {"task": GAME, "config": config})
     found = plan.take_turns(jobs)
     measurements += found.values()
     comparisons += _beside(found, "ours PPO Breakout", "Stable-Baselines3 PPO Breakout", "Stable-Baselines3", OVER_SB3)

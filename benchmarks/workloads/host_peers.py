@@ -11,29 +11,19 @@ import numpy as np
 from benchmarks.workload import Case, Workload
 
 
-def sb3_ppo(game: str, config: Mapping[str, Any]) -> Workload:
-    """Steps (of four frames) of Stable-Baselines3's PPO with its `CnnPolicy`, trained by its own `learn`.
+def sb3_ppo(task: str, config: Mapping[str, Any]) -> Workload:
+    """Steps (of Atari, of four frames) of Stable-Baselines3's PPO, trained by its own `learn`.
 
-    Each game is its own emulator in this process, seen as `AtariPreprocessing` of gymnasium has it and stacked by four;
-    rewards are the game's.
+    Each environment is one of gymnasium's in this process; rewards are the task's. A game of Atari is seen as
+    `AtariPreprocessing` of gymnasium has it, stacked by four, by `CnnPolicy`; any other task by `MlpPolicy`.
     """
-    import ale_py
-    import gymnasium
-    from gymnasium.wrappers import AtariPreprocessing
     from stable_baselines3 import PPO
-    from stable_baselines3.common.vec_env import DummyVecEnv, VecFrameStack
-
-    gymnasium.register_envs(ale_py)
-
-    def one() -> Any:
-        plain = gymnasium.make(f"ALE/{game}", frameskip=1, repeat_action_probability=0.0, max_episode_steps=108_000)
-        return AtariPreprocessing(plain, noop_max=30, frame_skip=4, screen_size=84, grayscale_newaxis=True)
 
     num_envs, steps = int(config["num_envs"]), int(config["unroll_length"])
-    envs = VecFrameStack(DummyVecEnv([one] * num_envs), 4)
+    atari = "hidden_dims" not in config
     agent = PPO(
-        "CnnPolicy",
-        envs,
+        "CnnPolicy" if atari else "MlpPolicy",
+        _sb3_environments(task, num_envs, atari),
         n_steps=steps,
         batch_size=num_envs * steps // int(config["num_minibatches"]),
         n_epochs=int(config["num_epochs"]),
@@ -42,13 +32,32 @@ def sb3_ppo(game: str, config: Mapping[str, Any]) -> Workload:
         ent_coef=float(config["ent_coef"]),
         vf_coef=float(config["vf_coef"]),
         max_grad_norm=float(config["max_grad_norm"]),
+        policy_kwargs=None if atari else {"net_arch": [int(width) for width in config["hidden_dims"]]},
     )
 
     def run(amount: int) -> float:
         agent.learn(amount * num_envs * steps, reset_num_timesteps=False)
         return float(amount * num_envs * steps)
 
-    return Workload("step", {"only": Case(run)}, {"policy": "CnnPolicy"})
+    return Workload("step", {"only": Case(run)}, {"policy": "CnnPolicy" if atari else "MlpPolicy"})
+
+
+def _sb3_environments(task: str, num_envs: int, atari: bool) -> Any:
+    import gymnasium
+    from stable_baselines3.common.vec_env import DummyVecEnv, VecFrameStack
+
+    if not atari:
+        return DummyVecEnv([lambda: gymnasium.make(task)] * num_envs)
+    import ale_py
+    from gymnasium.wrappers import AtariPreprocessing
+
+    gymnasium.register_envs(ale_py)
+
+    def one() -> Any:
+        plain = gymnasium.make(f"ALE/{task}", frameskip=1, repeat_action_probability=0.0, max_episode_steps=108_000)
+        return AtariPreprocessing(plain, noop_max=30, frame_skip=4, screen_size=84, grayscale_newaxis=True)
+
+    return VecFrameStack(DummyVecEnv([one] * num_envs), 4)
 
 
 def ale_vector(game: str, num_envs: int) -> Workload:
