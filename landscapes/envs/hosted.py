@@ -10,7 +10,8 @@ handed out, so that a state that simply goes on costs nothing; only one that is 
 is led there.
 """
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -18,7 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.experimental.buffer_callback import buffer_callback
 
-from landscapes.envs.pool import NAME_SIZE, TOLD_SIZE
+from landscapes.envs.pool import NAME_SIZE, TOLD_SIZE, Arrays
 from landscapes.envs.simulator import Hosted
 from landscapes.envs.workers import Workers
 from landscapes.types import Environment, Key, TimeStep, first_step
@@ -47,23 +48,36 @@ def _packed(state: HostedState, extra: jax.Array) -> tuple[jax.Array, jax.Array,
     return state.saved, state.actions, jnp.stack([*(x.astype(jnp.uint32) for x in numbers), *state.name])
 
 
-def ask(answer: Callable[..., Any], shapes: Any, *arguments: Any) -> Any:
-    """What `answer`, a function of NumPy arrays with any leading axes, says to these arrays, when the program runs."""
+def ask(
+    fill: Callable[[Arrays, Arrays], None],
+    shapes: Sequence[jax.ShapeDtypeStruct],
+    *given: jax.Array,
+    in_place: bool = False,
+) -> list[jax.Array]:
+    """What `fill` makes, one array of each of these shapes, of those given, when the program runs: both are NumPy's,
+    with any leading axes. `in_place`: the first that it makes may lie where the first that it is given does."""
     if jax.default_backend() != "cpu":
+        rank = given[0].ndim
 
-        def on_host(*given: Any) -> Any:
-            return jax.tree.map(np.asarray, answer(*(np.asarray(x) for x in given)))
+        def on_host(*told: Any) -> list[np.ndarray]:
+            arrays = [np.asarray(x) for x in told]
+            leading = arrays[0].shape[: arrays[0].ndim - rank]
+            made = [np.empty((*leading, *shape.shape), shape.dtype) for shape in shapes]
+            fill(arrays, made)
+            return made
 
-        return jax.pure_callback(on_host, shapes, *arguments, vmap_method="broadcast_all")
+        found: list[jax.Array] = jax.pure_callback(on_host, list(shapes), *given, vmap_method="broadcast_all")
+        return found
 
-    def in_place(context: Any, out: Any, *given: Any) -> None:
-        said = answer(*(np.asarray(x) for x in given))
-        for buffer, value in zip(jax.tree.leaves(out), jax.tree.leaves(said), strict=True):
-            np.asarray(buffer)[...] = value
+    def in_memory(context: Any, made: Any, *told: Any) -> None:
+        fill([np.asarray(x) for x in told], [np.asarray(x) for x in made])
 
     # A callback that makes JAX's arrays of what it is given waits for the threads that run such callbacks: with two
     # devices and large arrays for ever (jaxlib 0.10.2). This one makes none, and costs a tenth of the time.
-    return buffer_callback(in_place, shapes, vmap_method="broadcast_all")(*arguments)
+    call = buffer_callback(
+        in_memory, list(shapes), vmap_method="broadcast_all", input_output_aliases={0: 0} if in_place else None
+    )
+    return list(call(*given))
 
 
 def make_hosted(hosted: Hosted, backend: str) -> Environment:
@@ -92,14 +106,16 @@ def make_hosted(hosted: Hosted, backend: str) -> Environment:
     def renew(key: Key, state: HostedState, ended: jax.Array) -> tuple[HostedState, jax.Array]:
         over = ended & state.over
         fresh, obs = begin(jax.random.bits(key, (), jnp.uint32), over)
-        after: HostedState = jax.tree.map(lambda x, y: jnp.where(over, x, y), fresh, state)
+        # What was saved is of no use at a start, and need not be written over.
+        fresh = fresh._replace(saved=state.saved)
+        after: HostedState = jax.tree.map(lambda x, y: x if x is y else jnp.where(over, x, y), fresh, state)
         if hosted.goes_on:
             obs = jnp.where(over, obs, look("observation", obs_shape, state, ended & ~over))
         return after, obs
 
     def step(state: HostedState, action: jax.Array) -> tuple[HostedState, TimeStep]:
         action = action_space.clip(action).astype(action_space.dtype)
-        saved, obs, told = ask(pool.step, step_shapes, *_packed(state, state.over), action)
+        saved, obs, told = ask(pool.step, step_shapes, *_packed(state, state.over), action, in_place=True)
         name, (reward, ended, over) = told[:NAME_SIZE], told[NAME_SIZE:]
         ended, num_steps = ended > 0, state.num_steps + 1
         limit = num_steps >= hosted.episode_length
@@ -110,8 +126,7 @@ def make_hosted(hosted: Hosted, backend: str) -> Environment:
         return after, TimeStep(obs, obs, reward, ended, limit & ~ended)
 
     def look(what: str, shape: jax.ShapeDtypeStruct, state: HostedState, wanted: jax.Array) -> jax.Array:
-        seen: jax.Array = ask(lambda *x: pool.look(what, shape, *x), shape, *_packed(state, wanted))
-        return seen
+        return ask(functools.partial(pool.look, what), (shape,), *_packed(state, wanted))[0]
 
     def frame(state: HostedState) -> jax.Array:
         assert hosted.picture is not None

@@ -39,6 +39,11 @@ def _names(numbers: np.ndarray) -> list[bytes]:
     return [told[i : i + size] for i in range(0, len(told), size)]
 
 
+def saves(hosted: Hosted, numbers: np.ndarray) -> np.ndarray:
+    """In which rows a step saves where the simulator stands, before it steps."""
+    return (numbers[:, 1] == hosted.window) & (numbers[:, OVER] == 0) & (hosted.saved_size > 0)
+
+
 class Pool:
     """Simulators that wait where a state was handed out, and those that wait nowhere as their episode has ended.
 
@@ -64,11 +69,12 @@ class Pool:
             self._put(name, simulator)
 
     def step(self, given: Arrays, made: Arrays) -> None:
-        """One step of states, `given` what was saved, actions since, their numbers, and the actions: makes what was
-        saved, observations, and what is told of the step (`TOLD_SIZE`). A state that is over stays as it is."""
-        (saved, actions, numbers, chosen), (after, obs, told) = given, made
+        """One step of states, `given` what was saved, actions since, their numbers, and the actions: makes observations
+        and what is told of the step (`TOLD_SIZE`), and writes what it saves over what was saved. A state that is over
+        stays as it is."""
+        (saved, actions, numbers, chosen), (obs, told) = given, made
         self._num_calls += 1
-        after[...] = saved
+        saved_now = saves(self.hosted, numbers)
         names, rewards, flags = _names(numbers), [], []
         for row, (seed, num_since, num_steps, over) in enumerate(numbers[:, :EXTRA].tolist()):
             if over:
@@ -77,8 +83,8 @@ class Pool:
                 flags.append((1, 1))
                 continue
             simulator = self._at(names[row], seed, saved[row], actions[row, :num_since], num_since == num_steps)
-            if self.hosted.saved_size and num_since == self.hosted.window:
-                after[row] = simulator.save()
+            if saved_now[row]:
+                saved[row] = simulator.save()
             action = chosen[row]
             stepped = simulator.step(action)
             obs[row] = stepped.obs

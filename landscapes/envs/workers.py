@@ -26,7 +26,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from landscapes.envs.pool import EXTRA, NAME_SIZE, OVER, TOLD_SIZE, Arrays, Pool
+from landscapes.envs.pool import EXTRA, OVER, Arrays, Pool, saves
 from landscapes.envs.simulator import Hosted
 from landscapes.machine.runtime import num_cores
 
@@ -108,11 +108,12 @@ class Worker:
         theirs.close()
         weakref.finalize(self, _end, self.process, self.connection, self.shared.descriptor)
         self._forms: dict[Any, tuple[int, list[np.ndarray]]] = {}
-        self._making: tuple[Arrays, Arrays] = [], []
+        self._making: list[tuple[np.ndarray, np.ndarray]] = []
         self.connection.send_bytes(recipe)
 
-    def ask(self, what: str, said: tuple[Any, ...], given: Arrays, made: Arrays) -> None:
-        """Lets it make `made`, which is there after `finish`."""
+    def ask(self, what: str, said: tuple[Any, ...], given: Arrays, made: Arrays, changed: np.ndarray | None) -> None:
+        """Lets it make `made`, which is there after `finish`, as are the rows that it has `changed` of the first that
+        was given."""
         kind = (what, *said, *((array.shape, array.dtype) for array in (*given, *made)))
         form = None
         if kind not in self._forms:
@@ -123,7 +124,9 @@ class Worker:
         index, arrays = self._forms[kind]
         for place, value in zip(arrays, given, strict=False):
             place[...] = value
-        self._making = arrays[len(given) :], made
+        self._making = [*zip(arrays[len(given) :], made, strict=True)]
+        if changed is not None:
+            self._making += [(arrays[0][row], given[0][row]) for row in np.flatnonzero(changed)]
         self._send((index, form))
 
     def finish(self) -> None:
@@ -134,7 +137,7 @@ class Worker:
             failed = self._how_it_ended()
         if failed:
             raise RuntimeError(failed)
-        for place, value in zip(*self._making, strict=True):
+        for place, value in self._making:
             value[...] = place
 
     def _send(self, words: Any) -> None:
@@ -165,11 +168,23 @@ def _end(process: "subprocess.Popen[bytes]", connection: Connection, descriptor:
         process.wait()
 
 
+class Question(NamedTuple):
+    """What the pool is asked, of lanes `shape`, where it is `wanted`; `said` goes before the arrays. `changed` are the
+    rows that it writes into, of the first array that it is given."""
+
+    what: str
+    shape: tuple[int, ...]
+    wanted: np.ndarray
+    said: tuple[Any, ...] = ()
+    changed: np.ndarray | None = None
+
+
 class Workers:
     """The pool of an environment: this process's own, and those of as many processes as there are other cores.
 
-    Arrays have any leading axes `[...]`, those of the lanes. What is asked of few lanes is done here, as is all where a
-    simulator cannot be handed to another process. `most` is how many take part at most, this one included.
+    Arrays are as the pool wants them, with any leading axes `[...]`, those of the lanes. What is asked of few lanes is
+    done here, as is all where a simulator cannot be handed to another process. `most` is how many take part at most,
+    this one included.
     """
 
     def __init__(self, hosted: Hosted, most: int | None = None) -> None:
@@ -180,43 +195,31 @@ class Workers:
         self._workers: list[Worker] = []
         self._lock = threading.Lock()
 
-    def start(self, asked: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """First observations and names, as `Pool.start` makes them of `asked`."""
-        shape, like = asked.shape[:-1], self.hosted.observation
-        made = np.empty((*shape, *like.shape), like.dtype), np.empty((*shape, NAME_SIZE), np.uint32)
-        self._share("start", (), shape, (asked,), made, asked[..., 1])
-        return made
+    def start(self, given: Arrays, made: Arrays) -> None:
+        """`Pool.start`."""
+        (asked,) = given
+        self._share(Question("start", asked.shape[:-1], asked[..., 1]), given, made)
 
-    def step(
-        self, saved: np.ndarray, actions: np.ndarray, numbers: np.ndarray, chosen: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """What was saved, observations and what is told of the step, as `Pool.step` makes them."""
-        shape, like = numbers.shape[:-1], self.hosted.observation
-        obs, told = np.empty((*shape, *like.shape), like.dtype), np.empty((*shape, TOLD_SIZE), np.uint32)
-        made = np.empty_like(saved), obs, told
-        self._share("step", (), shape, (saved, actions, numbers, chosen), made, numbers[..., OVER] == 0)
-        return made
+    def step(self, given: Arrays, made: Arrays) -> None:
+        """`Pool.step`, which makes what was saved too: in place, where it is given in the same memory."""
+        (saved, *others), (after, *rest) = given, made
+        numbers = others[1]
+        if not np.shares_memory(saved, after):
+            after[...] = saved
+        changed = saves(self.hosted, numbers.reshape(-1, numbers.shape[-1]))
+        question = Question("step", numbers.shape[:-1], numbers[..., OVER] == 0, changed=changed)
+        self._share(question, (after, *others), rest)
 
-    def look(self, what: str, like: Any, saved: np.ndarray, actions: np.ndarray, numbers: np.ndarray) -> np.ndarray:
-        """What is seen, each `like` this, as `Pool.look` makes it."""
-        shape = numbers.shape[:-1]
-        seen = np.empty((*shape, *like.shape), like.dtype)
-        self._share("look", (what,), shape, (saved, actions, numbers), (seen,), numbers[..., EXTRA])
-        return seen
+    def look(self, what: str, given: Arrays, made: Arrays) -> None:
+        """`Pool.look`."""
+        numbers = given[-1]
+        self._share(Question("look", numbers.shape[:-1], numbers[..., EXTRA], (what,)), given, made)
 
-    def _share(
-        self,
-        what: str,
-        said: tuple[Any, ...],
-        shape: tuple[int, ...],
-        given: Arrays,
-        made: Arrays,
-        wanted: np.ndarray,
-    ) -> None:
+    def _share(self, question: Question, given: Arrays, made: Arrays) -> None:
         """Lets each process make its part of the lanes; this one the first, and those in which nothing is wanted."""
+        what, shape, wanted, said, changed = question
         num = math.prod(shape)
-        given = [array.reshape(num, *array.shape[len(shape) :]) for array in given]
-        made = [array.reshape(num, *array.shape[len(shape) :]) for array in made]
+        given, made = ([x.reshape(num, *x.shape[len(shape) :]) for x in arrays] for arrays in (given, made))
         wanted = wanted.reshape(num)
         parts = max(1, min(self._most, num // self.hosted.least_share))
         bounds = [num * part // parts for part in range(parts + 1)]
@@ -229,7 +232,8 @@ class Workers:
             try:
                 for part in elsewhere:
                     own = slices[part]
-                    self._workers[part - 1].ask(what, said, [x[own] for x in given], [x[own] for x in made])
+                    of_part = None if changed is None else changed[own]
+                    self._workers[part - 1].ask(what, said, [x[own] for x in given], [x[own] for x in made], of_part)
                     asked.append(part)
                 for part in set(range(parts)).difference(elsewhere):
                     own = slices[part]

@@ -20,6 +20,7 @@ import walkers
 
 from landscapes.envs import workers
 from landscapes.envs.hosted import make_hosted
+from landscapes.envs.pool import NAME_SIZE
 from landscapes.envs.simulator import Hosted
 from landscapes.envs.workers import Workers
 from landscapes.types import Environment
@@ -65,7 +66,10 @@ def test_processes_change_nothing(backend: str, monkeypatch: pytest.MonkeyPatch)
 
 
 def ask(pool: Workers, num_lanes: int = 4) -> tuple[np.ndarray, np.ndarray]:
-    return pool.start(np.stack([np.arange(num_lanes), np.ones(num_lanes)], axis=-1).astype(np.uint32))
+    asked = np.stack([np.arange(num_lanes), np.ones(num_lanes)], axis=-1).astype(np.uint32)
+    obs, names = np.empty((num_lanes, walkers.NUM_PLACES), np.float32), np.empty((num_lanes, NAME_SIZE), np.uint32)
+    pool.start([asked], [obs, names])
+    return obs, names
 
 
 def process_of(pool: Workers) -> "subprocess.Popen[bytes]":
