@@ -169,6 +169,13 @@ HOUSE = (
         only=frozenset({"errors", "spaces", "types"}),
         without=CORE,
     ),
+    Room(
+        "measurement programs",
+        ("landscapes.studies.measurement_programs",),
+        never=LEARNING | {"sequential"},
+        without=CORE,
+    ),
+    Room("measurement blocks", ("landscapes.studies.measurement_blocks",), never=LEARNING | {"envs"}, without=CORE),
     Room("measurement", ("landscapes.studies.measurement",), never=LEARNING, without=CORE),
     Room("trajectories", ("landscapes.studies.trajectories",), never=LEARNING, without=CORE),
     Room("rejection", ("landscapes.studies.rejection",), never=LEARNING, without=CORE),
