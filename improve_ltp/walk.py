@@ -66,7 +66,8 @@ def walk(job: Job) -> None:
     kind = _update_kind(agent, job, s)
     _check_trains(parent, s, agent)
     sets_rate = s.lr is not None
-    samples = measurement.make_measure(env, agent, kind, s.eval_episodes, s.batch_size, amount_sets_rate=sets_rate)
+    sampling = measurement.Sampling(kind, s.eval_episodes, amount_sets_rate=sets_rate)
+    samples = measurement.make_measure(env, agent, sampling, s.batch_size)
     rows = loading.stored_rows(parent, root.seed, root.step)
     state = loading.load_state(parent, root.seed, root.step, agent, rows + s.max_steps)
     record = _record(job, s, parent)

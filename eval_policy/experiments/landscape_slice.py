@@ -94,11 +94,8 @@ def run(job: Job) -> None:
     measure = measurement.make_measure(
         env,
         agent,
-        s.noise_type,
-        s.num_samples,
+        measurement.Sampling(s.noise_type, s.num_samples, amount_sets_rate=rate, num_points=s.num_x * s.num_y),
         s.batch_size,
-        amount_sets_rate=rate,
-        num_points=s.num_x * s.num_y,
     )
     neighborhood.check_amounts(agent, s.noise_type, [s.noise_amount], "experiment.noise_amount")
     if _makes_updates(s):

@@ -21,7 +21,18 @@ from landscapes.studies.measurement_programs import Asked, Made, Shape, itself, 
 from landscapes.studies.neighborhood import is_update, make_neighborhood, traced
 from landscapes.types import Agent, Environment, Key, Policy, TrainState
 
-__all__ = ["Again", "Measure", "Progress", "Purd", "joined", "make_measure", "max_lanes", "side_by_side"]
+__all__ = [
+    "Again",
+    "Listeners",
+    "Measure",
+    "Progress",
+    "Purd",
+    "Sampling",
+    "joined",
+    "make_measure",
+    "max_lanes",
+    "side_by_side",
+]
 
 MAX_LANES = {"cpu": 8}
 """Episodes side by side on a device: on a CPU, where each core is one, as many as an instruction takes; the weights of
@@ -41,6 +52,34 @@ STEPS_PER_BLOCK = {"cpu": 2**20}
 is what a job that is stopped loses. Elsewhere `DEFAULT_STEPS_PER_BLOCK`."""
 
 DEFAULT_STEPS_PER_BLOCK = 2**28
+
+
+class Sampling(NamedTuple):
+    """What is sampled: `num_samples` neighbours of one kind.
+
+    `amount_sets_rate` says of updates that the amount is their learning rate. With `num_points`, so many neighbours of
+    each of that many points, which are measured together: the same random numbers at all.
+    """
+
+    kind: str
+    num_samples: int
+    amount_sets_rate: bool = False
+    num_points: int | None = None
+
+    @property
+    def num_entries(self) -> int:
+        return self.num_samples * (self.num_points or 1)
+
+
+class Listeners(NamedTuple):
+    """Who is told of a measurement while it goes on: `progress` of the work done, `keep(purd)` of each block as it
+    ends."""
+
+    progress: Progress | None = None
+    keep: Callable[[Purd], None] | None = None
+
+
+NOBODY = Listeners()
 
 
 class Again(NamedTuple):
@@ -64,10 +103,10 @@ class Again(NamedTuple):
 class Measure(NamedTuple):
     """A measurement, made once for any number of states.
 
-    `measure(key, state, amount, progress=None, first=0, count=None, points=None, looks=None, keep=None) -> Purd`.
-    `first` and `count` ask for some of the samples only: they draw what they draw in the whole, and where they are
-    rolled out elsewhere differ from it by rounding. With `looks` there are fewer samples where `looks.enough` said so.
-    `keep(purd)` is told of each block as it ends.
+    `measure(key, state, amount, points=None, entries=None, looks=None, listeners=NOBODY) -> Purd`. `entries` is a
+    `range` in steps of 1 that asks for some of the samples only: they draw what they draw in the whole, and where they
+    are rolled out elsewhere differ from it by rounding. With `looks` there are fewer samples where `looks.enough` said
+    so.
 
     `compile(key, state, amount, points=None, beside=())` compiles what `measure` will call for such a state, and the
     programs in `beside`, side by side; the first measurement does it if nobody did.
@@ -109,26 +148,21 @@ def _most_at_once(steps: int) -> int:
 def make_measure(
     env: Environment,
     agent: Agent,
-    kind: str,
-    num_samples: int,
+    sampling: Sampling,
     batch_size: int,
     gamma: float = 0.99,
-    amount_sets_rate: bool = False,
     lanes: int | None = None,
-    num_points: int | None = None,
 ) -> Measure:
-    """The PURD of any state of `agent` under `kind`: `num_samples` neighbours, at most `batch_size` at once.
-
-    With `num_points`, that of each of so many points, which are measured together: the same random numbers at all.
+    """The PURD of any state of `agent` under what is sampled, at most `batch_size` neighbours at once.
 
     Deterministic policy, one fixed start (reset noise 0) unless the kind says otherwise. Samples are spread over the
     local devices, `lanes` episodes side by side on each (None: what suits this kind of device). The same arguments give
     the same numbers, bit for bit, on the same kind of device and the same number of them.
     """
-    near = make_neighborhood(env, agent, kind, amount_sets_rate)
+    kind, num_points, num_entries = sampling.kind, sampling.num_points, sampling.num_entries
+    near = make_neighborhood(env, agent, kind, sampling.amount_sets_rate)
     if num_points is not None and near.draw is None:
         near = near._replace(draw=itself)  # no two points share their policy
-    num_entries = num_samples * (num_points or 1)
     updates = agent.env_steps if is_update(agent, kind) else 0
     block = min(num_entries, batch_size, _most_at_once(near.episodes * env.episode_length + updates))
     num = devices.num_devices(block)
@@ -169,22 +203,23 @@ def make_measure(
         key: Key,
         state: TrainState,
         amount: float | None,
-        progress: Progress | None = None,
-        first: int = 0,
-        count: int | None = None,
         points: paths.Points | None = None,
+        entries: range | None = None,
         looks: Looks | None = None,
-        keep: Callable[[Purd], None] | None = None,
+        listeners: Listeners = NOBODY,
     ) -> Purd:
         asked = ask(key, state, points, amount)
         compile_once(asked)
-        end = num_entries if count is None else first + count
+        entries = range(num_entries) if entries is None else entries
+        if entries.step != 1:
+            raise ValueError(f"entries={entries}: must go in steps of 1")
         purds: list[Purd] = []
-        for start in range(first, end, block):
-            purd, is_enough = Block(made, asked, start, min(block, end - start), progress, looks).measure()
+        for start in range(entries.start, entries.stop, block):
+            size = min(block, entries.stop - start)
+            purd, is_enough = Block(made, asked, start, size, listeners.progress, looks).measure()
             purds.append(purd)
-            if keep is not None:
-                keep(purd)
+            if listeners.keep is not None:
+                listeners.keep(purd)
             if is_enough:
                 break
             looks = None if looks is None else looks.after(purd.returns)
@@ -203,5 +238,5 @@ def make_measure(
         "device": jax.default_backend(),
     }
     programs = made.programs
-    again = Again(begin, programs.advance, programs.engine, num_samples, block, num, s.lanes, near.episodes)
+    again = Again(begin, programs.advance, programs.engine, sampling.num_samples, block, num, s.lanes, near.episodes)
     return Measure(measure, compile_for, shape_of_program, again)
