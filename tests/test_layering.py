@@ -60,8 +60,8 @@ FIGURES = frozenset({"errors", "streams", "output", "commands", "options", "stat
 BROWSING = FIGURES | {"run names", "folders", "console", "tables", "sweep folder"}
 REPORT = FIGURES | {"console", "tables", "figures", "runs"}
 
-PAPER = frozenset({"errors", "folders", "stopping", "statistics", "corrected", "storage", "console"})
-PACKING = frozenset({"errors", "types", "replay", "storage", "console", "loading", "paper"})
+PAPER = frozenset({"errors", "folders", "statistics", "corrected", "storage", "console", "stages"})
+PACKING = frozenset({"errors", "types", "replay", "storage", "console", "loading", "stages", "paper"})
 DEMO = frozenset({"errors", "folders", "options", "statistics", "tables", "storage", "console"})
 
 
@@ -234,13 +234,19 @@ HOUSE = (
             {"errors", "squeue", "streams", "output", "commands", "options", "sweep folder", "console", "storage"}
         ),
     ),
+    Room(
+        "stages",
+        ("landscapes.stages", "landscapes.stages.*"),
+        only=frozenset({"errors", "folders", "stopping"}),
+        without=CORE | ARRAYS,
+    ),
     Room("paper", ("landscapes.paper", "landscapes.paper.*"), only=PAPER, without=SIMULATORS | ARRAYS),
     Room("packing", ("landscapes.paper.pack",), only=PACKING),
     Room("paper command", ("landscapes.paper.__main__",), only=PAPER | {"paper", "packing"}),
     Room(
         "published experiments",
         ("landscapes.published", "landscapes.published.*"),
-        only=frozenset({"errors", "folders", "commands", "settings", "console", "paper"}),
+        only=frozenset({"errors", "folders", "commands", "settings", "console", "stages"}),
         without=SIMULATORS | ARRAYS,
     ),
     Room("demo", ("landscapes.demo", "landscapes.demo.*"), only=DEMO, without=SIMULATORS | ARRAYS),
