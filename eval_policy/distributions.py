@@ -166,7 +166,11 @@ class Distributions:
             rate = neighborhood.amount_sets_rate(agent, wanted.kind, amount)
             if rate not in measures:
                 measures[rate] = measurement.make_measure(
-                    env, agent, wanted.kind, wanted.num_samples, wanted.batch_size, wanted.discount, rate
+                    env,
+                    agent,
+                    measurement.Sampling(wanted.kind, wanted.num_samples, amount_sets_rate=rate),
+                    wanted.batch_size,
+                    wanted.discount,
                 )
         return measures
 

@@ -1,19 +1,17 @@
 """Test episodes of stored policies of one run, by their mode and by what is drawn from them, and how they are told.
 
-Knows the measurement of distributions and the statistics of few seeds; knows no experiment and no algorithm.
+Knows how distributions are told and the statistics of few seeds; knows no experiment and no algorithm.
 """
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
-from eval_policy.distributions import Distributions, Measured, Wanted, measure_all
+from eval_policy.distributions import Measured, Wanted
+from eval_policy.evaluation import Evaluation
 from landscapes import console, storage
 from landscapes.config.job import Job
-from landscapes.jobs.closing import print_end
-from landscapes.jobs.pace import Pace, Program, of_measuring
-from landscapes.jobs.tracker import job_tracker, print_tracking, tracked_measurement
+from landscapes.jobs.pace import Pace
 from landscapes.statistics import tables
 from landscapes.statistics.corrected import mean_of_groups
 from landscapes.studies import measurement
@@ -21,80 +19,59 @@ from landscapes.tracking import Tracker
 from landscapes.types import Agent, Environment
 
 
-class Episodes:
-    """The tests of one job, ready to run."""
+class Episodes(Evaluation):
+    """The tests of one job, ready to run: a distribution for each way to act."""
+
+    name_of_pace = "test"
+    unit = "episodes"
 
     def __init__(
         self, job: Job, stored: storage.Run, wanted: Sequence[Wanted], made: tuple[Environment, Agent]
     ) -> None:
-        """One of `wanted` for each way to act, otherwise the same; raises UserError for what does not fit `made`."""
-        self._job, self._stored, self._wanted = job, stored, wanted[0]
-        self._parts = [Distributions(job, stored, each, made) for each in wanted]
+        super().__init__(job, stored, wanted, made)
+        self._found: list[Measured] = []
 
-    def run(self, name: str) -> None:
-        """Tests all, policy by policy, shows and logs it under this name, and prints the files."""
-        wanted, stored = self._wanted, self._stored
-        pace = self._pace()
-        self._print_plan(pace)
-        tracked = tracked_measurement(name, self._job.kind, stored, wanted.seeds)
-        print_tracking(self._job, stored.path, tracked)
-        if self._job.dry_run:
-            return
-        tracker = job_tracker(self._job, stored, tracked)
-        try:
-            found, files = self._measure(tracker, pace)
-            tracker.artifact(f"{stored.name}-test", "returns", files)
-        except BaseException as error:
-            tracker.finish(error)
-            raise
-        tracker.finish()
-        self._print_policies(found)
-        if len(wanted.seeds) > 1:
-            self._print_seeds(found)
-        print_end(files, tracker)
+    @property
+    def _label(self) -> str:
+        return "test episodes"
 
-    def _measure(self, tracker: Tracker, pace: Pace) -> tuple[list[Measured], list[Path]]:
-        found: list[Measured] = []
-
-        def told(one: Measured) -> None:
-            found.append(one)
-            if one.is_new:
-                self._log(tracker, one)
-
-        return found, measure_all(self._parts, "test episodes", pace, told)
-
-    def _pace(self) -> Pace:
-        kinds = "+".join(part.wanted.kind for part in self._parts)
-        program = Program(kinds, self._wanted.episode_length, self._parts[0].program_shape)
-        return of_measuring("test", self._stored, program, "episodes")
+    @property
+    def _artifact(self) -> str:
+        return f"{self._stored.name}-test"
 
     def _print_plan(self, pace: Pace) -> None:
-        wanted = self._wanted
-        of_policy = wanted.num_samples * len(self._parts)
-        episodes = of_policy * len(wanted.policies)
-        done = sum(part.num_found for part in self._parts) * wanted.num_samples
+        wanted, episodes = self._wanted, self._num_samples
         acting = " and ".join(_acting(part.wanted.kind) for part in self._parts)
         console.print_plan(
-            f"Test episodes of {self._stored.name}, seed{'s' if len(wanted.seeds) > 1 else ''} "
-            f"{', '.join(map(str, wanted.seeds))}",
+            f"Test episodes of {self._stored.name}, {self._seeds_told}",
             {
                 "acting": f"{acting}, {wanted.num_samples} episodes each, from the same starts",
                 "checkpoints": wanted.checkpoints_told(),
                 "episodes": f"{console.human_count(episodes)} in all",
                 "environment steps": f"at most {console.human_count(episodes * wanted.episode_length)}",
-                "side by side": measurement.side_by_side(self._parts[0].program_shape),
-                "time": pace.told(episodes - done),
+                "side by side": measurement.side_by_side(self._program_shape),
+                "time": pace.told(self._num_left),
             },
         )
 
+    def _note(self, one: Measured, tracker: Tracker) -> None:
+        self._found.append(one)
+        if one.is_new:
+            self._log(tracker, one)
+
     def _log(self, tracker: Tracker, one: Measured) -> None:
-        of_seed = f"seed{one.seed}/" if len(self._wanted.seeds) > 1 else ""
+        of_seed = self._of_seed(one.seed)
         returns, lengths = one.purd.returns, one.purd.lengths
         metrics = {"test return": np.mean(returns, dtype=np.float64), "test length": np.mean(lengths, dtype=np.float64)}
         named = {f"{of_seed}{name} ({_acting(one.kind)})": float(value) for name, value in metrics.items()}
         tracker.log(named, one.step)
         if np.isfinite(returns).all():
             tracker.histogram(f"{of_seed}test returns ({_acting(one.kind)})", returns, one.step)
+
+    def _print_results(self) -> None:
+        self._print_policies(self._found)
+        if self._several_seeds:
+            self._print_seeds(self._found)
 
     def _print_policies(self, found: Sequence[Measured]) -> None:
         best = {seed: one.step for seed, one in storage.best_checkpoints(self._stored).items()}

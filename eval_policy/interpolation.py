@@ -242,7 +242,10 @@ class _Paths:
             sets_rate = neighborhood.amount_sets_rate(agent, kind, s.noise_amount)
             policies = min(s.batch_size * s.num_points, MAX_POLICIES)
             return measurement.make_measure(
-                env, agent, kind, num_samples, policies, amount_sets_rate=sets_rate, num_points=s.num_points
+                env,
+                agent,
+                measurement.Sampling(kind, num_samples, amount_sets_rate=sets_rate, num_points=s.num_points),
+                policies,
             )
 
         measures: dict[str | None, measurement.Measure] = {}

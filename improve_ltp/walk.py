@@ -66,7 +66,8 @@ def walk(job: Job) -> None:
     kind = _update_kind(agent, job, s)
     _check_trains(parent, s, agent)
     sets_rate = s.lr is not None
-    samples = measurement.make_measure(env, agent, kind, s.eval_episodes, s.batch_size, amount_sets_rate=sets_rate)
+    sampling = measurement.Sampling(kind, s.eval_episodes, amount_sets_rate=sets_rate)
+    samples = measurement.make_measure(env, agent, sampling, s.batch_size)
     rows = loading.stored_rows(parent, root.seed, root.step)
     state = loading.load_state(parent, root.seed, root.step, agent, rows + s.max_steps)
     record = _record(job, s, parent)
@@ -88,7 +89,7 @@ def walk(job: Job) -> None:
         tracker = job_tracker(job, child, tracked)
         child = child.write_record(**continued(record), wandb_id=tracker.run_id)
 
-        job_of_walk = _Walk(job, s, parent, child, agent, tracker, samples, state)
+        job_of_walk = _Walk(job, s, _From(parent, agent, samples, state), child, tracker)
         status = "stopped"
         try:
             job_of_walk.go()
@@ -192,27 +193,27 @@ def _print_plan(s: RejectLtp, parent: storage.Run, path: Path, told: _Told, pace
     )
 
 
+class _From(NamedTuple):
+    """What a walk begins with: a stored policy, the agent that it is one of, and how both are measured."""
+
+    run: storage.Run
+    agent: Agent
+    measure: measurement.Measure
+    state: TrainState
+    """With room in its log for the walk's own rows."""
+
+
 class _Walk:
     """One walk while it goes on, and what it leaves behind."""
 
-    def __init__(
-        self,
-        job: Job,
-        s: RejectLtp,
-        parent: storage.Run,
-        child: storage.Run,
-        agent: Agent,
-        tracker: Tracker,
-        measure: measurement.Measure,
-        root: TrainState,
-    ) -> None:
+    def __init__(self, job: Job, s: RejectLtp, begins: _From, child: storage.Run, tracker: Tracker) -> None:
+        parent, conf = begins.run, s.root_policy_conf
         self.job, self.s, self.parent, self.child = job, s, parent, child
-        self.tracker, self.measure, self.root = tracker, measure, root
-        conf = s.root_policy_conf
+        self.tracker, self.measure = tracker, begins.measure
+        self.root = rejection.Root(begins.state, loading.stored_iteration(parent, conf.seed, conf.step))
         self.footing = storage.footing([(parent, conf.seed, conf.step)])
-        self.iteration = loading.stored_iteration(parent, conf.seed, conf.step)
         self.rows = loading.stored_rows(parent, conf.seed, conf.step)
-        self.updater = rejection.make_updater(agent)
+        self.updater = rejection.make_updater(begins.agent)
         self.proposals: list[rejection.Proposal] = []
         self.fresh: dict[str, np.ndarray] = {}
         self.files: list[Path] = [parent.rejection_path(conf.seed, conf.step)]
@@ -230,7 +231,7 @@ class _Walk:
         restored = self._restore()
         if self.rows:
             storage.link_prefix(self.parent, conf.seed, self.child, CHILD_SEED, self.rows)
-        self._store(rejection.Accepted(self.root, rejection.Score(0, 0, 0), 0))
+        self._store(rejection.Accepted(self.root.state, rejection.Score(0, 0, 0), 0))
         total = num_measurements(s) * s.eval_episodes
         start = sum(map(len, restored))
         with (
@@ -264,14 +265,9 @@ class _Walk:
                 measured,
                 self.root,
                 keys,
-                root_iteration=self.iteration,
+                self._rule(),
                 max_steps=s.max_steps,
                 check_interval=s.check_interval,
-                heuristic=str(s.heuristic),
-                alpha=s.cvar_alpha,
-                common_random_numbers=s.common_random_numbers,
-                remeasure_incumbent=s.remeasure_incumbent,
-                early=self._early_refusal(),
             )
             try:
                 for proposal in walk:
@@ -298,6 +294,12 @@ class _Walk:
         purd = measure_by_blocks(self.measure, samples, progress, unfinished, self.job.save_interval)
         unfinished.discard()  # it is in the next save, or comes again
         return purd.returns
+
+    def _rule(self) -> rejection.Rule:
+        s = self.s
+        return rejection.Rule(
+            str(s.heuristic), s.cvar_alpha, s.common_random_numbers, s.remeasure_incumbent, self._early_refusal()
+        )
 
     def _early_refusal(self) -> rejection.EarlyRefusal | None:
         s = self.s
@@ -339,7 +341,7 @@ class _Walk:
                 self.files.append(storage.append_segment(self.child, CHILD_SEED, self.stored_rows, own))
                 self.stored_rows = rows
             state = state._replace(log=replay.without_rows(log, rows))
-        attributes = {"iteration": self.iteration + accepted.num_updates, "parent": self.child.record["parent"]}
+        attributes = {"iteration": self.root.iteration + accepted.num_updates, "parent": self.child.record["parent"]}
         self.files.append(storage.save_checkpoint(self.child, CHILD_SEED, accepted.num_updates, state, attributes))
         self.stored_updates.append(accepted.num_updates)
 
@@ -348,14 +350,16 @@ class _Walk:
         if not self.s.fresh_purds:
             return
         standing = self.proposals[-1].standing
-        states: dict[str, Callable[[], TrainState]] = {"root": lambda: self.root, "improved": lambda: standing.state}
+        states: dict[str, Callable[[], TrainState]] = {
+            "root": lambda: self.root.state,
+            "improved": lambda: standing.state,
+        }
         if self.s.control:
             states["control"] = partial(
                 rejection.control,
                 self.updater.advance,
                 self.root,
                 keys,
-                root_iteration=self.iteration,
                 num_updates=standing.num_updates,
                 check_interval=self.s.check_interval,
             )

@@ -284,16 +284,16 @@ def test_both_learn_at_equal_sizes() -> None:
         ours = dict(word.split("=", 1) for word in learning.our_command(algorithm, "hopper", told)[1:])
         theirs = learning.peer_settings(algorithm, "hopper", told)
         length = ours.get("experiment.max_steps") or ours["experiment.total_timesteps"]
-        assert int(length) == theirs["config"]["total_timesteps"] == steps
-        assert int(ours["experiment.eval_interval"]) == theirs["config"]["eval_freq"] == between
+        assert int(length) == theirs["peer"]["config"]["total_timesteps"] == steps
+        assert int(ours["experiment.eval_interval"]) == theirs["peer"]["config"]["eval_freq"] == between
         assert int(ours["experiment.num_seeds"]) == theirs["seeds"] == 5
         assert int(ours["experiment.eval_episodes"]) == theirs["episodes"] == 10
-        assert ours["experiment.backend"] == theirs["backend"] == "spring"
+        assert ours["experiment.backend"] == theirs["peer"]["backend"] == "spring"
         if algorithm == "ppo":
-            assert_equal_updates(ours, theirs["config"], 2048)
+            assert_equal_updates(ours, theirs["peer"]["config"], 2048)
         else:
-            assert int(ours["experiment.start_training"]) == theirs["config"]["fill_buffer"] == 498
-            assert int(ours["experiment.replay_buffer_size"]) == theirs["config"]["buffer_size"] == 996
+            assert int(ours["experiment.start_training"]) == theirs["peer"]["config"]["fill_buffer"] == 498
+            assert int(ours["experiment.replay_buffer_size"]) == theirs["peer"]["config"]["buffer_size"] == 996
 
 
 def assert_equal_updates(ours: dict[str, str], theirs: dict[str, float], num_envs: int) -> None:
@@ -308,10 +308,10 @@ def test_cartpole_is_learned_by_ppo_at_equal_sizes() -> None:
     ours = dict(word.split("=", 1) for word in learning.our_command("ppo", "CartPole-v1", told)[1:])
     theirs = learning.peer_settings("ppo", "CartPole-v1", told)
     # Four evaluations, each after so many whole updates of 2048 steps as 25 000 steps hold.
-    assert int(ours["experiment.total_timesteps"]) == theirs["config"]["total_timesteps"] == 4 * 12 * 2048
-    assert int(ours["experiment.eval_interval"]) == theirs["config"]["eval_freq"] == 12 * 2048
-    assert ours["experiment.backend"] == theirs["backend"] == "gymnax"
-    assert_equal_updates(ours, theirs["config"], 64)
+    assert int(ours["experiment.total_timesteps"]) == theirs["peer"]["config"]["total_timesteps"] == 4 * 12 * 2048
+    assert int(ours["experiment.eval_interval"]) == theirs["peer"]["config"]["eval_freq"] == 12 * 2048
+    assert ours["experiment.backend"] == theirs["peer"]["backend"] == "gymnax"
+    assert_equal_updates(ours, theirs["peer"]["config"], 64)
 
 
 def test_curves_come_to_finals_areas_and_ratios() -> None:

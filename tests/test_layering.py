@@ -1,4 +1,4 @@
-"""Imports point down the list of rooms only.
+"""Imports point down the list of rooms only; functions take few arguments, and files are short.
 
 Knows names of modules, read from the source without running it; knows nothing of what the modules do.
 """
@@ -60,8 +60,8 @@ FIGURES = frozenset({"errors", "streams", "output", "commands", "options", "stat
 BROWSING = FIGURES | {"run names", "folders", "console", "tables", "sweep folder"}
 REPORT = FIGURES | {"console", "tables", "figures", "runs"}
 
-PAPER = frozenset({"errors", "folders", "stopping", "statistics", "corrected", "storage", "console"})
-PACKING = frozenset({"errors", "types", "replay", "storage", "console", "loading", "paper"})
+PAPER = frozenset({"errors", "folders", "statistics", "corrected", "storage", "console", "stages"})
+PACKING = frozenset({"errors", "types", "replay", "storage", "console", "loading", "stages", "paper"})
 DEMO = frozenset({"errors", "folders", "options", "statistics", "tables", "storage", "console"})
 
 
@@ -169,6 +169,13 @@ HOUSE = (
         only=frozenset({"errors", "spaces", "types"}),
         without=CORE,
     ),
+    Room(
+        "measurement programs",
+        ("landscapes.studies.measurement_programs",),
+        never=LEARNING | {"sequential"},
+        without=CORE,
+    ),
+    Room("measurement blocks", ("landscapes.studies.measurement_blocks",), never=LEARNING | {"envs"}, without=CORE),
     Room("measurement", ("landscapes.studies.measurement",), never=LEARNING, without=CORE),
     Room("trajectories", ("landscapes.studies.trajectories",), never=LEARNING, without=CORE),
     Room("rejection", ("landscapes.studies.rejection",), never=LEARNING, without=CORE),
@@ -227,13 +234,19 @@ HOUSE = (
             {"errors", "squeue", "streams", "output", "commands", "options", "sweep folder", "console", "storage"}
         ),
     ),
+    Room(
+        "stages",
+        ("landscapes.stages", "landscapes.stages.*"),
+        only=frozenset({"errors", "folders", "stopping"}),
+        without=CORE | ARRAYS,
+    ),
     Room("paper", ("landscapes.paper", "landscapes.paper.*"), only=PAPER, without=SIMULATORS | ARRAYS),
     Room("packing", ("landscapes.paper.pack",), only=PACKING),
     Room("paper command", ("landscapes.paper.__main__",), only=PAPER | {"paper", "packing"}),
     Room(
         "published experiments",
         ("landscapes.published", "landscapes.published.*"),
-        only=frozenset({"errors", "folders", "commands", "settings", "console", "paper"}),
+        only=frozenset({"errors", "folders", "commands", "settings", "console", "stages"}),
         without=SIMULATORS | ARRAYS,
     ),
     Room("demo", ("landscapes.demo", "landscapes.demo.*"), only=DEMO, without=SIMULATORS | ARRAYS),
@@ -394,3 +407,71 @@ def test_importing_leaves_out(modules: list[str], packages: frozenset[str]) -> N
     )
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"
+
+
+MOST_ARGUMENTS = 7
+"""Of a function, `self` aside: with more there is a record that has no name yet."""
+
+MOST_LINES = 300
+LONGEST = 500
+"""Of the files in `LONG`."""
+
+LONG = {
+    "eval_policy.interpolation": "one path: its pairs, its files, its measurement and its figures share what is loaded",
+    "improve_ltp.walk": "one walk: decisions, save, checkpoints and tables share its state",
+    "landscapes.config.launch": "one way from a command line to an exit code, through every mistake",
+    "landscapes.config.published": "one table of spellings, and how each is read",
+    "landscapes.config.schemas": "a dataclass for each study, field by field",
+    "landscapes.console": "what a terminal shows beside what a log shows of the same",
+    "landscapes.envs.lanes": "a rule for each primitive of JAX",
+    "landscapes.networks.modules": "every layer of the networks, and how it begins and is computed",
+    "landscapes.runs.__main__": "a table for each kind of result",
+    "landscapes.storage.runs": "one folder: making it, finding it, replacing it whole",
+    "landscapes.types": "the contracts of environment, algorithm and agent, to be read together",
+    "run_algorithm.experiments.train_bc": "one cloning: loop, save, checkpoints and tables share its state",
+    "run_algorithm.train": "one training: loop, save, checkpoints and curves share its state",
+}
+"""The files that are longer, each with the reason."""
+
+
+def overloaded(source: str) -> list[str]:
+    """One line for each function in `source` that takes too many arguments."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            every = node.args
+            names = [each.arg for each in (*every.posonlyargs, *every.args, *every.kwonlyargs)]
+            count = len(names) - (names[:1] in (["self"], ["cls"]))
+            if count > MOST_ARGUMENTS:
+                found.append(f"line {node.lineno}: {getattr(node, 'name', 'lambda')} takes {count} arguments")
+    return found
+
+
+@pytest.mark.parametrize("module", SOURCES)
+def test_functions_take_few_arguments_and_files_are_short(module: str) -> None:
+    source = SOURCES[module].read_text()
+    assert overloaded(source) == []
+    num_lines = len(source.splitlines())
+    if module in LONG:
+        assert MOST_LINES < num_lines <= LONGEST, "take it out of LONG, or lines out of it"
+    else:
+        assert num_lines <= MOST_LINES
+
+
+def test_every_long_file_is_there() -> None:
+    assert LONG.keys() <= SOURCES.keys()
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        "def f(a, b, c, d, e, f, g, h): ...",
+        "async def f(a, /, b, c, d, *, e, f, g, h): ...",
+        "class A:\n    def f(self, a, b, c, d, e, f, g, h): ...",
+        "def f():\n    return lambda a, b, c, d, e, f, g, h: 0",
+    ],
+)
+def test_too_many_arguments_are_found(head: str) -> None:
+    (found,) = overloaded(head)
+    assert found.endswith("takes 8 arguments")
+    assert overloaded(head.replace(", h", "")) == []

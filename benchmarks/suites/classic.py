@@ -42,18 +42,11 @@ def run(plan: Plan) -> Record:
             comparisons.append(compare_rates(label, *pair, "rejax", AS_FAST_AS_PEER))
     measurements: list[Measurement] = list(found.values())
 
-    measured = {
-        **task,
-        "config": {**config, "unroll_length": plan.size(32, 8)},
-        "kind": "ppo_optimization",
-        "amount": 0.0,
-        "samples": plan.size(1000, 4),
-        "batch_size": 1000,
-        "episode_length": plan.size(500, 20),
-        "ends": "never",
-    }
-    update = plan.ours("PURD CartPole, PPO", "purd.measurement", measured)
-    noise = {**measured, "kind": "init_parameter", "amount": 0.1}
+    agent = {**task, "config": {**config, "unroll_length": plan.size(32, 8)}}
+    sizes = {"samples": plan.size(1000, 4), "batch_size": 1000, "episode_length": plan.size(500, 20)}
+    updated = {"agent": agent, "sampled": {"kind": "ppo_optimization", "amount": 0.0, **sizes}}
+    update = plan.ours("PURD CartPole, PPO", "purd.measurement", updated)
+    noise = {"agent": agent, "sampled": {"kind": "init_parameter", "amount": 0.1, **sizes}}
     weights = plan.ours("PURD CartPole, noise on weights", "purd.measurement", noise)
     batch = lanes(weights)
     bare = [
@@ -71,9 +64,7 @@ def run(plan: Plan) -> Record:
         for way in raw.WAYS[: 1 if num_cores() == 1 else 2]
     ]
     width = batch // num_cores()
-    asked = plan.ours(
-        "policies alone", "policies.answers", {**task, "config": measured["config"], "lanes": [width]}, seconds=1.5
-    )
+    asked = plan.ours("policies alone", "policies.answers", {**agent, "lanes": [width]}, seconds=1.5)
     found = plan.take_turns([update, weights, *bare, asked])
     alone = found[f"policies alone, {width} on each"]
     for job in (update, weights):

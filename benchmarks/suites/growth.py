@@ -20,14 +20,11 @@ def run(plan: Plan) -> Record:
     """Samples of a hundred steps each; seeds with a log of half a million rows each."""
     hopper = plan.size("hopper", "inverted_pendulum")
     samples, seeds = plan.size(SAMPLES, (4, 8)), plan.size(SEEDS, (1, 2))
-    jobs = [
-        plan.ours(
-            f"PURD, {number} samples",
-            "purd.measurement",
-            {**td3_settings(plan, hopper), "samples": number, "episode_length": plan.size(100, 10)},
-        )
-        for number in samples
-    ]
+    jobs = []
+    for number in samples:
+        asked = td3_settings(plan, hopper)
+        asked["sampled"] |= {"samples": number, "episode_length": plan.size(100, 10)}
+        jobs.append(plan.ours(f"PURD, {number} samples", "purd.measurement", asked))
     measured = plan.take_turns(jobs)
     trained: dict[str, Measurement] = {}
     for number in seeds:  # one after the other: they need their memory to themselves

@@ -40,8 +40,8 @@ def run(plan: Plan) -> Record:
     for num_envs in plan.size((8, 64), (2,)):
         jobs.append(plan.ours(f"stepping Breakout, {num_envs}", "hosted.steps", _lanes(GAME, num_envs)))
         jobs += plan.host_peer(f"ALE alone, {num_envs}", "host_peers.ale_vector", {"game": ROM, "num_envs": num_envs})
-    measured = {**atari, "config": config, "kind": "init_parameter", "amount": 0.01, "samples": plan.size(100, 2)}
-    measured |= {"batch_size": 1000, "episode_length": plan.size(200, 5), "ends": "never"}
+    sampled = {"kind": "init_parameter", "amount": 0.01, "samples": plan.size(100, 2), "batch_size": 1000}
+    measured = {"agent": {**atari, "config": config}, "sampled": {**sampled, "episode_length": plan.size(200, 5)}}
     purd = plan.ours("PURD Breakout, noise on weights", "purd.measurement", measured)
     width = max(1, lanes(purd) // num_cores())
     jobs.append(plan.ours("its policies alone", "policies.answers", {**atari, "config": config, "lanes": [width]}))

@@ -128,11 +128,13 @@ def run(plan: Plan) -> Record:
             "seed": 0,
             "step": steps[-1],
             "results_dir": variables["LANDSCAPES_RESULTS"],
-            "kind": KIND,
-            "amount": AMOUNT,
-            "samples": samples,
-            "batch_size": 1000,
-            "episode_length": length,
+            "sampled": {
+                "kind": KIND,
+                "amount": AMOUNT,
+                "samples": samples,
+                "batch_size": 1000,
+                "episode_length": length,
+            },
         }
         pure = plan.take_turns([plan.ours("measuring alone", "purd.stored", settings)])["measuring alone"]
     found.append(pure)

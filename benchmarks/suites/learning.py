@@ -180,12 +180,14 @@ def peer_settings(algorithm: str, task: str, told: Mapping[str, str]) -> dict[st
     if algorithm == "td3":
         config |= {"policy_delay": DELAY, "exploration_noise": 0.1}
     return {
-        "algorithm": algorithm,
-        "config": config,
-        "environment": task,
-        "backend": _backend(task, told),
+        "peer": {
+            "algorithm": algorithm,
+            "config": config,
+            "environment": task,
+            "backend": _backend(task, told),
+            "hidden": [64, 64] if algorithm == "ppo" else list(HIDDEN),
+        },
         "seeds": int(told["seeds"]),
-        "hidden": [64, 64] if algorithm == "ppo" else list(HIDDEN),
         "episodes": int(told["episodes"]),
         "random_seed": int(told["random_seed"]),
     }
@@ -206,7 +208,7 @@ def _ours(algorithm: str, task: str, told: Mapping[str, str], quick: bool) -> Cu
 
 def _peer(plan: Plan, what: str, algorithm: str, task: str, told: Mapping[str, str]) -> Measurement:
     settings = peer_settings(algorithm, task, told)
-    settings["hidden"] = [8, 8] if plan.quick else settings["hidden"]
+    settings["peer"] |= {"hidden": [8, 8]} if plan.quick else {}
     variables = {"XLA_FLAGS": without_devices(flags_for_others())}
     job = harness.job(f"rejax {what}", "peer.learner", settings, plan.peer_python, variables)
     return harness.take_turns([job], 1, plan.say)[job.name]

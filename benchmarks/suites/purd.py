@@ -7,6 +7,7 @@ what counts is the time for a step lived.
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 from benchmarks import harness
 from benchmarks.harness import Job
@@ -21,19 +22,23 @@ SHARE_PPO = 0.85
 EARLY_OVER_FULL = 1.3
 
 
-def td3_settings(plan: Plan, environment: str, ends: str = "never", samples: int = 1000) -> dict[str, object]:
+def td3_settings(plan: Plan, environment: str, ends: str = "never", samples: int = 1000) -> dict[str, dict[str, Any]]:
     """A measurement after one TD3 update."""
     return {
-        "algorithm": "td3",
-        "config": {"replay_capacity": plan.size(100_000, 512)},
-        "environment": environment,
-        "backend": "spring",
-        "kind": "td3_optimization",
-        "amount": 3e-4,
-        "samples": plan.size(samples, 4),
-        "batch_size": 1000,
-        "episode_length": plan.size(1000, 20),
-        "ends": ends,
+        "agent": {
+            "algorithm": "td3",
+            "config": {"replay_capacity": plan.size(100_000, 512)},
+            "environment": environment,
+            "backend": "spring",
+            "ends": ends,
+        },
+        "sampled": {
+            "kind": "td3_optimization",
+            "amount": 3e-4,
+            "samples": plan.size(samples, 4),
+            "batch_size": 1000,
+            "episode_length": plan.size(1000, 20),
+        },
     }
 
 
@@ -71,12 +76,10 @@ def run(plan: Plan) -> Record:
     ]
 
     td3 = plan.ours("PURD halfcheetah", "purd.measurement", td3_settings(plan, halfcheetah, samples=128))
-    ppo_settings: dict[str, object] = {
-        **td3_settings(plan, halfcheetah, samples=4),
-        "algorithm": "ppo",
-        "config": {"num_envs": plan.size(2048, 4), "unroll_length": 16},
-        "kind": "ppo_optimization",
-    }
+    ppo_settings = td3_settings(plan, halfcheetah, samples=4)
+    config = {"num_envs": plan.size(2048, 4), "unroll_length": 16}
+    ppo_settings["agent"] |= {"algorithm": "ppo", "config": config}
+    ppo_settings["sampled"] |= {"kind": "ppo_optimization"}
     ppo = plan.ours("PURD halfcheetah, PPO", "purd.measurement", ppo_settings)
     batch = lanes(td3)
     batches = [*_batches(plan, batch), *plan.size([2048], [])]

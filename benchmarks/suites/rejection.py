@@ -13,7 +13,6 @@ OVER_BARE = 1.1
 def run(plan: Plan) -> Record:
     """Hopper, TD3, two hundred samples of full-length episodes."""
     settings = td3_settings(plan, plan.size("hopper", "inverted_pendulum"), samples=200)
-    del settings["ends"]
     found = plan.take_turns([plan.ours("rejection", "purd.proposal", settings)])
     proposal, bare, update = (found[f"rejection, {case}"] for case in ("proposal", "measurement", "update"))
     one = [1.0 / rate for rate in proposal.rates]

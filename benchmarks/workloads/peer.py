@@ -8,7 +8,7 @@ are set on its networks.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -16,6 +16,16 @@ import rejax
 from rejax.evaluate import evaluate
 
 from benchmarks.workload import Case, Workload
+
+
+class Asked(NamedTuple):
+    """One of rejax's algorithms on a task; `hidden` are the widths of its networks."""
+
+    algorithm: str
+    config: Mapping[str, Any]
+    environment: str
+    backend: str
+    hidden: list[int]
 
 
 def _filled(states: Any) -> Any:
@@ -29,9 +39,10 @@ def _filled(states: Any) -> Any:
     return states.replace(replay_buffer=full, global_step=jnp.full_like(jnp.asarray(states.global_step), 1 << 20))
 
 
-def _made(algorithm: str, config: Mapping[str, Any], environment: str, backend: str, hidden: list[int]) -> Any:
+def _made(asked: Asked) -> Any:
     """rejax's algorithm with these sizes."""
-    config = dict(config)
+    algorithm, _, environment, backend, hidden = asked
+    config = dict(asked.config)
     if algorithm == "sac":
         config["hidden_layer_sizes"] = tuple(hidden)
     if algorithm == "ppo":
@@ -55,7 +66,7 @@ def trainer(
     algorithm: str, config: Mapping[str, Any], environment: str, backend: str, seeds: int, hidden: list[int]
 ) -> Workload:
     """Environment steps with their updates, of all seeds together."""
-    made = _made(algorithm, config, environment, backend, hidden)
+    made = _made(Asked(algorithm, config, environment, backend, hidden))
     within = {"td3": "policy_delay", "ppo": "num_steps"}.get(algorithm)
     per_iteration = made.num_envs * (int(getattr(made, within)) if within else 1)
     states = jax.jit(jax.vmap(made.init_state))(jax.random.split(jax.random.PRNGKey(0), seeds))
@@ -93,18 +104,14 @@ def _mode(algorithm: str, made: Any, states: Any) -> Any:
     return act
 
 
-def learner(
-    algorithm: str,
-    config: Mapping[str, Any],
-    environment: str,
-    backend: str,
-    seeds: int,
-    hidden: list[int],
-    episodes: int,
-    random_seed: int,
-) -> Workload:
-    """A whole training by its own `train`, each `eval_freq` steps evaluated on the mode of its policy; once."""
-    made = _made(algorithm, {**config, "skip_initial_evaluation": False}, environment, backend, hidden)
+def learner(peer: Mapping[str, Any], seeds: int, episodes: int, random_seed: int) -> Workload:
+    """A whole training by its own `train`, each `eval_freq` steps evaluated on the mode of its policy; once.
+
+    `peer` holds the fields of `Asked`.
+    """
+    asked = Asked(**peer)
+    algorithm, config = asked.algorithm, asked.config
+    made = _made(asked._replace(config={**config, "skip_initial_evaluation": False}))
 
     def evaluation(algo: Any, states: Any, rng: jax.Array) -> jax.Array:
         act = _mode(algorithm, algo, states)

@@ -21,7 +21,12 @@ from landscapes.types import Agent, Environment, Key, PyTree, TrainState
 
 
 def make_agent(
-    algorithm: str, config: Mapping[str, Any], environment: str, backend: str, episode_length: int, ends: str
+    algorithm: str,
+    config: Mapping[str, Any],
+    environment: str,
+    backend: str,
+    episode_length: int,
+    ends: str = "never",
 ) -> tuple[Environment, Agent]:
     """An algorithm of the suite on a task of the suite."""
     env = environments.make(environment, backend, episode_length, ends)

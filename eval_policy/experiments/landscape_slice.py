@@ -91,15 +91,8 @@ def run(job: Job) -> None:
     asked = _open(job, s)
     env, agent = loading.rebuild(asked.centre.run, s.episode_length)
     rate = neighborhood.amount_sets_rate(agent, s.noise_type, s.noise_amount)
-    measure = measurement.make_measure(
-        env,
-        agent,
-        s.noise_type,
-        s.num_samples,
-        s.batch_size,
-        amount_sets_rate=rate,
-        num_points=s.num_x * s.num_y,
-    )
+    sampling = measurement.Sampling(s.noise_type, s.num_samples, amount_sets_rate=rate, num_points=s.num_x * s.num_y)
+    measure = measurement.make_measure(env, agent, sampling, s.batch_size)
     neighborhood.check_amounts(agent, s.noise_type, [s.noise_amount], "experiment.noise_amount")
     if _makes_updates(s):
         loading.check_has_data(*asked.centre, "experiment.ckpt")

@@ -91,7 +91,8 @@ def measure_by_blocks(
 
     try:
         if done < count:
-            measure.measure(key, state, amount, progress, first + done, count - done, points, looks, keep)
+            left, listeners = range(first + done, first + count), measurement.Listeners(progress, keep)
+            measure.measure(key, state, amount, points, left, looks, listeners)
     except BaseException:
         save()
         raise

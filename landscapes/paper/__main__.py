@@ -10,13 +10,14 @@ from pathlib import Path
 
 from landscapes import console, storage
 from landscapes.errors import UserError
-from landscapes.paper import claims, cloning, gather, page, rejection, settings
+from landscapes.paper import claims, cloning, gather, page, rejection
 from landscapes.paper.costs import costs
 from landscapes.paper.plan import stages
 from landscapes.paper.roots import Choice, choose_roots
 from landscapes.paper.sizes import RATES
-from landscapes.paper.stages import RunCommands, in_processes, run_stages, show
 from landscapes.paper.study import KEYS, Study, make_study, measured
+from landscapes.stages import reading
+from landscapes.stages.running import RunCommands, in_processes
 
 USAGE = f"""python -m landscapes.paper [key=value ...]                 the whole study; goes on where it stood
 python -m landscapes.paper claims RUN... [out=FILE]        the published claims from stored results
@@ -55,11 +56,7 @@ def _study(study: Study, run: RunCommands) -> int:
     """All stages, one after the other."""
     all_stages = stages(study)
     _say_beforehand(study)
-    if study.dry_run:
-        for stage in all_stages:
-            show(stage)
-        return 0
-    return run_stages(all_stages, run, study.side_by_side)
+    return study.launch.go(all_stages, run)
 
 
 def _say_beforehand(study: Study) -> None:
@@ -70,7 +67,7 @@ def _say_beforehand(study: Study) -> None:
         {
             "runs": f"{runs}, {study.num_seeds} seeds each",
             "backend": study.backend,
-            "results": str(study.results),
+            "results": str(study.launch.results),
             "jobs": f"at most {sum(cost.jobs for cost in told.values())}",
             "environment steps": f"at most {console.human_count(sum(cost.steps for cost in told.values()))}",
             "time": f"about {console.human_duration(sum(cost.seconds for cost in told.values()))} one after the "
@@ -91,13 +88,13 @@ def _say_beforehand(study: Study) -> None:
     console.print_table("Stages, at most", ["stage", "jobs", "steps or updates", "time", "disk"], rows)
 
 
-CLAIMS_KEYS: dict[str, settings.Read] = {"out": settings.text, "results_dir": settings.text}
+CLAIMS_KEYS: dict[str, reading.Read] = {"out": reading.text, "results_dir": reading.text}
 
 
 def _claims(words: Sequence[str]) -> int:
     """The page of claims about stored runs."""
     names = list(dict.fromkeys(word for word in words if "=" not in word))
-    told = settings.read([word for word in words if "=" in word], CLAIMS_KEYS)
+    told = reading.read([word for word in words if "=" in word], CLAIMS_KEYS)
     if not names:
         raise UserError("claims", "", "wants the names of trained runs")
     results = storage.results_directory(told.get("results_dir"))

@@ -10,22 +10,23 @@ from typing import Any
 
 from landscapes import console, storage
 from landscapes.paper import page, settings
-from landscapes.paper.stages import Command
+from landscapes.stages import reading
+from landscapes.stages.running import Command
 from landscapes.statistics.corrected import wilson
 from landscapes.storage.files import write_whole
 
-KEYS: dict[str, settings.Read] = {
+KEYS: dict[str, reading.Read] = {
     "tasks": settings.tasks,
-    "algorithms": settings.several_of("td3", "sac"),
-    "scales": settings.numbers,
-    "backend": settings.one_of(*settings.BACKENDS),
-    "num_seeds": settings.count,
-    "max_steps": settings.count,
-    "start_training": settings.count,
-    "name": settings.run_name,
-    "results_dir": settings.text,
-    "job_config": settings.preset,
-    "out": settings.text,
+    "algorithms": reading.several_of("td3", "sac"),
+    "scales": reading.numbers,
+    "backend": reading.one_of(*settings.BACKENDS),
+    "num_seeds": reading.count,
+    "max_steps": reading.count,
+    "start_training": reading.count,
+    "name": reading.run_name,
+    "results_dir": reading.text,
+    "job_config": reading.preset,
+    "out": reading.text,
 }
 _COLUMNS = ("algorithm", "task", "last layer", "seeds", "steps", "dead", "share (95 % interval)", "since", "diverged")
 
@@ -43,8 +44,8 @@ class Count:
 
 def main(words: Sequence[str], run: Callable[[Sequence[Command], bool], int]) -> int:
     """Trains what is not trained yet, and prints and writes the table; an exit code."""
-    own, on = settings.given_on(words)
-    told = settings.read(own, KEYS)
+    own, on = reading.given_on(words)
+    told = reading.read(own, KEYS)
     counts = plan(told, on)
     results = storage.results_directory(told.get("results_dir"))
     preset = told.get("job_config", "local_default")

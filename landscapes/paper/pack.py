@@ -18,22 +18,22 @@ import numpy as np
 from landscapes import console, loading, storage
 from landscapes.errors import UserError
 from landscapes.experience.replay import Replay
-from landscapes.paper import settings
+from landscapes.stages import reading
 from landscapes.types import TrainState
 
 ROWS = 4000
-KEYS: dict[str, settings.Read] = {
-    "name": settings.run_name,
-    "out": settings.text,
-    "rows": settings.count,
-    "results_dir": settings.text,
+KEYS: dict[str, reading.Read] = {
+    "name": reading.run_name,
+    "out": reading.text,
+    "rows": reading.count,
+    "results_dir": reading.text,
 }
 
 
 def main(words: Sequence[str]) -> int:
     """Packs, and prints the files; 0. Raises UserError for a mistake."""
     plain = [word for word in words if "=" not in word]
-    told = settings.read([word for word in words if "=" in word], KEYS)
+    told = reading.read([word for word in words if "=" in word], KEYS)
     if len(plain) < 3 or not all(word.isdecimal() for word in plain[1:]):
         raise UserError("pack", " ".join(plain), "wants RUN SEED STEP..., as in pack calm 0 50000")
     name, seed, *steps = plain[0], *map(int, plain[1:])

@@ -9,8 +9,8 @@ from functools import partial
 
 from landscapes import storage
 from landscapes.paper.roots import Choice, Measured, choose_pairs, choose_roots
-from landscapes.paper.stages import Command, Stage
 from landscapes.paper.study import AMOUNTS, Study, measured
+from landscapes.stages.running import Command, Stage
 from landscapes.storage import PolicyName, Run
 
 
@@ -73,10 +73,7 @@ def pairs_of(study: Study) -> list[tuple[str, Measured, Measured]]:
 
 def _shared(study: Study) -> list[str]:
     """What every job is told."""
-    words = [] if study.use_wandb else ["use_wandb=false"]
-    words += [] if study.results_dir is None else [f"results_dir={study.results_dir}"]
-    words += [] if study.job_config == "local_default" else [f"job_config={study.job_config}"]
-    return [*words, *study.given_on]
+    return study.launch.job_words("{}={}".format)
 
 
 def _list(values: Iterable[object]) -> str:
@@ -231,7 +228,7 @@ def _measure_clones(study: Study) -> list[Command]:
     return [
         _measure_clone(study, policy, algorithm)
         for policy, algorithm in _cloned(study)
-        if storage.find_run(study.results, study.member(_clone_name(policy))) is not None
+        if storage.find_run(study.launch.results, study.member(_clone_name(policy))) is not None
     ]
 
 
@@ -245,18 +242,15 @@ def _names(study: Study) -> list[str]:
     return found or [study.member(study.run_name(*training)) for training in study.trainings]
 
 
-def _elsewhere(study: Study) -> list[str]:
-    return [] if study.results_dir is None else ["--results-dir", study.results_dir]
-
-
 def _figures(study: Study) -> list[Command]:
-    return [("landscapes.figures", name, "--format", "png", *_elsewhere(study)) for name in _names(study)]
+    return [("landscapes.figures", name, "--format", "png", *study.launch.elsewhere) for name in _names(study)]
 
 
 def _reports(study: Study) -> list[Command]:
-    return [("landscapes.report", name, *_elsewhere(study)) for name in _names(study)]
+    return [("landscapes.report", name, *study.launch.elsewhere) for name in _names(study)]
 
 
 def _claims(study: Study) -> list[Command]:
-    where = [] if study.results_dir is None else [f"results_dir={study.results_dir}"]
-    return [("landscapes.paper", "claims", *_names(study), f"out={study.results / study.name}.md", *where)]
+    launch = study.launch
+    where = [] if launch.results_dir is None else [f"results_dir={launch.results_dir}"]
+    return [("landscapes.paper", "claims", *_names(study), f"out={launch.results / launch.name}.md", *where)]

@@ -11,22 +11,21 @@ from landscapes import storage
 from landscapes.paper import settings
 from landscapes.paper.roots import Measured
 from landscapes.paper.sizes import SIZES, Size
+from landscapes.stages import reading
+from landscapes.stages.launch import KEYS as LAUNCH_KEYS
+from landscapes.stages.launch import Launch, make_launch
 from landscapes.storage import PurdRecord, Run
 
 AMOUNTS = {"td3": "3e-4", "sac": "3e-4", "ppo": "0"}
 """Of the algorithms' own update, as published: TD3's is the learning rate, the others are labels."""
 
-KEYS: dict[str, settings.Read] = {
-    "size": settings.one_of(*SIZES),
+KEYS: dict[str, reading.Read] = {
+    "size": reading.one_of(*SIZES),
     "tasks": settings.tasks,
-    "algorithms": settings.several_of(*settings.ALGORITHMS),
-    "backend": settings.one_of(*settings.BACKENDS),
-    "num_seeds": settings.count,
-    "name": settings.run_name,
-    "results_dir": settings.text,
-    "job_config": settings.preset,
-    "use_wandb": settings.truth,
-    "dry_run": settings.truth,
+    "algorithms": reading.several_of(*settings.ALGORITHMS),
+    "backend": reading.one_of(*settings.BACKENDS),
+    "num_seeds": reading.count,
+    **LAUNCH_KEYS,
 }
 
 
@@ -40,22 +39,7 @@ class Study:
     algorithms: tuple[str, ...]
     backend: str
     num_seeds: int
-    name: str
-    results_dir: str | None
-    job_config: str
-    use_wandb: bool
-    dry_run: bool
-    given_on: tuple[str, ...]
-    """Words that every job is given as they are."""
-
-    @property
-    def results(self) -> Path:
-        return storage.results_directory(self.results_dir)
-
-    @property
-    def side_by_side(self) -> bool:
-        """Whether the commands of a stage are started together: where a scheduler runs them."""
-        return not self.job_config.startswith("local_")
+    launch: Launch
 
     @property
     def trainings(self) -> list[tuple[str, str]]:
@@ -64,16 +48,16 @@ class Study:
 
     def run_name(self, algorithm: str, task: str) -> str:
         """What the run is told to be called."""
-        return f"{self.name}_{algorithm}_{settings.short(task)}"
+        return f"{self.launch.name}_{algorithm}_{settings.short(task)}"
 
     def member(self, name: str) -> str:
         """What a run is called that was told `name`: presets other than the default make a sweep, here of one "
         "member."""
-        return name if self.job_config == "local_default" else f"{name}_0"
+        return name if self.launch.is_default_preset else f"{name}_0"
 
     def trained(self, algorithm: str, task: str) -> Run | None:
         """The run, None where it is not there yet."""
-        return storage.find_run(self.results, self.member(self.run_name(algorithm, task)))
+        return storage.find_run(self.launch.results, self.member(self.run_name(algorithm, task)))
 
     def steps(self, algorithm: str) -> tuple[int, ...]:
         """The checkpoints that its training will store."""
@@ -91,8 +75,8 @@ class Study:
 
 def make_study(words: Sequence[str]) -> Study:
     """The study that `key=value` words ask for; raises UserError for the first that does not fit."""
-    own, on = settings.given_on(words)
-    told = settings.read(own, KEYS)
+    own, on = reading.given_on(words)
+    told = reading.read(own, KEYS)
     size_name = told.get("size", "laptop")
     size = SIZES[size_name]
     return Study(
@@ -102,12 +86,7 @@ def make_study(words: Sequence[str]) -> Study:
         algorithms=told.get("algorithms", size.algorithms),
         backend=told.get("backend", size.backend),
         num_seeds=told.get("num_seeds", size.num_seeds),
-        name=told.get("name", f"paper_{size_name}"),
-        results_dir=told.get("results_dir"),
-        job_config=told.get("job_config", "local_default"),
-        use_wandb=told.get("use_wandb", False),
-        dry_run=told.get("dry_run", False),
-        given_on=tuple(on),
+        launch=make_launch(told, f"paper_{size_name}", on),
     )
 
 

@@ -9,20 +9,18 @@ from typing import Any
 
 from landscapes import console
 from landscapes.errors import UserError
-from landscapes.paper import settings
-from landscapes.paper.stages import RunCommands, in_processes, run_stages, show
 from landscapes.published import design
 from landscapes.published.plan import Asked, stages
+from landscapes.stages import reading
+from landscapes.stages.launch import KEYS as LAUNCH_KEYS
+from landscapes.stages.launch import make_launch
+from landscapes.stages.running import RunCommands, in_processes
 
-KEYS: dict[str, settings.Read] = {
-    "size": settings.text,
-    "env": settings.words,
-    "num_seeds": settings.count,
-    "name": settings.run_name,
-    "results_dir": settings.text,
-    "job_config": settings.preset,
-    "use_wandb": settings.truth,
-    "dry_run": settings.truth,
+KEYS: dict[str, reading.Read] = {
+    "size": reading.text,
+    "env": reading.words,
+    "num_seeds": reading.count,
+    **LAUNCH_KEYS,
 }
 
 USAGE = f"""python -m landscapes.published                    which experiments there are
@@ -49,11 +47,7 @@ def main(arguments: Sequence[str] | None = None, run: RunCommands | None = None)
         return 2
     all_stages = stages(asked)
     _say_beforehand(asked)
-    if asked.dry_run:
-        for stage in all_stages:
-            show(stage)
-        return 0
-    return run_stages(all_stages, run or in_processes, asked.side_by_side)
+    return asked.launch.go(all_stages, run or in_processes)
 
 
 def make_asked(words: Sequence[str]) -> Asked:
@@ -62,10 +56,10 @@ def make_asked(words: Sequence[str]) -> Asked:
     if "=" in name:
         raise UserError("arguments", name, f"the name of an experiment comes first: {', '.join(design.names())}")
     found = design.read_file(name)
-    own, on = settings.given_on(rest)
-    told = settings.read(own, KEYS)
+    own, on = reading.given_on(rest)
+    told = reading.read(own, KEYS)
     offered = design.sizes_of(found)
-    size = settings.one_of(*offered)("size", told.get("size", "laptop" if "laptop" in offered else offered[0]))
+    size = reading.one_of(*offered)("size", told.get("size", "laptop" if "laptop" in offered else offered[0]))
     made = design.make_design(name, found, size)
     changed: dict[str, Any] = {key: told[key] for key in ("env",) if key in told}
     changed |= {key: [told[key]] for key in ("num_seeds",) if key in told}
@@ -73,12 +67,7 @@ def make_asked(words: Sequence[str]) -> Asked:
     return Asked(
         design=made,
         size=size,
-        name=told.get("name", f"{made.name}_{size}"),
-        results_dir=told.get("results_dir"),
-        job_config=told.get("job_config", "local_default"),
-        use_wandb=told.get("use_wandb", False),
-        dry_run=told.get("dry_run", False),
-        given_on=tuple(on),
+        launch=make_launch(told, f"{made.name}_{size}", on),
     )
 
 

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from landscapes import commands
-from landscapes.machine.folders import results_directory
-from landscapes.paper.stages import Command, Stage
 from landscapes.published.design import Design, Figures
 from landscapes.settings.fields import shown
+from landscapes.stages.launch import Launch
+from landscapes.stages.running import Command, Stage
 
 
 @dataclass(frozen=True)
@@ -23,28 +23,16 @@ class Asked:
 
     design: Design
     size: str
-    name: str
-    """What the names of its runs begin with."""
-    results_dir: str | None
-    job_config: str
-    use_wandb: bool
-    dry_run: bool
-    given_on: tuple[str, ...]
-    """Words that every job is given as they are."""
-
-    @property
-    def side_by_side(self) -> bool:
-        """Whether the commands of a stage are started together: where a scheduler runs them."""
-        return not self.job_config.startswith("local_")
+    launch: Launch
 
     @property
     def folder(self) -> Path:
         """Where figures and tables go."""
-        return results_directory(self.results_dir) / "published" / self.name
+        return self.launch.results / "published" / self.launch.name
 
     def run_name(self, member: Mapping[str, Any]) -> str:
         """What the run of a member is called."""
-        return "_".join([self.name, *(shown(value) for value in member.values())])
+        return "_".join([self.launch.name, *(shown(value) for value in member.values())])
 
     @property
     def run_names(self) -> list[str]:
@@ -71,7 +59,7 @@ def stages(asked: Asked) -> list[Stage]:
 def _train(asked: Asked) -> list[Command]:
     """One sweep whose members are called by what varies."""
     vary = asked.design.vary
-    template = "_".join([asked.name, *(f"${{{key}}}" for key in vary)])
+    template = "_".join([asked.launch.name, *(f"${{{key}}}" for key in vary)])
     varied = [f"{key}={','.join(_typed(value) for value in values)}" for key, values in vary.items()]
     words = [*_settings(asked.design.train), f"run_name={template}", *varied]
     return [("run_algorithm", *(["--multirun"] if vary else []), *words, *_shared(asked))]
@@ -92,31 +80,24 @@ def _of_figures(asked: Asked, figures: Figures) -> list[Command]:
         wanted = dict(zip(figures.apart, values, strict=True))
         members = [x for x in asked.design.members if all(x[key] == value for key, value in wanted.items())]
         folder = asked.folder.joinpath(*(f"{key}_{shown(value)}" for key, value in wanted.items()))
-        words = [*map(asked.run_name, members), "--only", *figures.only, "--out", str(folder), *_elsewhere(asked)]
+        words = [*map(asked.run_name, members), "--only", *figures.only, "--out", str(folder), *asked.launch.elsewhere]
         found.append(("landscapes.figures", *words))
     return found
 
 
 def _compare(asked: Asked) -> list[Command]:
     names = asked.run_names
-    return [("landscapes.runs", "compare" if len(names) > 1 else "show", *names, *_elsewhere(asked))]
+    return [("landscapes.runs", "compare" if len(names) > 1 else "show", *names, *asked.launch.elsewhere)]
 
 
 def _tables(asked: Asked) -> list[Command]:
     words = [*asked.run_names, "--out", str(asked.folder), "--only", "curves", "training", "tests", "purds"]
-    return [("landscapes.export", *words, *_elsewhere(asked))]
+    return [("landscapes.export", *words, *asked.launch.elsewhere)]
 
 
 def _shared(asked: Asked) -> list[str]:
     """What every job is told."""
-    words = [] if asked.use_wandb else ["use_wandb=false"]
-    words += [] if asked.results_dir is None else [commands.setting("results_dir", asked.results_dir)]
-    words += [] if asked.job_config == "local_default" else [f"job_config={asked.job_config}"]
-    return [*words, *asked.given_on]
-
-
-def _elsewhere(asked: Asked) -> list[str]:
-    return [] if asked.results_dir is None else ["--results-dir", asked.results_dir]
+    return asked.launch.job_words(commands.setting)
 
 
 def _settings(settings: Mapping[str, Any]) -> Sequence[str]:

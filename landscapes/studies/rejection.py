@@ -29,6 +29,13 @@ class Score(NamedTuple):
     cvar: float
 
 
+class Root(NamedTuple):
+    """Where a walk begins: a state, and its iteration, counted from the start of the run it comes from."""
+
+    state: TrainState
+    iteration: int
+
+
 class Accepted(NamedTuple):
     """The state that stands: `num_updates` counts the train steps from the root, `score` is what it was measured at."""
 
@@ -118,6 +125,24 @@ def make_early_refusal(alpha: float, num_samples: int, error: float, seeds: Sequ
     return EarlyRefusal(num_samples, looks, hopeless)
 
 
+class Rule(NamedTuple):
+    """How proposals are decided: what is compared (`accepts`), and under which random numbers it is measured.
+
+    Proposal p is measured under `fold_in(measure key, p)`, or all under one key with `common_random_numbers`. As
+    published the incumbent keeps the score it was accepted with, a maximum over noisy numbers; `remeasure_incumbent`
+    measures it again under the proposal's own key, before the proposal.
+    """
+
+    heuristic: str
+    """One of `HEURISTICS`."""
+    alpha: float
+    """Of CVaR."""
+    common_random_numbers: bool = False
+    remeasure_incumbent: bool = False
+    early: EarlyRefusal | None = None
+    """None: all samples of every proposal are taken."""
+
+
 Advance = Callable[[Key, TrainState, int, int], TrainState]
 
 
@@ -163,63 +188,49 @@ def rejection_keys(random_seed: int, seed: int) -> RejectionKeys:
 def reject(
     advance: Advance,
     measure: Callable[..., np.ndarray],
-    root: TrainState,
+    root: Root,
     keys: RejectionKeys,
+    rule: Rule,
     *,
-    root_iteration: int,
     max_steps: int,
     check_interval: int,
-    heuristic: str,
-    alpha: float,
-    common_random_numbers: bool = False,
-    remeasure_incumbent: bool = False,
-    early: EarlyRefusal | None = None,
 ) -> Iterator[Proposal]:
     """Yields the root's own measurement (number 0, accepted) and then every proposal as it is decided.
 
     Each proposal is `check_interval` train steps from the accepted state (the last one fewer, if `max_steps` is no
-    multiple). Proposal p is measured under `fold_in(measure key, p)`, or all under one key with
-    `common_random_numbers`. As published the incumbent keeps the score it was accepted with, a maximum over noisy
-    numbers; `remeasure_incumbent` measures it again under the proposal's own key, before the proposal.
+    multiple).
 
-    `measure(key, state, looks)` gives the returns of a PURD: all of them, but for proposals with `early`, whose `looks`
-    may be satisfied with the first of them.
+    `measure(key, state, looks)` gives the returns of a PURD: all of them, but for proposals where the rule has `early`,
+    whose `looks` may be satisfied with the first of them.
     """
+    alpha, early = rule.alpha, rule.early
 
     def key_of(index: int) -> Key:
-        return jax.random.fold_in(keys.measure, 0 if common_random_numbers else index)
+        return jax.random.fold_in(keys.measure, 0 if rule.common_random_numbers else index)
 
-    returns = measure(key_of(0), root, None)
-    standing = Accepted(root, score(returns, alpha), 0)
+    returns = measure(key_of(0), root.state, None)
+    standing = Accepted(root.state, score(returns, alpha), 0)
     yield Proposal(0, returns, standing.score, standing.score, True, standing)
     for index, first in enumerate(range(0, max_steps, check_interval), start=1):
         num_steps = min(check_interval, max_steps - first)
         key = jax.random.fold_in(keys.advance, index)
-        state = advance(key, standing.state, root_iteration + standing.num_updates, num_steps)
-        if remeasure_incumbent and not common_random_numbers:
+        state = advance(key, standing.state, root.iteration + standing.num_updates, num_steps)
+        if rule.remeasure_incumbent and not rule.common_random_numbers:
             standing = standing._replace(score=score(measure(key_of(index), standing.state, None), alpha))
         incumbent = standing.score
         returns = measure(key_of(index), state, None if early is None else early.looks_at(index, incumbent))
         candidate = score(returns, alpha)
         refused = early is not None and len(returns) < early.num_samples
-        accepted = not refused and accepts(heuristic, candidate, incumbent)
+        accepted = not refused and accepts(rule.heuristic, candidate, incumbent)
         if accepted:
             standing = Accepted(state, candidate, standing.num_updates + num_steps)
         yield Proposal(index, returns, candidate, incumbent, accepted, standing)
 
 
-def control(
-    advance: Advance,
-    root: TrainState,
-    keys: RejectionKeys,
-    *,
-    root_iteration: int,
-    num_updates: int,
-    check_interval: int,
-) -> TrainState:
+def control(advance: Advance, root: Root, keys: RejectionKeys, *, num_updates: int, check_interval: int) -> TrainState:
     """The root after `num_updates` train steps of which none was refused, under the keys that proposals draw from."""
-    state = root
+    state = root.state
     for index, first in enumerate(range(0, num_updates, check_interval), start=1):
         num_steps = min(check_interval, num_updates - first)
-        state = advance(jax.random.fold_in(keys.advance, index), state, root_iteration + first, num_steps)
+        state = advance(jax.random.fold_in(keys.advance, index), state, root.iteration + first, num_steps)
     return state

@@ -64,12 +64,11 @@ def run(job: Job) -> None:
     if is_finished(child):
         return
     with storage.hold_run(child):
-        schedule = _schedule(s)
         _print_plan(s, parent, child.path, plan)
         print_tracking(job, child.path, tracked)
         tracker = job_tracker(job, child, tracked)
         child = child.write_record(**continued(record), wandb_id=tracker.run_id)
-        loop = _Cloning(job.save_interval, s, parent, child, env, agent, state, schedule, tracker)
+        loop = _Cloning(job.save_interval, s, _From(parent, env, agent, state), child, tracker)
         error: BaseException | None = None
         try:
             loop.go(num_rows)
@@ -160,23 +159,23 @@ class _Standing(NamedTuple):
     clones: cloning.Clone
 
 
+class _From(NamedTuple):
+    """What is cloned: the policy of a stored state, and the agent and environment that it is of."""
+
+    run: storage.Run
+    env: Environment
+    agent: Agent
+    state: TrainState
+
+
 class _Cloning:
     """One cloning while it goes on, and what it leaves behind."""
 
-    def __init__(
-        self,
-        save_interval: float,
-        s: TrainBc,
-        parent: storage.Run,
-        child: storage.Run,
-        env: Environment,
-        agent: Agent,
-        root: TrainState,
-        schedule: Schedule,
-        tracker: Tracker,
-    ) -> None:
+    def __init__(self, save_interval: float, s: TrainBc, begins: _From, child: storage.Run, tracker: Tracker) -> None:
+        parent, agent = begins.run, begins.agent
         self.save_interval, self.s, self.parent, self.child = save_interval, s, parent, child
-        self.env, self.agent, self.root, self.schedule, self.tracker = env, agent, root, schedule, tracker
+        self.env, self.agent, self.root, self.tracker = begins.env, agent, begins.state, tracker
+        self.schedule = _schedule(s)
         self.keys = training.member_keys(s.seed, s.num_seeds)
         self.cloner = cloning.make_cloner(agent, s.lr, s.batch_size)
         measured, _ = loading.rebuild(parent, s.eval_episode_length)

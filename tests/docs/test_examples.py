@@ -58,7 +58,7 @@ def test_example_algorithm_trains_and_is_measured(example: tuple[Environment, Ag
     assert all(jax.tree.leaves(moved))
 
     state = members.member(0)
-    measure = measurement.make_measure(env, algorithm, KIND, 7, 3, amount_sets_rate=True).measure
+    measure = measurement.make_measure(env, algorithm, measurement.Sampling(KIND, 7, amount_sets_rate=True), 3).measure
     purd = measure(jax.random.key(0), state, 0.3)
     assert purd.returns.shape == purd.lengths.shape == (7,)
     assert np.isfinite(purd.returns).all() and len(set(purd.returns.tolist())) > 1

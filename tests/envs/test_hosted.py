@@ -148,7 +148,7 @@ def test_an_agent_learns_and_is_measured() -> None:
         trainer, keys = training.make_trainer(agent), training.member_keys(0, 2)
         members, _ = trainer.advance(keys.train, trainer.init(keys.init), trainer.blank(2), 0, 30)
         state = members.member(1)
-        measure = measurement.make_measure(env, agent, "ppo_optimization", 6, 6)
+        measure = measurement.make_measure(env, agent, measurement.Sampling("ppo_optimization", 6), 6)
         found.append((state.learner, measure.measure(jax.random.key(0), state, 0.0)))
     one, purd = found[0]
     for other, again in found[1:]:

@@ -92,7 +92,9 @@ def test_a_lost_life_ends_no_roll_out(results: Path) -> None:
         lengths, returns = (file[f"{name}action/1.0/4"][:] for name in ("lengths/", "und_returns/"))
     _, agent, state = landscapes.load("screen", 0, LAST, results_dir=results)
     learning = make_environment("Breakout-v5", episode_length=LONG, options={"life_loss": True}, training=True)
-    there = measurement.make_measure(learning, agent, "action", 4, 4).measure(jax.random.key(4321), state, 1.0)
+    there = measurement.make_measure(learning, agent, measurement.Sampling("action", 4), 4).measure(
+        jax.random.key(4321), state, 1.0
+    )
     assert (there.lengths < lengths).all() and lengths.max() == LONG
     assert (there.returns <= returns).all() and there.returns.sum() < returns.sum()
 

@@ -27,7 +27,9 @@ class Stop(BaseException):
 def study() -> tuple[measurement.Measure, TrainState]:
     env = probes.bowl(num_axes=2)
     algorithm = probes.quadratic(probes.Config(), env)
-    measure = measurement.make_measure(env, algorithm, "quadratic_optimization", NUM_SAMPLES, 8, 0.9, True)
+    measure = measurement.make_measure(
+        env, algorithm, measurement.Sampling("quadratic_optimization", NUM_SAMPLES, amount_sets_rate=True), 8, 0.9
+    )
     return measure, algorithm.init(jax.random.key(9))
 
 
@@ -59,7 +61,7 @@ def measured(
 @pytest.mark.parametrize("first, count", [(0, NUM_SAMPLES), (16, 20)])
 def test_stopped_twice_it_has_the_numbers_of_the_whole(study: Any, tmp_path: Path, first: int, count: int) -> None:
     measure, state = study
-    whole = measure.measure(KEY, state, AMOUNT, None, first, count)
+    whole = measure.measure(KEY, state, AMOUNT, entries=range(first, first + count))
     waiting = unfinished(tmp_path, study)
     for stop_at in (first + 9, first + 17):
         with pytest.raises(Stop):

@@ -99,7 +99,7 @@ def purds(results: Path, ends: list[tuple[str, int, int]], kind: str, amount: fl
     loaded = [landscapes.load(*end, results_dir=results) for end in ends]
     env, algorithm, _ = loaded[0]
     rate = neighborhood.amount_sets_rate(algorithm, kind, amount)
-    measure = measurement.make_measure(env, algorithm, kind, 3, 3, amount_sets_rate=rate).measure
+    measure = measurement.make_measure(env, algorithm, measurement.Sampling(kind, 3, amount_sets_rate=rate), 3).measure
     return [measure(jax.random.key(4321), state, amount).returns for _, _, state in loaded]
 
 

@@ -419,18 +419,18 @@ def ending_at(call: int) -> Any:
         measure = make(*arguments, **settings)
 
         def counted(*arguments: Any) -> measurement.Purd:
-            *others, keep = arguments
-            left = arguments[5]  # `count`
+            *others, listeners = arguments
+            left = len(arguments[4])  # `entries`
 
             def kept(block: measurement.Purd) -> None:
                 nonlocal left
-                keep(block)
+                listeners.keep(block)
                 left -= len(block.returns)
                 if left:
                     begin_block()
 
             begin_block()
-            return measure.measure(*others, kept)
+            return measure.measure(*others, listeners._replace(keep=kept))
 
         return measure._replace(measure=counted)
 
@@ -534,7 +534,9 @@ def test_a_walk_whose_save_holds_parts_is_not_gone_on_with(results: Path, capsys
 def test_a_notebook_measures_a_checkpoint_in_ten_lines(results: Path) -> None:
     env, algorithm, state = landscapes.load("td", seed=0, step=60, results_dir=results)
     env = env._replace(episode_length=10)
-    measure = measurement.make_measure(env, algorithm, "td3_optimization", 6, 6, amount_sets_rate=True)
+    measure = measurement.make_measure(
+        env, algorithm, measurement.Sampling("td3_optimization", 6, amount_sets_rate=True), 6
+    )
     found = measure.measure(jax.random.key(4321), state, 0.001)
     assert purd(results, "td") == 0
     np.testing.assert_array_equal(found.returns, returns(results, "td", 60, "td3_optimization/0.001/6"))

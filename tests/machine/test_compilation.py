@@ -121,7 +121,7 @@ def test_a_measurement_compiles_each_program_once(compiled, kind, num_points):
     if num_points:
         one = jax.tree.map(lambda x: x[None], state.learner.policy)
         points = paths.Points(one, one, np.zeros(num_points, np.int32), np.ones((num_points, 1), np.float32))
-    measure = measurement.make_measure(env, algorithm, kind, 5, 4, num_points=num_points)
+    measure = measurement.make_measure(env, algorithm, measurement.Sampling(kind, 5, num_points=num_points), 4)
     compiled()
     measure.measure(jax.random.key(0), state, 0.1, points=points)
     found = compiled()
@@ -136,7 +136,7 @@ def test_an_update_is_compiled_beside_the_measurement_that_it_waits_for(compiled
     env = probes.line(episode_length=5)
     algorithm = make_agent("td3", SETTINGS["td3"], env)
     state = _trained(algorithm)
-    measure = measurement.make_measure(env, algorithm, "td3_optimization", 5, 4)
+    measure = measurement.make_measure(env, algorithm, measurement.Sampling("td3_optimization", 5), 4)
     updater = rejection.make_updater(algorithm)
     compiled()
     measure.compile(jax.random.key(0), state, 0.1, beside=[updater.program(jax.random.key(0), state)])

@@ -124,7 +124,9 @@ def test_measurements_are_the_same_on_one_device(on_one_device, kind, num_sample
     state = algorithm.init(jax.random.key(9))
 
     def measured():
-        made = measurement.make_measure(env, algorithm, kind, num_samples, batch_size, 0.9, True)
+        made = measurement.make_measure(
+            env, algorithm, measurement.Sampling(kind, num_samples, amount_sets_rate=True), batch_size, 0.9
+        )
         return made.measure(jax.random.key(0), state, 0.3)
 
     apart, together = measured(), on_one_device(measured)
@@ -138,9 +140,11 @@ def test_some_of_the_samples_are_those_of_the_whole(first, count):
     env = probes.line(limit=2.0)
     algorithm = probes.quadratic(probes.Config(start=0.5, updates_per_chunk=2), env)
     state = algorithm.init(jax.random.key(9))
-    measure = measurement.make_measure(env, algorithm, "quadratic_optimization", 7, 7, 0.9, True).measure
+    measure = measurement.make_measure(
+        env, algorithm, measurement.Sampling("quadratic_optimization", 7, amount_sets_rate=True), 7, 0.9
+    ).measure
     whole = measure(jax.random.key(0), state, 0.3)
-    part = measure(jax.random.key(0), state, 0.3, None, first, count)
     stop = 7 if count is None else first + count
+    part = measure(jax.random.key(0), state, 0.3, entries=range(first, stop))
     assert_array_equal(part.lengths, whole.lengths[first:stop])
     assert_allclose(part.returns, whole.returns[first:stop], rtol=1e-5)

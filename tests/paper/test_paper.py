@@ -134,7 +134,7 @@ def test_on_a_cluster_stages_are_sweeps_side_by_side() -> None:
         "tasks=ant",
     ]
     study = make_study(words)
-    assert study.side_by_side
+    assert study.launch.side_by_side
     train, measure = (stage.commands() for stage in plan.stages(study)[:2])
     assert all("job_config=slurm" in c and "hydra.launcher.account=def-me" in c for c in [*train, *measure])
     assert "run_name=paper_laptop_td3_ant" in train[0]

@@ -67,7 +67,9 @@ def by_hand(agent: Agent, state: TrainState, key: Any, rate: Any = None) -> Poli
 
 def test_a_whole_update_of_a_quadratic_is_distributed_as_it_must_be():
     agent = probes.quadratic(probes.Config(), probes.bowl(num_axes=3))
-    measure = measurement.make_measure(agent.env, agent, KIND, 2000, 1000, 0.9, amount_sets_rate=True).measure
+    measure = measurement.make_measure(
+        agent.env, agent, measurement.Sampling(KIND, 2000, amount_sets_rate=True), 1000, 0.9
+    ).measure
     result = measure(KEY, agent.init(jax.random.key(9)), 0.1)
     assert_distributed(result.returns, centre=0.19, scale=0.05, num_axes=3)
 
@@ -121,20 +123,22 @@ def test_all_steps_are_made():
 def test_a_sample_depends_on_its_own_number_only():
     """Samples of three are those of seven, in other batches; each has data of its own."""
     agent, state = made(PLAIN)
-    seven = measurement.make_measure(agent.env, agent, KIND, 7, 7).measure(KEY, state, None)
-    three = measurement.make_measure(agent.env, agent, KIND, 3, 2).measure(KEY, state, None)
+    seven = measurement.make_measure(agent.env, agent, measurement.Sampling(KIND, 7), 7).measure(KEY, state, None)
+    three = measurement.make_measure(agent.env, agent, measurement.Sampling(KIND, 3), 2).measure(KEY, state, None)
     assert_allclose(three.returns, seven.returns[:3], rtol=1e-5)
     assert len(np.unique(seven.returns)) == 7
-    tail = measurement.make_measure(agent.env, agent, KIND, 7, 7).measure(KEY, state, None, first=5)
+    tail = measurement.make_measure(agent.env, agent, measurement.Sampling(KIND, 7), 7).measure(
+        KEY, state, None, entries=range(5, 7)
+    )
     assert_allclose(tail.returns, seven.returns[5:], rtol=1e-5)
 
 
 def test_points_of_a_path_have_it_too():
     agent, state = made(PLAIN)
     policy = state.learner.policy
-    alone = measurement.make_measure(agent.env, agent, KIND, 4, 4).measure(KEY, state, None)
+    alone = measurement.make_measure(agent.env, agent, measurement.Sampling(KIND, 4), 4).measure(KEY, state, None)
     points = paths.between(policy, policy, 2)
-    together = measurement.make_measure(agent.env, agent, KIND, 4, 8, num_points=2)
+    together = measurement.make_measure(agent.env, agent, measurement.Sampling(KIND, 4, num_points=2), 8)
     found = together.measure(KEY, state, None, points=points).returns.reshape(4, 2)
     assert_array_equal(found[:, 0], found[:, 1])
     assert_allclose(found[:, 0], alone.returns, rtol=1e-5)

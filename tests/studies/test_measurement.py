@@ -27,7 +27,9 @@ def made(batch_size: int, kind: str = "quadratic_optimization") -> tuple[measure
     env = probes.line(limit=2.0)
     algorithm = probes.quadratic(probes.Config(start=0.5, updates_per_chunk=4), env)
     state = algorithm.init(jax.random.key(9))
-    return measurement.make_measure(env, algorithm, kind, NUM_SAMPLES, batch_size, 0.9, True, lanes=4), state
+    return measurement.make_measure(
+        env, algorithm, measurement.Sampling(kind, NUM_SAMPLES, amount_sets_rate=True), batch_size, 0.9, lanes=4
+    ), state
 
 
 def first_of(purd: measurement.Purd, size: int) -> measurement.Purd:
@@ -61,16 +63,23 @@ def test_little_is_drawn_and_rolled_out_for_nothing() -> None:
     measure, state = made(NUM_SAMPLES)
     told: list[int] = []
     looks = Looks((20,), lambda returns: True)
-    measure.measure(KEY, state, AMOUNT, lambda done, mean: told.append(done), looks=looks)
+    listeners = measurement.Listeners(progress=lambda done, mean: told.append(done))
+    measure.measure(KEY, state, AMOUNT, looks=looks, listeners=listeners)
     assert told[-1] < 50  # 20, and what was under way in the lanes of two devices
 
 
 def test_blocks_are_told_of_as_they_end() -> None:
     measure, state = made(30)
     blocks: list[measurement.Purd] = []
-    whole = measure.measure(KEY, state, AMOUNT, keep=blocks.append)
+    whole = measure.measure(KEY, state, AMOUNT, listeners=measurement.Listeners(keep=blocks.append))
     assert [len(block.returns) for block in blocks] == [30, 30, 30, 10]
     trees.assert_same(measurement.Purd(*(np.concatenate(x) for x in zip(*blocks, strict=True))), whole)
+
+
+def test_samples_are_asked_for_one_after_the_other() -> None:
+    measure, state = made(30)
+    with pytest.raises(ValueError, match="steps of 1"):
+        measure.measure(KEY, state, AMOUNT, entries=range(0, 30, 2))
 
 
 def test_one_that_was_stopped_looks_where_it_would_have(tmp_path: Any) -> None:

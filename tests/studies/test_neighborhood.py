@@ -35,7 +35,9 @@ def compiled(
     env: Environment, kind: str, num_samples: int, batch_size: int, sets_rate: bool, settings: tuple[Any, ...]
 ) -> measurement.Measure:
     algorithm, _ = quadratic(env, **dict(settings))
-    return measurement.make_measure(env, algorithm, kind, num_samples, batch_size, 0.9, sets_rate)
+    return measurement.make_measure(
+        env, algorithm, measurement.Sampling(kind, num_samples, amount_sets_rate=sets_rate), batch_size, 0.9
+    )
 
 
 def purd(
@@ -223,7 +225,9 @@ def test_nothing_is_compiled_twice():
     env, calls = probes.counted(line())
     algorithm, state = quadratic(env)
     _, other = quadratic(env, start=0.4)
-    made = measurement.make_measure(env, algorithm, "quadratic_optimization", 9, 4, amount_sets_rate=True)
+    made = measurement.make_measure(
+        env, algorithm, measurement.Sampling("quadratic_optimization", 9, amount_sets_rate=True), 4
+    )
     made.measure(KEY, state, 0.1)
     traced = dict(calls)
     assert traced["step"] > 0
@@ -236,8 +240,8 @@ def test_progress_rises_to_the_number_of_samples():
     env = probes.truncating(episode_length=200)
     algorithm, state = quadratic(env)
     told: list[tuple[int, float | None]] = []
-    made = measurement.make_measure(env, algorithm, "quadratic_optimization", 10, 4)
-    made.measure(KEY, state, 0.0, lambda done, mean: told.append((done, mean)))
+    made = measurement.make_measure(env, algorithm, measurement.Sampling("quadratic_optimization", 10), 4)
+    made.measure(KEY, state, 0.0, listeners=measurement.Listeners(lambda done, mean: told.append((done, mean))))
     done = [number for number, _ in told]
     assert done == sorted(done) and done[-1] == 10 and len(done) >= 3
     assert {mean for _, mean in told} == {None, 200.0}  # None while policies are drawn
@@ -286,13 +290,13 @@ def test_a_start_that_cannot_be_scaled_is_refused():
     algorithm = quadratic(env)[0]
     assert "init_state" not in neighborhood.kinds_of(env, algorithm)
     with pytest.raises(UserError, match=r"experiment\.noise_type=init_state: does not fit quadratic on line; .*action"):
-        measurement.make_measure(env, algorithm, "init_state", 5, 5)
+        measurement.make_measure(env, algorithm, measurement.Sampling("init_state", 5), 5)
 
 
 def test_a_kind_of_another_algorithm_is_refused():
     env = line()
     with pytest.raises(UserError) as error:
-        measurement.make_measure(env, quadratic(env)[0], "td3_optimization", 5, 5)
+        measurement.make_measure(env, quadratic(env)[0], measurement.Sampling("td3_optimization", 5), 5)
     assert error.value.key == "experiment.noise_type"
     for kind in ("quadratic_optimization", "quadratic_label", "quadratic_with_action", *neighborhood.GENERIC_KINDS):
         assert kind in str(error.value)
@@ -361,7 +365,11 @@ def test_a_sample_is_the_update_that_training_makes(name, amount):
         state = state._replace(learner=updated(jax.random.key(50 + i), state.learner, jnp.float32(amount)))
     kind = f"{name}_optimization"
     made = measurement.make_measure(
-        env, algorithm, kind, 3, 2, 0.9, neighborhood.amount_sets_rate(algorithm, kind, amount)
+        env,
+        algorithm,
+        measurement.Sampling(kind, 3, amount_sets_rate=neighborhood.amount_sets_rate(algorithm, kind, amount)),
+        2,
+        0.9,
     )
     found = made.measure(KEY, state, amount)
 
@@ -382,7 +390,7 @@ def test_a_sample_is_the_update_that_training_makes(name, amount):
 def test_a_policy_of_nan_gives_returns_of_nan():
     env = line()
     algorithm, state = quadratic(env, start=math.nan)
-    made = measurement.make_measure(env, algorithm, "quadratic_optimization", 5, 2)
+    made = measurement.make_measure(env, algorithm, measurement.Sampling("quadratic_optimization", 5), 2)
     result = made.measure(KEY, state, 0.0)
     assert np.isnan(result.returns).all() and np.isnan(result.discounted_returns).all()
     assert_array_equal(result.lengths, env.episode_length)

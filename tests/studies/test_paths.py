@@ -175,7 +175,7 @@ def measured(
     num = len(points.origin)
     rate = neighborhood.amount_sets_rate(algorithm, kind, amount)
     made = measurement.make_measure(
-        env, algorithm, kind, num_samples, batch_size, amount_sets_rate=rate, num_points=num
+        env, algorithm, measurement.Sampling(kind, num_samples, amount_sets_rate=rate, num_points=num), batch_size
     )
     return made.measure(KEY, state, amount, points=points).returns.reshape(num_samples, num)
 
@@ -217,7 +217,7 @@ def test_the_ends_are_the_purds_of_the_policies(kind):
     returns = measured(env, paths.between(*ends, 4), kind, 0.2, 7)
     algorithm, state = quadratic(env)
     rate = neighborhood.amount_sets_rate(algorithm, kind, 0.2)
-    alone = measurement.make_measure(env, algorithm, kind, 7, 1000, amount_sets_rate=rate)
+    alone = measurement.make_measure(env, algorithm, measurement.Sampling(kind, 7, amount_sets_rate=rate), 1000)
     for column, policy in ((3, ends[0]), (0, ends[1])):
         there = state._replace(learner=state.learner._replace(policy=policy))
         assert_allclose(returns[:, column], alone.measure(KEY, there, 0.2).returns, rtol=1e-5)
@@ -250,20 +250,22 @@ def test_some_of_the_entries_are_those_of_the_whole():
     """The first `num_points` entries are sample 0 of every point."""
     algorithm, state = quadratic(line())
     points = paths.between(at(0.5, 0.2), at(-0.1, 0.3), 4)
-    measure = measurement.make_measure(line(), algorithm, "init_parameter", 3, 1000, num_points=4).measure
+    measure = measurement.make_measure(
+        line(), algorithm, measurement.Sampling("init_parameter", 3, num_points=4), 1000
+    ).measure
     whole = measure(KEY, state, 0.1, points=points).returns
-    assert_allclose(measure(KEY, state, 0.1, count=4, points=points).returns, whole[:4], rtol=1e-5)
-    assert_allclose(measure(KEY, state, 0.1, None, 5, 6, points).returns, whole[5:11], rtol=1e-5)
+    assert_allclose(measure(KEY, state, 0.1, points, range(4)).returns, whole[:4], rtol=1e-5)
+    assert_allclose(measure(KEY, state, 0.1, points, range(5, 11)).returns, whole[5:11], rtol=1e-5)
 
 
 def test_many_paths_compile_once():
     env, calls = probes.counted(line())
     algorithm, state = quadratic(env)
-    made = measurement.make_measure(env, algorithm, "init_parameter", 3, 8, num_points=5)
+    made = measurement.make_measure(env, algorithm, measurement.Sampling("init_parameter", 3, num_points=5), 8)
     made.measure(KEY, state, 0.1, points=paths.between(at(0.5, 0.2), at(-0.1, 0.3), 5))
     traced = dict(calls)
     assert traced["step"] > 0
-    made.measure(KEY, state, 0.0, count=5, points=paths.between(at(0.1, 0.2), at(0.4, 0.3), 5))
+    made.measure(KEY, state, 0.0, paths.between(at(0.1, 0.2), at(0.4, 0.3), 5), range(5))
     assert calls == traced
 
 
@@ -298,8 +300,10 @@ def test_updates_at_a_point_take_everything_else_from_the_learner(name, amount):
     points = paths.between(state.learner.policy, other.learner.policy, 3)
     kind = f"{name}_optimization"
     rate = neighborhood.amount_sets_rate(algorithm, kind, amount)
-    together = measurement.make_measure(env, algorithm, kind, 2, 100, amount_sets_rate=rate, num_points=3)
-    alone = measurement.make_measure(env, algorithm, kind, 2, 100, amount_sets_rate=rate)
+    together = measurement.make_measure(
+        env, algorithm, measurement.Sampling(kind, 2, amount_sets_rate=rate, num_points=3), 100
+    )
+    alone = measurement.make_measure(env, algorithm, measurement.Sampling(kind, 2, amount_sets_rate=rate), 100)
     found = together.measure(KEY, state, amount, points=points).returns.reshape(2, 3)
     for p in range(3):
         policy = paths.policy_at(points, p)
@@ -314,7 +318,7 @@ def test_equal_points_have_equal_returns_under_contacts() -> None:
     algorithm = make_agent("td3", {"hidden_dims": [32, 32], "replay_capacity": 100, "learning_starts": 20}, env)
     state = algorithm.init(jax.random.key(4))
     policy = jax.tree.map(lambda x: 0.3 * x, state.learner.policy)  # it hardly moves, and stands for long
-    measure = measurement.make_measure(env, algorithm, "init_parameter", 1, 90, num_points=90)
+    measure = measurement.make_measure(env, algorithm, measurement.Sampling("init_parameter", 1, num_points=90), 90)
     purd = measure.measure(jax.random.key(0), state, 0.0, points=paths.between(policy, policy, 90))
     assert purd.lengths[0] > 300
     assert_array_equal(purd.returns, purd.returns[0])

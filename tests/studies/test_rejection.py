@@ -20,6 +20,7 @@ from landscapes.studies.rejection import Score, accepts
 
 NAN = math.nan
 KEYS = rejection.rejection_keys(0, 0)
+RULE = rejection.Rule("cvar", alpha=0.1)
 ROOT_ITERATION = 100
 
 
@@ -48,10 +49,10 @@ class Script:
         return np.full(10, self.worths(state[0], key) if callable(self.worths) else self.worths[len(self.measured) - 1])
 
     def walk(self, root: Any = None, **changes: Any) -> list[rejection.Proposal]:
-        settings: dict[str, Any] = {"max_steps": 4, "check_interval": 1, "heuristic": "cvar", "alpha": 0.1}
-        settings |= {"root_iteration": ROOT_ITERATION} | changes
-        root = ["root"] if root is None else root
-        return list(rejection.reject(self.advance, self.measure, root, KEYS, **settings))
+        steps = {name: changes.pop(name, default) for name, default in (("max_steps", 4), ("check_interval", 1))}
+        begins = rejection.Root(["root"] if root is None else root, ROOT_ITERATION)
+        rule = RULE._replace(**changes)
+        return list(rejection.reject(self.advance, self.measure, begins, KEYS, rule, **steps))
 
 
 # --- deciding
@@ -153,17 +154,8 @@ def test_proposals_may_be_several_steps_and_the_last_one_fewer():
 
 def test_proposals_are_handed_out_as_they_are_decided():
     script = Script([5.0, 6.0, 4.0])
-    walk = rejection.reject(
-        script.advance,
-        script.measure,
-        ["root"],
-        KEYS,
-        root_iteration=0,
-        max_steps=2,
-        check_interval=1,
-        heuristic="cvar",
-        alpha=0.1,
-    )
+    root = rejection.Root(["root"], 0)
+    walk = rejection.reject(script.advance, script.measure, root, KEYS, RULE, max_steps=2, check_interval=1)
     next(walk)
     assert len(script.measured) == 1 and not script.advanced
     next(walk)
@@ -299,11 +291,11 @@ def test_a_walk_that_refuses_early_decides_as_the_whole_one():
         worth = 50.0 * random.integers(-2, 3) if ">" in state[0] else 0.0
         return looked_at(random.normal(worth, 10.0, 200), looks)
 
-    settings: dict[str, Any] = {"max_steps": 20, "check_interval": 1, "heuristic": "cvar", "alpha": 0.1}
+    root = rejection.Root(["root"], 0)
     decisions, taken = [], []
-    for rule in (None, rejection.make_early_refusal(0.1, 200, 0.05, (0, 0))):
-        script = Script([])
-        walk = list(rejection.reject(script.advance, measure, ["root"], KEYS, root_iteration=0, early=rule, **settings))
+    for when in (None, rejection.make_early_refusal(0.1, 200, 0.05, (0, 0))):
+        script, rule = Script([]), RULE._replace(early=when)
+        walk = list(rejection.reject(script.advance, measure, root, KEYS, rule, max_steps=20, check_interval=1))
         decisions.append([proposal.accepted for proposal in walk])
         taken.append(sum(len(proposal.returns) for proposal in walk))
     assert decisions[0] == decisions[1]
@@ -339,9 +331,8 @@ def test_the_published_rule_ratchets_and_measuring_again_does_not():
 def test_the_control_makes_as_many_updates_under_the_same_keys():
     walked, controlled = Script([5.0, 1.0, 2.0, 3.0]), Script([])
     walk = walked.walk(max_steps=7, check_interval=3, heuristic="none")
-    final = rejection.control(
-        controlled.advance, ["root"], KEYS, root_iteration=ROOT_ITERATION, num_updates=7, check_interval=3
-    )
+    root = rejection.Root(["root"], ROOT_ITERATION)
+    final = rejection.control(controlled.advance, root, KEYS, num_updates=7, check_interval=3)
     assert controlled.advanced == walked.advanced and controlled.advance_keys == walked.advance_keys
     assert final == walk[-1].standing.state
     assert [steps for _, _, steps in controlled.advanced] == [3, 3, 1]
@@ -350,7 +341,7 @@ def test_the_control_makes_as_many_updates_under_the_same_keys():
 def test_a_control_without_updates_is_the_root():
     root = ["root"]
     script = Script([])
-    state = rejection.control(script.advance, root, KEYS, root_iteration=0, num_updates=0, check_interval=1)
+    state = rejection.control(script.advance, rejection.Root(root, 0), KEYS, num_updates=0, check_interval=1)
     assert state is root and not script.advanced
 
 
@@ -390,25 +381,14 @@ def test_advance_is_training_compiled_once_and_leaves_the_old_state():
 def test_a_walk_that_refuses_nothing_is_the_control_bit_for_bit():
     env = probes.bowl()
     algorithm = probes.quadratic(probes.Config(), env)
-    root = jax.jit(algorithm.init)(jax.random.key(0))
+    root = rejection.Root(jax.jit(algorithm.init)(jax.random.key(0)), 0)
     advance = rejection.make_updater(algorithm).advance
 
     def measure(key: Any, state: Any, looks: None) -> np.ndarray:
         return -(np.asarray(state.learner.policy.params["point"]) ** 2)
 
-    walk = list(
-        rejection.reject(
-            advance,
-            measure,
-            root,
-            KEYS,
-            root_iteration=0,
-            max_steps=5,
-            check_interval=2,
-            heuristic="none",
-            alpha=0.1,
-        )
-    )
-    final = rejection.control(advance, root, KEYS, root_iteration=0, num_updates=5, check_interval=2)
+    rule = rejection.Rule("none", alpha=0.1)
+    walk = list(rejection.reject(advance, measure, root, KEYS, rule, max_steps=5, check_interval=2))
+    final = rejection.control(advance, root, KEYS, num_updates=5, check_interval=2)
     trees.assert_same(walk[-1].standing.state, final)
     assert int(final.learner.opt_count) == 5

@@ -76,7 +76,9 @@ def bare_return(results: Path, policy: Policy | None = None, seed: int = 0) -> f
 def measured_return(results: Path) -> np.float32:
     """Of the checkpoint itself, by a measurement that knows no points, in as many lanes as points are measured in."""
     env, algorithm, state = landscapes.load("td", seed=0, step=60, results_dir=results)
-    made = measurement.make_measure(env._replace(episode_length=10), algorithm, "init_parameter", 16, 16)
+    made = measurement.make_measure(
+        env._replace(episode_length=10), algorithm, measurement.Sampling("init_parameter", 16), 16
+    )
     (found,) = np.unique(made.measure(jax.random.key(1), state, 0.0).returns)
     return found
 
@@ -116,7 +118,9 @@ def test_samples_of_a_point_are_its_purd(results: Path) -> None:
     returns = group(results, "60/random0_radius1.0/5x3/td3_optimization/0.01/4")["returns"]
     env, algorithm, state = landscapes.load("td", seed=0, step=60, results_dir=results)
     env = env._replace(episode_length=10)
-    alone = measurement.make_measure(env, algorithm, "td3_optimization", 4, 4, amount_sets_rate=True)
+    alone = measurement.make_measure(
+        env, algorithm, measurement.Sampling("td3_optimization", 4, amount_sets_rate=True), 4
+    )
     np.testing.assert_allclose(returns[2, 1], alone.measure(jax.random.key(4321), state, 0.01).returns, rtol=1e-5)
 
 

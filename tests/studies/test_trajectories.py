@@ -36,7 +36,9 @@ def measured(
 ) -> tuple[measurement.Purd, list[trajectories.Trajectory]]:
     """A PURD of 11 samples, and all of them recorded again in some order."""
     rate = neighborhood.amount_sets_rate(algorithm, kind, amount)
-    measure = measurement.make_measure(env, algorithm, kind, NUM, batch_size, amount_sets_rate=rate)
+    measure = measurement.make_measure(
+        env, algorithm, measurement.Sampling(kind, NUM, amount_sets_rate=rate), batch_size
+    )
     state = algorithm.init(jax.random.key(0))
     purd = measure.measure(KEY, state, amount)
     record = trajectories.make_record(env, measure)
@@ -70,7 +72,7 @@ def test_of_several_episodes_the_first_is_recorded(env: Environment, algorithm: 
 
 
 def test_a_return_that_does_not_come_again_shows(env: Environment, algorithm: Agent) -> None:
-    measure = measurement.make_measure(env, algorithm, "init_parameter", 4, 4)
+    measure = measurement.make_measure(env, algorithm, measurement.Sampling("init_parameter", 4), 4)
     state = algorithm.init(jax.random.key(0))
     purd = measure.measure(KEY, state, 1.0)
     (one,) = trajectories.make_record(env, measure)(KEY, state, 1.0, purd.returns + np.float32(1.0), [2])
@@ -79,7 +81,7 @@ def test_a_return_that_does_not_come_again_shows(env: Environment, algorithm: Ag
 
 def test_an_environment_that_shows_nothing_is_refused(algorithm: Agent) -> None:
     env = probes.line()
-    measure = measurement.make_measure(env, algorithm, "action", 2, 2)
+    measure = measurement.make_measure(env, algorithm, measurement.Sampling("action", 2), 2)
     with pytest.raises(ValueError, match="line shows nothing"):
         trajectories.make_record(env, measure)
 
@@ -118,7 +120,7 @@ def test_contacts_are_met_again_bit_for_bit() -> None:
     env = make_environment("hopper", "spring", 200)
     algorithm = make_agent("td3", {"hidden_dims": [8, 8], "replay_capacity": 100, "learning_starts": 20}, env)
     state = algorithm.init(jax.random.key(1))
-    measure = measurement.make_measure(env, algorithm, "init_parameter", 90, 90)
+    measure = measurement.make_measure(env, algorithm, measurement.Sampling("init_parameter", 90), 90)
     purd = measure.measure(KEY, state, 0.3)
     samples = [0, 31, 44, 45, 70, 89]
     recorded = trajectories.make_record(env, measure)(KEY, state, 0.3, purd.returns, samples)
