@@ -133,7 +133,12 @@ HOUSE = (
     Room("advantages", ("landscapes.networks.advantages",), only=frozenset({"losses"}), without=CORE),
     Room("running moments", ("landscapes.networks.running",), only=frozenset({"types"}), without=CORE),
     Room("schedules", ("landscapes.networks.schedules",), only=frozenset(), without=CORE),
-    Room("networks", ("landscapes.networks.modules",), never=frozenset({"envs"}), without=CORE),
+    Room(
+        "networks",
+        ("landscapes.networks.initializers", "landscapes.networks.pictures", "landscapes.networks.modules"),
+        never=frozenset({"envs"}),
+        without=CORE,
+    ),
     Room("actor and critic", ("landscapes.networks.actor_critic",), never=frozenset({"envs"}), without=CORE),
     Room(
         "policies",
@@ -424,7 +429,6 @@ LONG = {
     "landscapes.config.schemas": "a dataclass for each study, field by field",
     "landscapes.console": "what a terminal shows beside what a log shows of the same",
     "landscapes.envs.lanes": "a rule for each primitive of JAX",
-    "landscapes.networks.modules": "every layer of the networks, and how it begins and is computed",
     "landscapes.runs.__main__": "a table for each kind of result",
     "landscapes.storage.runs": "one folder: making it, finding it, replacing it whole",
     "landscapes.types": "the contracts of environment, algorithm and agent, to be read together",

@@ -12,7 +12,9 @@ from typing import Any, NamedTuple
 import flax.linen as nn
 import jax
 
-from landscapes.networks.modules import SQRT2, Features, StateCritic, StochasticActor, orthogonal
+from landscapes.networks.initializers import SQRT2, orthogonal
+from landscapes.networks.modules import StateCritic, StochasticActor
+from landscapes.networks.pictures import Features
 from landscapes.spaces import Box, Discrete, Spaces
 from landscapes.types import Key, PyTree
 

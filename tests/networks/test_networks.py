@@ -7,6 +7,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from landscapes.networks.distributions import Categorical, Gaussian, TanhGaussian
+from landscapes.networks.initializers import begun, orthogonal, orthonormal_columns
 from landscapes.networks.modules import (
     ACTIVATIONS,
     MLP,
@@ -14,9 +15,6 @@ from landscapes.networks.modules import (
     StateCritic,
     StochasticActor,
     TanhGaussianActor,
-    begun,
-    orthogonal,
-    orthonormal_columns,
 )
 from landscapes.spaces import Box, Discrete, Spaces
 

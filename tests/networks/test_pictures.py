@@ -5,12 +5,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from landscapes.networks.modules import (
+from landscapes.networks.modules import StochasticActor
+from landscapes.networks.pictures import (
     LARGE_PICTURES,
     SMALL_PICTURES,
     Features,
     Pictures,
-    StochasticActor,
     convolve_by_blocks,
     convolve_by_patches,
 )
