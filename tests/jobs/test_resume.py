@@ -20,6 +20,8 @@ from landscapes import storage, training
 from landscapes.config.launch import run_entry_point
 from landscapes.machine.stopping import Stopped, stop_requests
 
+pytestmark = pytest.mark.usefixtures("shared_programs")
+
 ROOT = Path(__file__).resolve().parents[2]
 
 SHORT = [

@@ -15,6 +15,8 @@ import pytest
 from landscapes import loading, training
 from landscapes.envs import brax, registry
 from landscapes.envs.tasks import split_environment_name
+from landscapes.errors import UserError
+from landscapes.experience import rollout
 from landscapes.studies import cloning, measurement, rejection
 from landscapes.types import Agent, Environment
 
@@ -31,8 +33,10 @@ def _key(x: Any) -> Any:
 
 
 def _source(name: str) -> Any:
-    """The function that makes the environment of that name, which a test may have replaced."""
-    return registry.import_make("env", name) if split_environment_name(name) else brax.make
+    """The function that makes the environment of that name, which a test may have replaced; None if there is none."""
+    with contextlib.suppress(UserError):
+        return registry.import_make("env", name) if split_environment_name(name) else brax.make
+    return None
 
 
 _apart = False
@@ -75,14 +79,19 @@ def _of_run(run: Any, *arguments: Any, **named: Any) -> Any:
     return _key((_source(environment["name"]), told, arguments, named))
 
 
+def _of_rollouts(*arguments: Any, **named: Any) -> Any:
+    """Not those of a test that lets all roll-outs fail."""
+    return _key((rollout.make_engine, arguments, named))
+
+
 _MADE = (
     ("run_algorithm.train", "make_environment", _of_environment),
     ("run_algorithm.train", "make_agent", _of_agent),
     (loading, "rebuild", _of_run),
     (training, "make_trainer", _by_arguments),
-    (training, "make_evaluator", _by_arguments),
+    (training, "make_evaluator", _of_rollouts),
     (measurement, "make_neighborhood", _by_arguments),
-    (measurement, "_jit", _by_arguments),
+    (measurement, "_jit", _of_rollouts),
     (rejection, "make_updater", _by_arguments),
     (cloning, "make_cloner", _by_arguments),
 )
