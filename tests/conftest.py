@@ -4,6 +4,7 @@ Knows pytest and the environment variables of the libraries; imports no JAX, so 
 ours only what knows XLA's flags.
 """
 
+import gc
 import ipaddress
 import os
 import signal
@@ -92,6 +93,32 @@ def _results_of_test(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Two tests that name no folder do not see each other's runs."""
     monkeypatch.setenv("LANDSCAPES_RESULTS", str(tmp_path / "results"))
     monkeypatch.setenv("WANDB_DIR", str(tmp_path))
+
+
+@pytest.fixture(scope="module")
+def shared_programs() -> Iterator[None]:
+    """The jobs of a module share what they trace and compile: see `tests.support.shared_programs`."""
+    from shared_programs import sharing
+
+    with sharing():
+        yield
+
+
+@pytest.fixture
+def own_programs(shared_programs: None) -> Iterator[None]:
+    """In such a module, each job of the test traces and compiles its own."""
+    from shared_programs import apart
+
+    with apart():
+        yield
+
+
+def pytest_collection_finish() -> None:
+    """What was imported stays. Tracing makes the garbage collector go through it again and again, for a seventh of the
+    time that tests take."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000)
 
 
 # With LANDSCAPES_NO_SKIP=1 (.ci/run) a skipped test has failed: there, all that tests want is installed.

@@ -14,7 +14,7 @@ import numpy as np
 from landscapes.machine import devices
 from landscapes.machine.compilation import Program, strongly_typed
 from landscapes.training.members import MemberKeys, Members, layout, places
-from landscapes.types import Agent, Key, Metrics, PyTree, TrainState
+from landscapes.types import Agent, Key, Metrics, PyTree, TrainState, Update
 
 
 class Tally(NamedTuple):
@@ -48,6 +48,17 @@ class Trainer(NamedTuple):
     """`[num_seeds]` bool: whether a member's policy is free of NaN and infinity."""
 
 
+@functools.lru_cache(maxsize=8)
+def _traced_once(update: Update, phase: int) -> Callable[..., tuple[Any, Metrics]]:
+    """`update` in that phase as a function of the rest, part of whatever program calls it. Python traces it once, and
+    not again for its shapes: of an iteration, it is what takes longest to trace."""
+
+    def updated(key: Key, learner: Any, log: PyTree, data: PyTree) -> tuple[Any, Metrics]:
+        return update(key, learner, log, data, phase)
+
+    return jax.jit(updated, inline=True)
+
+
 def iteration(agent: Agent, key: Key, state: TrainState, index: jax.Array) -> tuple[TrainState, Metrics, Metrics]:
     """Iteration `index` (traced uint32, counted from the start of the run): the state, metrics, and their weights.
 
@@ -59,10 +70,7 @@ def iteration(agent: Agent, key: Key, state: TrainState, index: jax.Array) -> tu
     warming = index < jnp.uint32(agent.warm_up_steps) if agent.warm_up_steps else False
     state, data, collected = agent.collect(key_collect, state, uniform=warming)
 
-    def updated(phase: int) -> Callable[..., tuple[Any, Metrics]]:
-        return lambda key, learner, log, data: agent.update(key, learner, log, data, phase)
-
-    branches = [updated(phase) for phase in range(agent.period)]
+    branches = [_traced_once(agent.update, phase) for phase in range(agent.period)]
     shapes = [jax.eval_shape(branch, key_update, state.learner, state.log, data)[1] for branch in branches]
     zeros = {name: jnp.zeros(x.shape, x.dtype) for shape in shapes for name, x in sorted(shape.items())}
 

@@ -49,8 +49,8 @@ PRESET = [
 ]
 HELD = [
     "experiment.env_name=tests.support.held.line",
-    "experiment.max_steps=20000",
-    "experiment.agent_log_starts=[50,15000]",
+    "experiment.max_steps=5000",
+    "experiment.agent_log_starts=[50,4000]",
     "save_interval=1e-3",
     "run_name=long",
 ]
@@ -224,10 +224,11 @@ def test_a_job_that_meets_its_time_limit_is_requeued_and_goes_on(
     assert contents(tmp_path / "long_0") == unbroken
 
 
+@pytest.mark.slow
 def test_a_preempted_job_saves_is_requeued_and_goes_on(
     cluster: Cluster, unbroken: dict[str, bytes], tmp_path: Path
 ) -> None:
-    """SLURM sends to preempted jobs what it sends before a time limit."""
+    """SLURM sends to preempted jobs what it sends before a time limit, so that for ours it is the test above again."""
     sweep = submit_held(cluster, tmp_path, "random_seed=1")
     cluster.run("scancel", "--user=root", "--state=RUNNING", "--signal=USR2")
     wait_for(lambda: STOPPING in logs(tmp_path))

@@ -18,6 +18,8 @@ from landscapes.envs import brax
 from tests.docs.test_published_commands import LINES, SMALL, SMALL_PPO
 from tests.jobs import test_published_atari
 
+pytestmark = pytest.mark.usefixtures("shared_programs")
+
 TRAINING = "run_name=calm experiment.env=hopper experiment.checkpoints=[15,30,45,60,195]"
 """The run that pages speak of, with the checkpoints that 50000, 100000, 150000, 200000 and 650000 become."""
 COPIES = ("noisy", "long", "hopper", "hopper_sac")

@@ -1,7 +1,7 @@
 """The published README's command lines, word for word apart from smaller numbers, from inside each folder and the root.
 
-Fast: every line with point masses standing in for the simulators, so that all names, sweeps and files are real.
-Slow (`make test-slow`): every line with Brax itself, in processes of their own.
+Every line with point masses standing in for the simulators, so that all names, sweeps and files are real; and for two
+of the four tasks with Brax itself, in processes of their own.
 """
 
 import os
@@ -30,7 +30,9 @@ TD3 = (
     "experiment.eval_interval=50",
     "experiment.agent_num_logs=1",
 )
-SMALL = ("experiment.max_steps=60", "experiment.start_training=40")
+EVALUATION = ("experiment.eval_episodes=2", "experiment.eval_episode_length=20")
+WIDTHS = ("experiment.ddpg_config.hidden_dims=[8,8]", "experiment.sac_config.hidden_dims=[8,8]")
+SMALL = ("experiment.max_steps=60", "experiment.start_training=40", *WIDTHS, *EVALUATION)
 PPO = (
     "--multirun",
     "experiment=train_ppo",
@@ -39,7 +41,8 @@ PPO = (
     "random_seed=0",
     "experiment.num_seeds=2",
 )
-SMALL_PPO = ("experiment.total_timesteps=256", "experiment.num_envs=8", "experiment.num_steps=8")
+SIZES_PPO = ("experiment.total_timesteps=256", "experiment.num_envs=8", "experiment.num_steps=8")
+SMALL_PPO = (*SIZES_PPO, "experiment.hidden_dims=[8,8]", *EVALUATION)
 PURD = ("experiment.seed=range(2)", "experiment.eval_episodes=5", "experiment.batch_size=5")
 
 
@@ -155,7 +158,13 @@ def check_results(results: Path, num_envs: int) -> None:
             assert (results / f"td_1_s{seed}_c{step}_0.1cvar_0" / "seed0" / "ckpt_0.h5").is_file()
 
 
+def small(entry_point: str) -> list[str]:
+    """What is said beside a line, so that its roll-outs are short: the published ones have a thousand steps."""
+    return [] if entry_point == "run_algorithm" else ["experiment.episode_length=20"]
+
+
 @pytest.mark.slow
+@pytest.mark.usefixtures("shared_programs")
 def test_every_line_runs_on_stand_ins(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -165,24 +174,26 @@ def test_every_line_runs_on_stand_ins(
     monkeypatch.setattr(brax, "make", stand_in)
     monkeypatch.setenv("LANDSCAPES_RESULTS", str(tmp_path))
     for entry_point, arguments in LINES:
-        small = ["use_wandb=false"]
-        small += [] if entry_point != "run_algorithm" else ["experiment.eval_episode_length=20"]
-        small += [] if entry_point == "run_algorithm" else ["experiment.episode_length=20"]
-        assert run_entry_point(entry_point, [*on_two_environments(arguments), *small]) == 0, capsys.readouterr().err
-    check_results(tmp_path, 2)
+        said = [*arguments, *small(entry_point), "use_wandb=false"]
+        assert run_entry_point(entry_point, said) == 0, capsys.readouterr().err
+    check_results(tmp_path, 4)
 
 
 @pytest.mark.slow
 def test_every_line_runs_on_brax_inside_its_folder(tmp_path: Path) -> None:
     for entry_point, arguments in LINES:
-        run([sys.executable, "main.py", *arguments], ROOT / entry_point, tmp_path)
-    check_results(tmp_path, 4)
+        run(
+            [sys.executable, "main.py", *on_two_environments(arguments), *small(entry_point)],
+            ROOT / entry_point,
+            tmp_path,
+        )
+    check_results(tmp_path, 2)
 
 
 @pytest.mark.slow
 def test_the_lines_run_on_brax_from_the_root(tmp_path: Path) -> None:
     for entry_point, arguments in LINES:
-        run([sys.executable, "-m", entry_point, *on_two_environments(arguments)], ROOT, tmp_path)
+        run([sys.executable, "-m", entry_point, *on_two_environments(arguments), *small(entry_point)], ROOT, tmp_path)
     check_results(tmp_path, 2)
 
 

@@ -15,6 +15,8 @@ from landscapes import quickstart
 from landscapes.config.launch import run_entry_point
 from landscapes.envs import brax
 
+pytestmark = pytest.mark.usefixtures("shared_programs")
+
 MAKE = {"make quickstart", "make test", "make install GPU=1", "source .venv/bin/activate"}
 
 

@@ -17,6 +17,8 @@ from studies import path_and_slice
 from tests.jobs.test_jobs import launch
 from tests.jobs.test_resume import Killed, contents, end_at, kill, train
 
+pytestmark = pytest.mark.usefixtures("shared_programs")
+
 TRAIN = [
     "experiment=train_ppo",
     "env=ALE/Breakout-v5",
@@ -166,6 +168,7 @@ def test_every_study_takes_a_policy_of_pictures(results: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("own_programs")
 def test_a_training_goes_on_where_it_was_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Bit for bit, as every game can be taken up where it stood."""
     arguments = ["run_name=one", "use_wandb=false", "save_interval=1e-3", *TRAIN]

@@ -8,6 +8,8 @@ from landscapes.config.launch import run_entry_point
 from tests.jobs.test_identity import train
 from tests.jobs.test_jobs import snapshot
 
+pytestmark = pytest.mark.usefixtures("shared_programs")
+
 EVALUATE, IMPROVE = "eval_policy", "improve_ltp"
 PAIR = [
     *("experiment=policy_interpolation", "experiment.run_names1=[a]", "experiment.seeds1=[0]"),

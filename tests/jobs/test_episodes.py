@@ -20,6 +20,8 @@ from landscapes.training.evaluator import make_evaluator
 from tests.jobs.test_identity import train as train_td3
 from tests.jobs.test_jobs import snapshot
 
+pytestmark = pytest.mark.usefixtures("shared_programs")
+
 SMALL = [
     "experiment=train_vpg",
     "num_seeds=2",

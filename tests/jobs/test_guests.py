@@ -16,6 +16,8 @@ from studies import path_and_slice
 from tests.jobs.test_jobs import launch
 from tests.jobs.test_resume import Killed, contents, end_at, kill, train
 
+pytestmark = pytest.mark.usefixtures("shared_programs")
+
 PPO = [
     "experiment=train_ppo",
     "experiment.hidden_dims=[8]",
@@ -129,6 +131,7 @@ def test_what_cannot_act_there_says_what_can(tmp_path: Path, capsys: pytest.Capt
 
 
 @pytest.mark.parametrize("backend", ["replayed", pytest.param("saved", marks=pytest.mark.slow)])
+@pytest.mark.usefixtures("own_programs")
 def test_a_hosted_training_goes_on_where_it_was_killed(
     backend: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

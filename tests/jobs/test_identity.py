@@ -15,6 +15,8 @@ from landscapes.config.launch import run_entry_point
 from landscapes.studies import measurement
 from tests.jobs.test_jobs import ending_at
 
+pytestmark = pytest.mark.usefixtures("shared_programs")
+
 POINT = [
     "experiment.env_name=docs.examples.my_environment.make",
     "experiment.max_steps=20",

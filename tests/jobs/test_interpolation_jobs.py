@@ -15,6 +15,8 @@ from landscapes import console, storage
 from landscapes.config.launch import run_entry_point
 from landscapes.studies import measurement, neighborhood
 
+pytestmark = pytest.mark.usefixtures("shared_programs")
+
 ENV = "tests.support.probes.line"
 OFF_POLICY = [
     f"experiment.env_name={ENV}",

@@ -18,6 +18,8 @@ from landscapes.config.launch import run_entry_point
 from landscapes.studies import measurement
 from run_algorithm.curves import Curves
 
+pytestmark = pytest.mark.usefixtures("shared_programs")
+
 ENV = "tests.support.probes.line"
 TINY_TD3 = [
     f"experiment.env_name={ENV}",
@@ -182,6 +184,7 @@ def test_seeds_have_random_streams_of_their_own(trained: Path) -> None:
         assert not np.allclose(one["obs"][0], two["obs"][0])
 
 
+@pytest.mark.usefixtures("own_programs")
 def test_the_same_command_trains_the_same_numbers(trained: Path, tmp_path: Path) -> None:
     assert launch("run_algorithm", tmp_path, "run_name=td", *TINY_TD3) == 0
     for name in ("seed0/ckpt_60.h5", "seed1/replay_40_60.h5", "curves.h5"):
@@ -246,6 +249,7 @@ def test_every_kind_measures(results: Path, name: str, kind: str, amount: str) -
     assert len(set(values.tolist())) > 1
 
 
+@pytest.mark.usefixtures("own_programs")
 def test_the_same_command_measures_the_same_numbers(results: Path) -> None:
     measured = []
     for _ in range(2):

@@ -11,6 +11,8 @@ from landscapes.studies import measurement
 from tests.jobs.test_identity import train
 from tests.jobs.test_jobs import snapshot
 
+pytestmark = pytest.mark.usefixtures("shared_programs")
+
 SMALL = ["episode_length=10", "use_wandb=false"]
 
 

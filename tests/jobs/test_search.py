@@ -14,7 +14,10 @@ from landscapes.config.launch import run_entry_point
 from landscapes.envs import brax
 from run_algorithm.curves import last_return
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of Optuna 2 and what it is built on
+pytestmark = [
+    pytest.mark.usefixtures("shared_programs"),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # of Optuna 2 and what it is built on
+]
 
 PAGE = doc_blocks.ROOT / "docs" / "search.md"
 SMALL = [

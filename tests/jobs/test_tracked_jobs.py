@@ -18,6 +18,8 @@ from landscapes import storage, training
 from landscapes.config.launch import run_entry_point
 from landscapes.export.__main__ import main as export
 
+pytestmark = pytest.mark.usefixtures("shared_programs")
+
 TRAIN = [
     "env=tests.support.probes.line",
     "steps=60",

@@ -15,6 +15,8 @@ from landscapes import storage
 from landscapes.machine.streams import as_command, lasting
 from tests.jobs.test_resume import ROOT, TD3, stop_early, train
 
+pytestmark = pytest.mark.usefixtures("shared_programs")
+
 COMMANDS = ("runs", "figures", "report", "sweeps", "doctor", "quickstart")
 
 

@@ -16,6 +16,8 @@ from landscapes.demo import __main__ as demo
 from landscapes.experience.replay import Replay
 from landscapes.paper.__main__ import main as paper
 
+pytestmark = pytest.mark.usefixtures("shared_programs")
+
 TINY = [
     "run_name=long",
     "experiment.env_name=tests.support.shown.make",

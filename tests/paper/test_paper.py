@@ -19,6 +19,8 @@ from landscapes.paper import __main__ as paper
 from landscapes.paper import plan, roots
 from landscapes.paper.study import make_study
 
+pytestmark = pytest.mark.usefixtures("shared_programs")
+
 TASK = "docs.examples.my_environment.make"
 WORDS = ["size=smoke", f"tasks={TASK}", "algorithms=td3"]
 TD3 = "paper_smoke_td3_my_environment"

@@ -20,6 +20,8 @@ from landscapes.published.plan import stages
 from landscapes.storage.tables import KINDS as TABLES
 from tests.paper.test_paper import here
 
+pytestmark = pytest.mark.usefixtures("shared_programs")
+
 NAMES = design.names()
 SIZES = ("published", "laptop", "smoke")
 

@@ -21,6 +21,8 @@ from landscapes.types import Agent, Policy, TimeStep, TrainState
 from tests.jobs.test_jobs import CHECKPOINTS, RUNS, UPDATE, launch, purd, returns, snapshot
 from tests.support import probes
 
+pytestmark = pytest.mark.usefixtures("shared_programs")
+
 OBS, ACTIONS = 3, 2
 TEACHER = Policy({"weights": jnp.array([[0.5, -1.0], [0.0, 0.25], [2.0, 1.0]]), "idle": jnp.ones(4)}, ())
 

@@ -15,6 +15,8 @@ from landscapes.experience import rollout
 from landscapes.studies import measurement, paths
 from landscapes.types import Policy
 
+pytestmark = pytest.mark.usefixtures("shared_programs")
+
 TRAINING = [
     "experiment.env_name=tests.support.probes.line",
     "experiment.max_steps=60",

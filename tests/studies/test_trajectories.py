@@ -17,6 +17,8 @@ from landscapes.loading import make_agent
 from landscapes.studies import measurement, neighborhood, trajectories
 from landscapes.types import Agent, Environment
 
+pytestmark = pytest.mark.usefixtures("shared_programs")
+
 KEY = jax.random.key(3)
 NUM = 11
 
