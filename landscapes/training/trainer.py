@@ -14,7 +14,7 @@ import numpy as np
 from landscapes.machine import devices
 from landscapes.machine.compilation import Program, strongly_typed
 from landscapes.training.members import MemberKeys, Members, layout, places
-from landscapes.types import Agent, Key, Metrics, PyTree, TrainState, Update
+from landscapes.types import Agent, Key, Metrics, PyTree, TrainState
 
 
 class Tally(NamedTuple):
@@ -49,7 +49,7 @@ class Trainer(NamedTuple):
 
 
 @functools.lru_cache(maxsize=8)
-def _traced_once(update: Update, phase: int) -> Callable[..., tuple[Any, Metrics]]:
+def _traced_once(update: Callable[..., tuple[Any, Metrics]], phase: int) -> Callable[..., tuple[Any, Metrics]]:
     """`update` in that phase as a function of the rest, part of whatever program calls it. Python traces it once, and
     not again for its shapes: of an iteration, it is what takes longest to trace."""
 
@@ -70,7 +70,8 @@ def iteration(agent: Agent, key: Key, state: TrainState, index: jax.Array) -> tu
     warming = index < jnp.uint32(agent.warm_up_steps) if agent.warm_up_steps else False
     state, data, collected = agent.collect(key_collect, state, uniform=warming)
 
-    branches = [_traced_once(agent.update, phase) for phase in range(agent.period)]
+    update: Callable[..., tuple[Any, Metrics]] = agent.update
+    branches = [_traced_once(update, phase) for phase in range(agent.period)]
     shapes = [jax.eval_shape(branch, key_update, state.learner, state.log, data)[1] for branch in branches]
     zeros = {name: jnp.zeros(x.shape, x.dtype) for shape in shapes for name, x in sorted(shape.items())}
 
