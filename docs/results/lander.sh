@@ -23,9 +23,8 @@ $PY -m eval_policy --multirun experiment=test run=lander_ppo,lander_vpg checkpoi
 
 # The landscape: noise on weights and one update, around an early, a middle and the last policy of two seeds
 for noise in init_parameter:0.02 ppo_optimization:null; do
-    $PY -m eval_policy --multirun experiment.run_name=lander_ppo experiment.seed=0,2 \
-        "experiment.ckpt_indexes=[425984,868352,1458176]" experiment.noise_type=${noise%:*} \
-        "experiment.noise_amounts=[${noise#*:}]" experiment.eval_episodes=200 experiment.record_trajectories=1
+    $PY -m eval_policy experiment=neighborhood run=lander_ppo "seeds=[0,2]" "checkpoints=[425984,868352,1458176]" \
+        noise_type=${noise%:*} "noise_amounts=[${noise#*:}]" num_samples=100
 done
 $PY -m landscapes.figures lander_ppo --format png
 $PY -m landscapes.report lander_ppo

@@ -21,7 +21,11 @@ ITERATIONS = tuple(f"policy_iterations_laptop_{loss}_{steps}" for loss in ("vpg"
 PSI = tuple(
     f"psi_laptop_{psi}" for psi in ("total_return", "future_return", "baseline_return", "q_value", "gae", "td_residual")
 )
+ADVANTAGES = tuple(f"advantage_normalization_laptop_hopper_{how}" for how in ("none", "batch", "minibatch"))
+NETWORKS = ("actor", "critic")
 PICTURES = {
+    "advantage_normalization_laptop/env_hopper/learning_curves.png": "policy_gradients_advantages.png",
+    "advantage_normalization_laptop/env_hopper/gradients.png": "policy_gradients_norms.png",
     "policy_iterations_laptop/loss_mode_vpg/learning_curves.png": "policy_gradients_vpg.png",
     "policy_iterations_laptop/loss_mode_ppo/learning_curves.png": "policy_gradients_ppo.png",
     "psi_laptop/learning_curves.png": "policy_gradients_psi.png",
@@ -35,7 +39,7 @@ def _interval(values: Sequence[float]) -> str:
 
 
 def returns(runs: Sequence[str], results: Path) -> str:
-    """100 test episodes of the last policy of each seed, by its mode and sampled."""
+    """100 test episodes of one policy of each seed (the last, of advantages the best), by its mode and sampled."""
     rows = []
     for run in runs:
         frame = landscapes.to_dataframe(run, "tests", results_dir=str(results))
@@ -58,6 +62,23 @@ def steps(runs: Sequence[str], results: Path) -> str:
     return markdown(["run", "k = 1", "4", "10", "20"], rows)
 
 
+def norms(runs: Sequence[str], results: Path) -> str:
+    """Norms of gradients of the minibatches of an iteration, before clipping: medians over the second half of training
+    of each seed, and of their mean, variance and coefficient of variation Student's intervals over seeds."""
+    rows = []
+    for run in runs:
+        frame = landscapes.to_dataframe(run, "training", results_dir=str(results))
+        late = frame[frame["step"] > frame["step"].max() / 2]
+        for network in NETWORKS:
+            cells = []
+            for what, digits in (("", 1), ("_var", 1), ("_cv", 2)):
+                of_metric = late[late["metric"] == f"{network}_grad_norm{what}"]
+                found = mean_of_groups(of_metric.groupby("seed")["value"].median().tolist(), range(5))
+                cells.append(f"{found.value:.{digits}f} ({found.low:.{digits}f} .. {found.high:.{digits}f})")
+            rows.append([f"`{run}`", network, *cells])
+    return markdown(["run", "of the", "mean norm", "variance", "coefficient of variation"], rows)
+
+
 def main(arguments: Sequence[str]) -> None:
     """Writes everything."""
     results = Path(arguments[0] if arguments else os.environ.get("LANDSCAPES_RESULTS", "results"))
@@ -65,6 +86,8 @@ def main(arguments: Sequence[str]) -> None:
         "Policy iterations": returns(ITERATIONS, results),
         "After k steps on one batch": steps(ITERATIONS, results),
         "Psi": returns(PSI, results),
+        "Advantages": returns(ADVANTAGES, results),
+        "Norms of gradients": norms(ADVANTAGES, results),
     }
     text = "".join(f"\n## {title}\n\n{table}" for title, table in parts.items())
     path = HERE / "policy_gradients_tables.md"

@@ -126,7 +126,7 @@ def _of_curves(
         with_curves = [(source.run.name, source.found.curves) for source in group if has(source)]
         if with_curves:
             runs, curves = zip(*with_curves, strict=True)
-            labels_of_runs = [style.shortened(run) for run in runs]
+            labels_of_runs = style.told_apart(runs)
             yield Drawing(name, partial(figure, curves, labels_of_runs, title=environment))
 
 

@@ -185,3 +185,14 @@ def wrapped(text: str, most: int) -> str:
 def shortened(name: str, most: int = 36) -> str:
     """A name for a legend, with its middle left out where it is too long to stand there."""
     return name if len(name) <= most else f"{name[: most // 2]}\N{HORIZONTAL ELLIPSIS}{name[-(most // 2 - 1) :]}"
+
+
+def told_apart(names: Sequence[str], most: int = 36) -> list[str]:
+    """Names for one legend, each shortened; where one is too long, without the words that all of them begin with."""
+    words = [name.split("_") for name in names]
+    same = 0
+    if len(names) > 1 and max(map(len, names)) > most:
+        while all(len(each) > same + 1 for each in words) and len({each[same] for each in words}) == 1:
+            same += 1
+    before = "\N{HORIZONTAL ELLIPSIS}" if same else ""
+    return [shortened(before + "_".join(each[same:]), most) for each in words]

@@ -96,11 +96,12 @@ def own_kind(run: Run) -> str:
 
 
 def own_purds(run: Run) -> list[PurdRecord]:
-    """What was measured under the run's own update at the amount that is its own: of each policy the largest."""
+    """What was measured under the run's own update at the amount that is its own, named so or by the study's number: of
+    each policy the largest."""
     amount = float(AMOUNTS.get(run.record["algorithm"]["name"], "3e-4"))
     largest: dict[storage.PolicyName, PurdRecord] = {}
     for purd in storage.find_measurements(run).purds:
-        if purd.kind == own_kind(run) and float(purd.amount) == amount:
+        if purd.kind == own_kind(run) and (purd.amount == storage.OWN_RATE or float(purd.amount) == amount):
             before = largest.get(purd.policy)
             if before is None or purd.num_samples > before.num_samples:
                 largest[purd.policy] = purd

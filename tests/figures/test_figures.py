@@ -556,3 +556,20 @@ def test_curves_without_norms_are_refused(run, tmp_path):
         gradient_norms(path, "PPO", tmp_path / "norms.png")
     with pytest.raises(UserError, match="one for each of 1 files"):
         gradient_norms([layouts.add_gradients(run)], ["a", "b"], tmp_path / "norms.png")
+
+
+@pytest.mark.parametrize(
+    "names, expected",
+    [
+        (["a_b", "a_c"], ["a_b", "a_c"]),
+        (["advantage_normalization_laptop_hopper_none"], ["advantage_normaliz…aptop_hopper_none"]),
+        (
+            [f"advantage_normalization_laptop_hopper_{how}" for how in ("none", "batch")],
+            ["…none", "…batch"],
+        ),
+        (["x" * 40, "y" * 40], ["x" * 18 + "…" + "x" * 17, "y" * 18 + "…" + "y" * 17]),
+        (["a" * 40 + "_b", "a" * 40], ["a" * 18 + "…" + "a" * 15 + "_b", "a" * 18 + "…" + "a" * 17]),
+    ],
+)
+def test_long_names_in_a_legend_say_where_they_differ(names: list[str], expected: list[str]) -> None:
+    assert style.told_apart(names) == expected

@@ -11,12 +11,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import doc_blocks
+import layouts
 import pytest
 
 from landscapes.config.launch import run_entry_point
 from landscapes.machine.folders import REPOSITORY
 from landscapes.paper import __main__ as paper
-from landscapes.paper import plan, roots
+from landscapes.paper import plan, roots, study
 from landscapes.paper.study import make_study
 
 pytestmark = pytest.mark.usefixtures("shared_programs")
@@ -104,6 +105,14 @@ def test_a_seed_without_some_checkpoints_is_measured_at_those_it_has(results: Pa
 def test_the_checkpoints_expected_of_ppo_are_those_it_stores() -> None:
     assert make_study(["size=published"]).steps("ppo")[::9] == (5_963_776, 59_932_672), "as published"
     assert make_study(["size=smoke"]).steps("ppo") == (64, 192), "as tests/jobs/test_jobs.py finds them"
+
+
+def test_what_was_measured_at_the_own_rate_counts_whatever_it_is_called(tmp_path: Path) -> None:
+    run = layouts.make_run(tmp_path, algorithm={"name": "td3"}, environment={"name": "hopper"})
+    layouts.add_purd(run, step=1, amount="own")
+    layouts.add_purd(run, step=2)
+    layouts.add_purd(run, step=3, amount="0.01")
+    assert [purd.policy.step for purd in study.own_purds(run)] == [1, 2]
 
 
 def test_a_dry_run_says_everything_and_does_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
