@@ -8,23 +8,23 @@ PY="${PY:-.venv/bin/python}"
 train() { # algorithm, then settings; one that was ended goes on, and one that is finished is left alone
     algorithm=$1; shift
     $PY -m run_algorithm experiment="train_$algorithm" run_name="lander_$algorithm" env=LunarLander-v3 num_seeds=5 \
-        episode_length=1000 eval_episode_length=1000 num_envs=16 gamma=0.999 gae_lambda=0.98 "hidden_dims=[64,64]" \
-        checkpoints=10 "$@"
+        episode_length=1000 eval_episode_length=1000 num_envs=16 "hidden_dims=[64,64]" checkpoints=10 "$@"
 }
 
 # Learning
-train ppo steps=1500000 unroll_length=1024 num_minibatches=256 num_epochs=4 ent_coef=0.01 learning_rate=3e-4 \
-    lr_schedule=linear eval_interval=100000 eval_episodes=20
-train vpg steps=3000000 unroll_length=256 fresh_starts=false policy_iterations=4 value_iterations=20 actor_lr=2e-3 \
-    critic_lr=1e-3 activation=tanh initialization=orthogonal actor_final_scale=0.01 critic_final_scale=1.0 \
-    eval_interval=200000 eval_episodes=20
+train ppo steps=1500000 unroll_length=1024 num_minibatches=256 num_epochs=4 gamma=0.999 gae_lambda=0.98 ent_coef=0.01 \
+    learning_rate=3e-4 lr_schedule=linear eval_interval=100000 eval_episodes=20
+train vpg steps=2000000 unroll_length=64 fresh_starts=false gamma=0.99 gae_lambda=0.95 policy_iterations=2 \
+    value_iterations=10 actor_lr=1e-3 critic_lr=1e-3 activation=tanh initialization=orthogonal actor_final_scale=0.01 \
+    critic_final_scale=1.0 log_interval=20480 eval_interval=200000 eval_episodes=20
 $PY -m eval_policy --multirun experiment=test run=lander_ppo,lander_vpg checkpoints=last episodes=100
 [ "${1:-}" != learn ] || exit 0
 
 # The landscape: noise on weights and one update, around an early, a middle and the last policy of two seeds
-for noise in init_parameter:0.02 ppo_optimization:null; do
+for noise in init_parameter:0.02:100 ppo_optimization:null:30; do
+    IFS=: read -r kind amount samples <<< "$noise"
     $PY -m eval_policy experiment=neighborhood run=lander_ppo "seeds=[0,2]" "checkpoints=[425984,868352,1458176]" \
-        noise_type=${noise%:*} "noise_amounts=[${noise#*:}]" num_samples=100
+        noise_type=$kind "noise_amounts=[$amount]" num_samples=$samples
 done
 $PY -m landscapes.figures lander_ppo --format png
 $PY -m landscapes.report lander_ppo
