@@ -113,6 +113,30 @@ def own_programs(shared_programs: None) -> Iterator[None]:
         yield
 
 
+MOST_MAPPINGS = 20_000
+"""Of a process's memory: Linux grants 65530, a compiled program takes some thirty, and XLA crashes where one is denied.
+"""
+
+TESTS_BETWEEN_COUNTS = 10
+_num_tests = 0
+
+
+def pytest_runtest_teardown() -> None:
+    """Programs that were compiled are let go where there have come to be many."""
+    global _num_tests
+    _num_tests += 1
+    mappings = Path("/proc/self/maps")
+    if _num_tests % TESTS_BETWEEN_COUNTS or "jax" not in sys.modules or not mappings.exists():
+        return
+    if mappings.read_bytes().count(b"\n") > MOST_MAPPINGS:
+        import jax
+        from shared_programs import forget
+
+        forget()
+        jax.clear_caches()
+        gc.collect()
+
+
 def pytest_collection_finish() -> None:
     """What was imported stays. Tracing makes the garbage collector go through it again and again, for a seventh of the
     time that tests take."""

@@ -62,16 +62,16 @@ class _Once:
 
     def __init__(self, make: Callable[..., Any], key: Callable[..., Any]) -> None:
         self._make, self._key = make, key
-        self._made: dict[Any, Any] = {}
+        self.made: dict[Any, Any] = {}
 
     def __call__(self, *arguments: Any, **named: Any) -> Any:
         key = self._key(*arguments, **named)
         if key is None or _apart:
             return self._make(*arguments, **named)
-        made = self._made.pop(key) if key in self._made else self._make(*arguments, **named)
-        self._made[key] = made
-        if len(self._made) > MOST:
-            del self._made[next(iter(self._made))]
+        made = self.made.pop(key) if key in self.made else self._make(*arguments, **named)
+        self.made[key] = made
+        if len(self.made) > MOST:
+            del self.made[next(iter(self.made))]
         return made
 
 
@@ -118,6 +118,13 @@ def _sharers() -> list[tuple[Any, str, _Once]]:
     """Of all modules that share: what stands in for which function of which module."""
     modules = [(importlib.import_module(where), name, key) for where, name, key in _MAKERS]
     return [(module, name, _Once(getattr(module, name), key)) for module, name, key in modules]
+
+
+def forget() -> None:
+    """Lets all go that was made so far."""
+    if _sharers.cache_info().currsize:
+        for _, _, once in _sharers():
+            once.made.clear()
 
 
 @contextlib.contextmanager
