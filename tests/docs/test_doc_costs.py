@@ -44,8 +44,9 @@ SAID = {
     ("docs/command_line.md", "run_name=first"): "half an hour to an hour on two cores",
     ("docs/command_line.md", "experiment=train_sac"): "more than an hour on two cores",
     ("docs/command_line.md", "--multirun"): "These are cluster-sized",
-    ("docs/host_environments.md", "run_name=biped"): "of this page take hours on two cores",
+    ("docs/host_environments.md", "run_name=biped"): "The other takes hours",
     ("docs/host_environments.md", "run_name=breakout"): "Breakout days",
+    ("docs/results/published.md", "run_name=paper_published_ppo_hopper"): "takes about an hour on two cores",
     ("docs/cluster.md", "job_config=slurm"): "sweeps on SLURM|login node",
 }
 """By page and a word of the command, what the page says of a command that takes longer."""

@@ -228,6 +228,7 @@ def test_each_seed_may_have_a_run_in_a_group_with_plain_names(tmp_path, capfd):
     first.histogram("seed1/PURD", [1.0, 2.0], step=10)
     first.summary({"best": 3.0})
     first.finish(KeyboardInterrupt())
+    time.sleep(1.0)  # wandb calls the folder of an offline run by its second
     second = make(directory, **told, run_id=first.run_id)
     second.log({"seed0/return": 5.0, "seed1/return": 6.0}, step=20)
     (directory / "curves.h5").write_bytes(b"curves")
