@@ -32,10 +32,10 @@ PICTURES = {
 }
 
 
-def _interval(values: Sequence[float]) -> str:
+def _interval(values: Sequence[float], digits: int = 0) -> str:
     """Student's, over seeds."""
     found = mean_of_groups(list(values), range(len(values)))
-    return f"{found.value:.0f} ({found.low:.0f} .. {found.high:.0f})"
+    return f"{found.value:.{digits}f} ({found.low:.{digits}f} .. {found.high:.{digits}f})"
 
 
 def returns(runs: Sequence[str], results: Path) -> str:
@@ -73,8 +73,7 @@ def norms(runs: Sequence[str], results: Path) -> str:
             cells = []
             for what, digits in (("", 1), ("_var", 1), ("_cv", 2)):
                 of_metric = late[late["metric"] == f"{network}_grad_norm{what}"]
-                found = mean_of_groups(of_metric.groupby("seed")["value"].median().tolist(), range(5))
-                cells.append(f"{found.value:.{digits}f} ({found.low:.{digits}f} .. {found.high:.{digits}f})")
+                cells.append(_interval(of_metric.groupby("seed")["value"].median().tolist(), digits))
             rows.append([f"`{run}`", network, *cells])
     return markdown(["run", "of the", "mean norm", "variance", "coefficient of variation"], rows)
 
