@@ -113,6 +113,16 @@ def own_programs(shared_programs: None) -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session")
+def trained_runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A results folder with one finished run of each of `tiny_runs.RUNS`, to be read: what writes gets a copy."""
+    import tiny_runs
+    from shared_programs import sharing
+
+    with sharing():
+        return tiny_runs.train_all(tmp_path_factory.mktemp("trained"))
+
+
 MOST_MAPPINGS = 20_000
 """Of a process's memory: Linux grants 65530, a compiled program takes some thirty, and XLA crashes where one is denied.
 """

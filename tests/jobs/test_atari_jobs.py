@@ -8,13 +8,13 @@ import jax
 import numpy as np
 import pytest
 from PIL import Image
+from tiny_runs import launch
 
 import landscapes
 from landscapes.envs import make_environment
 from landscapes.report.__main__ import main as report
 from landscapes.studies import measurement
 from studies import path_and_slice
-from tests.jobs.test_jobs import launch
 from tests.jobs.test_resume import Killed, contents, end_at, kill, train
 
 pytestmark = pytest.mark.usefixtures("shared_programs")

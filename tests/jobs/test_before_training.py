@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import pytest
+from tiny_runs import snapshot
 
 from landscapes.config.launch import run_entry_point
 from tests.jobs.test_identity import train
-from tests.jobs.test_jobs import snapshot
 
 pytestmark = pytest.mark.usefixtures("shared_programs")
 

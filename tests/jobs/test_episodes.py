@@ -6,6 +6,7 @@ from typing import Any
 import jax
 import numpy as np
 import pytest
+from tiny_runs import snapshot
 
 import landscapes
 from eval_policy.stored import chosen_policies, measured_policies, pairs_of_seed
@@ -18,7 +19,6 @@ from landscapes.runs.__main__ import main as runs
 from landscapes.studies import measurement, neighborhood
 from landscapes.training.evaluator import make_evaluator
 from tests.jobs.test_identity import train as train_td3
-from tests.jobs.test_jobs import snapshot
 
 pytestmark = pytest.mark.usefixtures("shared_programs")
 

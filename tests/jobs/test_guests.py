@@ -7,13 +7,13 @@ import h5py
 import jax
 import numpy as np
 import pytest
+from tiny_runs import launch
 
 import landscapes
 from landscapes.config.launch import run_entry_point
 from landscapes.report.__main__ import main as report
 from landscapes.studies import cloning
 from studies import path_and_slice
-from tests.jobs.test_jobs import launch
 from tests.jobs.test_resume import Killed, contents, end_at, kill, train
 
 pytestmark = pytest.mark.usefixtures("shared_programs")

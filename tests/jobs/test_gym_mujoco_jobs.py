@@ -5,11 +5,11 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from tiny_runs import launch
 
 import landscapes
 from landscapes.config.compose import compose_job
 from landscapes.studies import neighborhood
-from tests.jobs.test_jobs import launch
 
 TRAIN = [
     "experiment=train_td3",

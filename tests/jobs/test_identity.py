@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tiny_runs import ending_at
 
 from landscapes import storage
 from landscapes.config.launch import run_entry_point
 from landscapes.studies import measurement
-from tests.jobs.test_jobs import ending_at
 
 pytestmark = pytest.mark.usefixtures("shared_programs")
 

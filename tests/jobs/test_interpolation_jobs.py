@@ -8,11 +8,11 @@ import h5py
 import jax
 import numpy as np
 import pytest
+from tiny_runs import launch
 
 import landscapes
 from eval_policy import interpolation
 from landscapes import console, storage
-from landscapes.config.launch import run_entry_point
 from landscapes.studies import measurement, neighborhood
 
 pytestmark = pytest.mark.usefixtures("shared_programs")
@@ -48,10 +48,6 @@ ON_POLICY = [
 RUNS = {"td": OFF_POLICY, "sa": [*OFF_POLICY, "experiment.algo=sac"], "pp": ON_POLICY}
 SEED = "experiment=policy_interpolation_seed"
 PURD_FILE, PLAIN_FILE = "policy_interpolation_purd.h5", "policy_interpolation.h5"
-
-
-def launch(entry_point: str, results: Path, *arguments: str) -> int:
-    return run_entry_point(entry_point, [*arguments, "use_wandb=false", f"results_dir={results}"])
 
 
 @pytest.fixture(scope="module")

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tiny_runs import snapshot
 
 from landscapes import storage
 from landscapes.config.launch import run_entry_point
 from landscapes.studies import measurement
 from tests.jobs.test_identity import train
-from tests.jobs.test_jobs import snapshot
 
 pytestmark = pytest.mark.usefixtures("shared_programs")
 

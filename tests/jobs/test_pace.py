@@ -5,13 +5,13 @@ from pathlib import Path
 
 import jax
 import pytest
+from tiny_runs import snapshot
 
 from landscapes import console
 from landscapes.config.launch import run_entry_point
 from landscapes.jobs import pace
 from landscapes.jobs.pace import NOT_KNOWN, Pace, Planned
 from tests.jobs.test_identity import POINT, train
-from tests.jobs.test_jobs import snapshot
 
 
 @pytest.fixture(autouse=True)

@@ -6,11 +6,11 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from tiny_runs import launch
 
 from landscapes.report.__main__ import main as report
 from studies import path_and_slice
 from tests.jobs.test_guests import LAST, PPO, SAMPLES
-from tests.jobs.test_jobs import launch
 
 
 def test_it_is_trained_measured_and_shown(tmp_path: Path) -> None:

@@ -104,7 +104,7 @@ def test_a_seed_without_some_checkpoints_is_measured_at_those_it_has(results: Pa
 
 def test_the_checkpoints_expected_of_ppo_are_those_it_stores() -> None:
     assert make_study(["size=published"]).steps("ppo")[::9] == (5_963_776, 59_932_672), "as published"
-    assert make_study(["size=smoke"]).steps("ppo") == (64, 192), "as tests/jobs/test_jobs.py finds them"
+    assert make_study(["size=smoke"]).steps("ppo") == (64, 192), "as the runs of tests have them"
 
 
 def test_what_was_measured_at_the_own_rate_counts_whatever_it_is_called(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import trees
+from tiny_runs import CHECKPOINTS, UPDATE, launch, purd, returns, snapshot
 
 import landscapes
 from landscapes import loading, storage
@@ -18,7 +19,6 @@ from landscapes.errors import UserError
 from landscapes.loading import make_agent
 from landscapes.studies import cloning
 from landscapes.types import Agent, Policy, TimeStep, TrainState
-from tests.jobs.test_jobs import CHECKPOINTS, RUNS, UPDATE, launch, purd, returns, snapshot
 from tests.support import probes
 
 pytestmark = pytest.mark.usefixtures("shared_programs")
@@ -173,18 +173,9 @@ def clone(results: Path, name: str, *arguments: str) -> int:
     )
 
 
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A results folder with a finished run that has a replay log and one that has none; tests that write get a copy."""
-    results = tmp_path_factory.mktemp("trained")
-    for name in ("td", "pp"):
-        assert launch("run_algorithm", results, f"run_name={name}", *RUNS[name]) == 0
-    return results
-
-
 @pytest.fixture
-def results(trained: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(trained, tmp_path / "results"))
+def results(trained_runs: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(trained_runs, tmp_path / "results"))
 
 
 @pytest.mark.parametrize("name", ["td", "pp"])

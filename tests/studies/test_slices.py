@@ -8,9 +8,9 @@ import h5py
 import jax
 import numpy as np
 import pytest
+from tiny_runs import launch
 
 import landscapes
-from landscapes.config.launch import run_entry_point
 from landscapes.experience import rollout
 from landscapes.studies import measurement, paths
 from landscapes.types import Policy
@@ -30,10 +30,6 @@ TRAINING = [
     "experiment.num_seeds=2",
     "experiment.ddpg_config.hidden_dims=[8]",
 ]
-
-
-def launch(entry_point: str, results: Path, *arguments: str) -> int:
-    return run_entry_point(entry_point, [*arguments, "use_wandb=false", f"results_dir={results}"])
 
 
 @pytest.fixture(scope="module")

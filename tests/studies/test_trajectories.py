@@ -10,8 +10,8 @@ import numpy as np
 import probes
 import pytest
 import shown
+from tiny_runs import launch
 
-from landscapes.config.launch import run_entry_point
 from landscapes.envs import make_environment
 from landscapes.loading import make_agent
 from landscapes.studies import measurement, neighborhood, trajectories
@@ -134,10 +134,6 @@ def test_contacts_are_met_again_bit_for_bit() -> None:
 
 
 # The job
-
-
-def launch(entry_point: str, results: Path, *arguments: str) -> int:
-    return run_entry_point(entry_point, [*arguments, "use_wandb=false", f"results_dir={results}"])
 
 
 def train(results: Path, name: str, env: str) -> None:
