@@ -98,11 +98,10 @@ class Episodes(Evaluation):
         for (_, kind), of_group in groups.items():
             means = [float(np.mean(one.purd.returns, dtype=np.float64)) for one in of_group]
             mean = mean_of_groups(means, [one.seed for one in of_group])
-            interval = "" if np.isnan(mean.low) else f" ({mean.low:.1f} .. {mean.high:.1f})"
             length = float(np.mean([np.mean(one.purd.lengths, dtype=np.float64) for one in of_group]))
             steps = sorted({one.step for one in of_group})
             shown = str(steps[0]) if len(steps) == 1 else f"{steps[0]} .. {steps[-1]}"
-            rows.append([shown, _acting(kind), len(of_group), f"{mean.value:.1f}{interval}", f"{length:.1f}"])
+            rows.append([shown, _acting(kind), len(of_group), tables.with_interval(*mean), f"{length:.1f}"])
         columns = ["checkpoint", "acting", "seeds", "mean", "length"]
         console.print_table(f"{self._stored.name}: means over seeds, Student's 95 % intervals", columns, rows)
 

@@ -314,6 +314,17 @@ def test_cartpole_is_learned_by_ppo_at_equal_sizes() -> None:
     assert_equal_updates(ours, theirs["peer"]["config"], 64)
 
 
+def test_a_pendulum_is_learned_by_td3_at_equal_sizes() -> None:
+    told = {**learning.KEYS, "steps": "15000"}
+    ours = dict(word.split("=", 1) for word in learning.our_command("td3", "Pendulum-v1", told)[1:])
+    peer = learning.peer_settings("td3", "Pendulum-v1", told)["peer"]
+    assert int(ours["experiment.max_steps"]) == peer["config"]["total_timesteps"] == 15000
+    for whose in ("actor", "critic"):
+        assert float(ours[f"experiment.ddpg_config.{whose}_lr"]) == peer["config"]["learning_rate"] == 1e-3
+        assert int(ours[f"experiment.{whose}_batch_size"]) == peer["config"]["batch_size"] == 128
+    assert ours["experiment.ddpg_config.hidden_dims"] == "[64,64]" and peer["hidden"] == [64, 64]
+
+
 def test_curves_come_to_finals_areas_and_ratios() -> None:
     """Two seeds by hand: the last three of five evaluations, and trapezoids over unequal steps."""
     steps = np.array([0, 10, 20, 30, 50])

@@ -64,9 +64,13 @@ OF_TASK: dict[str, dict[str, Any]] = {
     "CartPole-v1": {"num_minibatches": 8, "update_epochs": 10},
     "Acrobot-v1": {"ent_coef": 0.01},
     "Pendulum-v1": {"num_minibatches": 8, "update_epochs": 10, "gamma": 0.95, "max_grad_norm": 1000.0},
+    "Breakout-MinAtar": {"num_steps": 16, "update_epochs": 2, "ent_coef": 0.01},
 }
 """The settings with which each is learned in docs/results/discrete.sh, at a constant rate."""
-CHOICES = ("CartPole-v1", "Acrobot-v1", "MountainCar-v0")
+OFF_POLICY: dict[str, Any] = {"hidden": list(HIDDEN), "batch": BATCH, "rate": 3e-4}
+"""Widths, rows of a batch and learning rates of TD3 and SAC."""
+OFF_POLICY_OF_TASK: dict[str, dict[str, Any]] = {"Pendulum-v1": {"hidden": [64, 64], "batch": 128, "rate": 1e-3}}
+CHOICES = ("CartPole-v1", "Acrobot-v1", "MountainCar-v0", "Breakout-MinAtar")
 """Tasks that TD3 and SAC have no actions for."""
 LAST = 3
 """Of how many last evaluations the final return of a seed is the mean, so that it is not one lucky one."""
@@ -134,6 +138,10 @@ def _ppo(task: str) -> dict[str, Any]:
     return {**(CLASSIC if _is_classic(task) else PUBLISHED), **OF_TASK.get(task, {})}
 
 
+def _off_policy(task: str) -> dict[str, Any]:
+    return {**OFF_POLICY, **OFF_POLICY_OF_TASK.get(task, {})}
+
+
 def _backend(task: str, told: Mapping[str, str]) -> str:
     return GYMNAX if _is_classic(task) else told["backend"]
 
@@ -141,7 +149,7 @@ def _backend(task: str, told: Mapping[str, str]) -> str:
 def _per_evaluation(algorithm: str, task: str, told: Mapping[str, str]) -> tuple[int, int]:
     """All steps of a seed, and those between two evaluations: of PPO in whole updates."""
     ppo, settings = algorithm == "ppo", _ppo(task)
-    steps = int(told["classic_steps" if _is_classic(task) else "ppo_steps" if ppo else "steps"])
+    steps = int(told["steps" if not ppo else "classic_steps" if _is_classic(task) else "ppo_steps"])
     unit = settings["num_envs"] * settings["num_steps"] if ppo else DELAY
     between = max(1, steps // int(told["evaluations"]) // unit) * unit
     return between * int(told["evaluations"]), between
@@ -160,7 +168,12 @@ def our_command(algorithm: str, task: str, told: Mapping[str, str]) -> list[str]
         words += ["experiment=train_ppo", f"experiment.env_id={task}", f"experiment.total_timesteps={steps}"]
         return [*words, *(f"experiment.{key}={value}" for key, value in _ppo(task).items())]
     words += [f"experiment.algo={algorithm}", f"experiment.env_name={task}", f"experiment.max_steps={steps}"]
-    return [*words, f"experiment.start_training={_warm_up(steps)}", f"experiment.replay_buffer_size={steps}"]
+    words += [f"experiment.start_training={_warm_up(steps)}", f"experiment.replay_buffer_size={steps}"]
+    own, group = _off_policy(task), "ddpg_config" if algorithm == "td3" else "sac_config"
+    words += [f"experiment.{whose}_batch_size={own['batch']}" for whose in ("actor", "critic")]
+    words += [f"experiment.{group}.{whose}_lr={own['rate']}" for whose in ("actor", "critic")]
+    widths = ",".join(map(str, own["hidden"]))
+    return [*words, f"experiment.{group}.hidden_dims=[{widths}]"]
 
 
 def _warm_up(steps: int) -> int:
@@ -175,8 +188,9 @@ def peer_settings(algorithm: str, task: str, told: Mapping[str, str]) -> dict[st
         config |= {"num_epochs" if key == "update_epochs" else key: value for key, value in _ppo(task).items()}
         config |= {"clip_eps": 0.2, "gae_lambda": 0.95}
     else:
-        config |= {"buffer_size": steps, "fill_buffer": _warm_up(steps), "batch_size": BATCH}
-        config |= {"learning_rate": 3e-4, "polyak": 0.995, "num_envs": 1}
+        own = _off_policy(task)
+        config |= {"buffer_size": steps, "fill_buffer": _warm_up(steps), "batch_size": own["batch"]}
+        config |= {"learning_rate": own["rate"], "polyak": 0.995, "num_envs": 1}
     if algorithm == "td3":
         config |= {"policy_delay": DELAY, "exploration_noise": 0.1}
     return {
@@ -185,7 +199,7 @@ def peer_settings(algorithm: str, task: str, told: Mapping[str, str]) -> dict[st
             "config": config,
             "environment": task,
             "backend": _backend(task, told),
-            "hidden": [64, 64] if algorithm == "ppo" else list(HIDDEN),
+            "hidden": [64, 64] if algorithm == "ppo" else _off_policy(task)["hidden"],
         },
         "seeds": int(told["seeds"]),
         "episodes": int(told["episodes"]),
@@ -195,8 +209,8 @@ def peer_settings(algorithm: str, task: str, told: Mapping[str, str]) -> dict[st
 
 def _ours(algorithm: str, task: str, told: Mapping[str, str], quick: bool) -> Curve:
     command = our_command(algorithm, task, told)
-    # Seen to run only, tiny weights do.
-    command += ["experiment.ddpg_config.hidden_dims=[8,8]"] * (quick and algorithm == "td3")
+    if quick:  # seen to run only, tiny weights do
+        command = [f"{word.partition('=')[0]}=[8,8]" if ".hidden_dims=" in word else word for word in command]
     done = subprocess.run([sys.executable, "-m", *command], cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode:
         lines = done.stderr.strip().splitlines()

@@ -4,16 +4,18 @@ Knows rejax and imports nothing of the suite but the record of a workload.
 
 Its steady state: no evaluations, the buffer full of random rows, the step counter behind the warm-up, and the state
 given up to each call, so that no buffer is copied between calls. Widths that its settings do not reach (those of TD3)
-are set on its networks.
+are set on its networks, and a convolution, which it has none of, is put before them where observations are pictures.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import rejax
+from flax import linen as nn
 from rejax.evaluate import evaluate
+from rejax.networks import MLP, DiscretePolicy, VNetwork
 
 from benchmarks.workload import Case, Workload
 
@@ -26,6 +28,32 @@ class Asked(NamedTuple):
     environment: str
     backend: str
     hidden: list[int]
+
+
+class _Pictures(nn.Module):
+    """Dense layers behind the convolution that ours has for MinAtar: 16 filters of 3 x 3, as patches times a matrix."""
+
+    hidden_layer_sizes: Sequence[int]
+    activation: Callable[[jax.Array], jax.Array]
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        rows, columns = (n - 2 for n in x.shape[1:3])
+        patches = [x[:, i : i + rows, j : j + columns] for i in range(3) for j in range(3)]
+        x = nn.relu(nn.Dense(16)(jnp.concatenate(patches, axis=-1).astype(jnp.float32)))
+        return MLP(self.hidden_layer_sizes, self.activation)(x)
+
+
+class _PicturePolicy(DiscretePolicy):
+    def setup(self) -> None:
+        self.features = _Pictures(self.hidden_layer_sizes, self.activation)
+        self.action_logits = nn.Dense(self.action_dim)
+
+
+class _PictureValue(VNetwork):
+    @nn.compact
+    def __call__(self, obs: jax.Array) -> jax.Array:
+        return nn.Dense(1)(_Pictures(self.hidden_layer_sizes, self.activation)(obs)).squeeze(1)
 
 
 def _filled(states: Any) -> Any:
@@ -59,6 +87,9 @@ def _made(asked: Asked) -> Any:
         made = made.replace(
             actor=made.actor.clone(hidden_layer_sizes=widths), critic=made.critic.clone(hidden_layer_sizes=widths)
         )
+    if algorithm == "ppo" and len(made.env.observation_space(made.env_params).shape) == 3:
+        given = {"hidden_layer_sizes": tuple(hidden), "activation": nn.tanh}
+        made = made.replace(actor=_PicturePolicy(made.actor.action_dim, **given), critic=_PictureValue(**given))
     return made
 
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from landscapes import statistics
 from landscapes.paper.roots import LEAST_TAIL, LIKE_MEANS, Measured, choose_pairs, tail_below_median
+from landscapes.statistics import tables
 from landscapes.statistics.corrected import (
     Interval,
     corrected_ratio,
@@ -70,11 +71,8 @@ def together(verdicts: Sequence[str]) -> str:
 
 def shown(interval: Interval, digits: int = 2) -> str:
     """The estimate with its interval."""
-    if math.isnan(interval.value):
-        return "not defined"
-    if math.isnan(interval.low):
-        return f"{interval.value:.{digits}f} (no interval)"
-    return f"{interval.value:.{digits}f} ({interval.low:.{digits}f} .. {interval.high:.{digits}f})"
+    missing = " (no interval)" if math.isnan(interval.low) and not math.isnan(interval.value) else ""
+    return tables.with_interval(*interval, f".{digits}f") + missing
 
 
 def like_means(groups: dict[str, list[Measured]], most: int = 3) -> Claim:

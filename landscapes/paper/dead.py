@@ -12,6 +12,7 @@ from landscapes import console, storage
 from landscapes.paper import page, settings
 from landscapes.stages import reading
 from landscapes.stages.running import Command
+from landscapes.statistics import tables
 from landscapes.statistics.corrected import wilson
 from landscapes.storage.files import write_whole
 
@@ -99,7 +100,7 @@ def row(run: storage.Run, count: Count) -> list[str]:
         str(run.num_seeds),
         page.steps_told(run.record),
         str(len(dead)),
-        f"{len(dead) / run.num_seeds:.2f} ({low:.2f} .. {high:.2f})",
+        tables.with_interval(len(dead) / run.num_seeds, low, high, ".2f"),
         ", ".join(map(str, sorted(dead.values()))),
         str(len(run.record.get("diverged") or {})),
     ]

@@ -84,7 +84,7 @@ def _final(told: Iterable[numbers.Numbers]) -> Table:
 
 
 def _iqm(x: numbers.Evaluation) -> str:
-    return f"{x.iqm:,.1f}" + (f" ({x.low:,.1f} .. {x.high:,.1f})" if x.num_seeds > 1 else "")
+    return tables.with_interval(x.iqm, x.low, x.high, ",.1f")
 
 
 def _lowest_highest(x: numbers.Evaluation) -> str:

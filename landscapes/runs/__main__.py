@@ -157,7 +157,7 @@ def _print_curve(evaluations: Sequence[numbers.Evaluation], unit: str) -> None:
     if any(x.sampled is not None for x in chosen):
         columns.append("IQM, sampled")
         for cells, x in zip(rows, chosen, strict=True):
-            cells.append("" if x.sampled is None else _with_interval(*x.sampled))
+            cells.append("" if x.sampled is None else tables.with_interval(*x.sampled))
     seeds = evaluations[-1].num_seeds
     title = f"Return in training, {seeds} seed{'s' if seeds > 1 else ''}, {len(shown)} of {last + 1} evaluations"
     console.print_table(title, columns, rows)
@@ -262,12 +262,7 @@ def _purd_cells(purd: numbers.Purd) -> list[object]:
 
 
 def _iqm(x: numbers.Evaluation) -> str:
-    return _with_interval(x.iqm, x.low, x.high)
-
-
-def _with_interval(value: float, low: float, high: float) -> str:
-    """Of a single seed there is none."""
-    return f"{value:.1f}" + ("" if math.isnan(low) else f" ({low:.1f} .. {high:.1f})")
+    return tables.with_interval(x.iqm, x.low, x.high)
 
 
 def _name(policy: storage.PolicyName) -> str:

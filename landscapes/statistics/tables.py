@@ -3,6 +3,7 @@
 Knows which statistics a reader is shown and how many digits they deserve; knows neither files nor terminals.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from functools import partial
 
@@ -13,6 +14,14 @@ from landscapes import statistics
 _DIGITS = {"mean": 1, "std": 1, "ltp": 3, "cvar": 1}
 
 
+def with_interval(value: float, low: float, high: float, form: str = ".1f") -> str:
+    """`value (low .. high)` in a format such as `+,.1f`. An interval of nan is left out: of one seed there is none, nor
+    where a resample has no such statistic."""
+    if math.isnan(value):
+        return "not defined"
+    return f"{value:{form}}" + ("" if math.isnan(low) else f" ({low:{form}} .. {high:{form}})")
+
+
 def purd_columns(alpha: float) -> list[str]:
     """Names of the columns that `purd_cells` and `difference_cells` fill."""
     return ["mean", "std", "LTP", f"CVaR {alpha}"]
@@ -20,13 +29,12 @@ def purd_columns(alpha: float) -> list[str]:
 
 def purd_cells(summary: Mapping[str, float]) -> list[str]:
     """`statistics.summarize` as cells: each statistic with its 95 % interval, as far as there is one."""
-    cells = []
-    for name, digits in _DIGITS.items():
-        interval = ""
-        if f"{name}_low" in summary:
-            interval = f" ({summary[f'{name}_low']:.{digits}f} .. {summary[f'{name}_high']:.{digits}f})"
-        cells.append(f"{summary[name]:.{digits}f}{interval}")
-    return cells
+    return [_cell(summary, name, f".{digits}f") for name, digits in _DIGITS.items()]
+
+
+def _cell(summary: Mapping[str, float], name: str, form: str = ".1f") -> str:
+    ends = (summary.get(f"{name}_{end}", math.nan) for end in ("low", "high"))
+    return with_interval(summary[name], *ends, form)
 
 
 def episode_summary(returns: np.ndarray, lengths: np.ndarray, intervals: bool = True) -> dict[str, float]:
@@ -43,12 +51,9 @@ def episode_columns() -> list[str]:
 
 def episode_cells(summary: Mapping[str, float]) -> list[str]:
     """`episode_summary` as cells: the mean with its 95 % interval over episodes, as far as there is one."""
-    interval = ""
-    if "mean_low" in summary:
-        interval = f" ({summary['mean_low']:.1f} .. {summary['mean_high']:.1f})"
     spread = [f"{summary[name]:.1f}" for name in ("std", "median")]
     range_of_returns = f"{summary['lowest']:.1f} .. {summary['highest']:.1f}"
-    return [f"{summary['mean']:.1f}{interval}", *spread, range_of_returns, f"{summary['length']:.1f}"]
+    return [_cell(summary, "mean"), *spread, range_of_returns, f"{summary['length']:.1f}"]
 
 
 def difference_cells(one: np.ndarray, two: np.ndarray, alpha: float) -> list[str]:
@@ -63,5 +68,5 @@ def difference_cells(one: np.ndarray, two: np.ndarray, alpha: float) -> list[str
     for name, digits in _DIGITS.items():
         function = functions[name]
         low, high = statistics.paired_bootstrap_interval(one, two, function)
-        cells.append(f"{function(two) - function(one):+.{digits}f} ({low:+.{digits}f} .. {high:+.{digits}f})")
+        cells.append(with_interval(function(two) - function(one), low, high, f"+.{digits}f"))
     return cells
