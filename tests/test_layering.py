@@ -60,7 +60,7 @@ FIGURES = frozenset({"errors", "streams", "output", "commands", "options", "stat
 BROWSING = FIGURES | {"run names", "folders", "console", "tables", "sweep folder"}
 REPORT = FIGURES | {"console", "tables", "figures", "runs"}
 
-PAPER = frozenset({"errors", "folders", "statistics", "corrected", "storage", "console", "stages"})
+PAPER = frozenset({"errors", "folders", "statistics", "corrected", "tables", "storage", "console", "stages"})
 PACKING = frozenset({"errors", "types", "replay", "storage", "console", "loading", "stages", "paper"})
 DEMO = frozenset({"errors", "folders", "options", "statistics", "tables", "storage", "console"})
 
@@ -429,7 +429,6 @@ LONG = {
     "landscapes.config.schemas": "a dataclass for each study, field by field",
     "landscapes.console": "what a terminal shows beside what a log shows of the same",
     "landscapes.envs.lanes": "a rule for each primitive of JAX",
-    "landscapes.runs.__main__": "a table for each kind of result",
     "landscapes.storage.runs": "one folder: making it, finding it, replacing it whole",
     "landscapes.types": "the contracts of environment, algorithm and agent, to be read together",
     "run_algorithm.experiments.train_bc": "one cloning: loop, save, checkpoints and tables share its state",

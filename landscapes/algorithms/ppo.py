@@ -82,10 +82,10 @@ def make(config: Config, spaces: Spaces) -> Algorithm:
         """What policy and critic look at."""
         return networks.see(policy.params, running.standardized(policy.constants, obs, config.clip_observations))
 
-    def distribution(policy: Policy, obs: jax.Array) -> Any:
-        return networks.decide(policy.params, see(policy, obs))
+    def decide(policy: Policy, seen: jax.Array) -> Any:
+        return networks.decide(policy.params, seen)
 
-    explore, act, log_prob = acting(distribution, spaces.action, keeps_raw=config.squash)
+    explore, act, log_prob = acting(see, decide, spaces.action, keeps_raw=config.squash, keeps_seen=networks.is_shared)
 
     def init(key: Key) -> tuple[Learner, PyTree]:
         params, critic_params = networks.init(key)
@@ -112,7 +112,8 @@ def make(config: Config, spaces: Spaces) -> Algorithm:
         def value_of(obs: jax.Array) -> jax.Array:
             return networks.value(learner.critic, see(learner.policy, obs))
 
-        values = value_of(steps.obs)
+        seen = unrolled.extras["seen"] if networks.is_shared else see(learner.policy, steps.obs)
+        values = networks.value(learner.critic, seen)
         next_values = values_after(value_of, values, steps.next_obs, asked=~terminated, ended=ended)
         advantages = jax.vmap(losses.generalized_advantages, in_axes=(0, 0, 0, 0, 0, None, None))(
             rewards, values, next_values, terminated, steps.truncated, config.gamma, config.gae_lambda

@@ -46,13 +46,16 @@ def make(config: Config, spaces: Spaces) -> Algorithm:
     networks = make_actor_critic("mlp", config, spaces)
     optimizer = adam()
 
-    def distribution(policy: Policy, obs: jax.Array) -> Any:
-        return networks.decide(policy.params, networks.see(policy.params, obs))
+    def see(policy: Policy, obs: jax.Array) -> jax.Array:
+        return networks.see(policy.params, obs)
+
+    def decide(policy: Policy, seen: jax.Array) -> Any:
+        return networks.decide(policy.params, seen)
 
     def values_of(params: PyTree, policy: Policy, obs: jax.Array) -> jax.Array:
-        return networks.value(params, networks.see(policy.params, obs))
+        return networks.value(params, see(policy, obs))
 
-    explore, act, log_prob = acting(distribution, spaces.action)
+    explore, act, log_prob = acting(see, decide, spaces.action)
 
     def init(key: Key) -> tuple[Learner, PyTree]:
         actor_params, critic_params = networks.init(key)
@@ -94,7 +97,8 @@ def make(config: Config, spaces: Spaces) -> Algorithm:
         policy of today drew, which is true of the first step on a batch only."""
 
         def loss(params: PyTree) -> tuple[jax.Array, Metrics]:
-            found = distribution(learner.policy._replace(params=params), batch.obs)
+            policy = learner.policy._replace(params=params)
+            found = decide(policy, see(policy, batch.obs))
             log_probs = found.log_prob(batch.action)
             log_ratio = log_probs - batch.log_prob
             if config.loss_mode == "vpg":

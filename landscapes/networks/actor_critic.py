@@ -40,6 +40,8 @@ class ActorCritic(NamedTuple):
     """The distribution of actions, from the policy's parameters and what was seen."""
     value: Callable[[PyTree, jax.Array], jax.Array]
     """V `[...]`, from the critic's parameters and what was seen."""
+    is_shared: bool
+    """Whether what was seen are features, which take most of the work, and not the observation itself."""
 
 
 def network_for(observation: Box) -> str:
@@ -77,7 +79,7 @@ def _apart(config: Any, spaces: Spaces, more: Mapping[str, Any]) -> ActorCritic:
         obs = spaces.observation.zero()
         return actor.init(key_actor, obs), critic.init(key_critic, obs)
 
-    return ActorCritic(init, lambda params, obs: obs, actor.apply, critic.apply)
+    return ActorCritic(init, lambda params, obs: obs, actor.apply, critic.apply, is_shared=False)
 
 
 class _Screens(nn.Module):
@@ -109,4 +111,5 @@ def _shared(config: Any, spaces: Spaces) -> ActorCritic:
         lambda params, obs: trunk.apply(params["trunk"], obs),
         lambda params, seen: heads[0].apply(params["head"], seen),
         heads[1].apply,
+        is_shared=True,
     )

@@ -21,18 +21,30 @@ class Acting(NamedTuple):
     log_prob: LogProb
 
 
-def acting(distribution: Callable[[Policy, jax.Array], Distribution], space: Space, keeps_raw: bool = False) -> Acting:
-    """How to act in `space` with the `distribution` that a policy has at an observation.
+def acting(
+    see: Callable[[Policy, jax.Array], jax.Array],
+    decide: Callable[[Policy, jax.Array], Distribution],
+    space: Space,
+    keeps_raw: bool = False,
+    keeps_seen: bool = False,
+) -> Acting:
+    """How to act in `space` with the distribution that a policy decides on from what it sees of an observation.
 
     `explore` notes the `log_prob` of what it drew. The environment clips what it executes, the log-probability belongs
     to the unclipped action; with `keeps_raw` the raw one is noted as `raw_action`, for distributions that make another
-    of it.
+    of it. With `keeps_seen` it notes what it has `seen`, for critics that look at the same.
     """
 
+    def distribution(policy: Policy, obs: jax.Array) -> Distribution:
+        return decide(policy, see(policy, obs))
+
     def explore(key: Key, policy: Policy, timestep: TimeStep, memory: PyTree) -> tuple[jax.Array, PyTree, PyTree]:
-        found = distribution(policy, timestep.obs)
+        seen = see(policy, timestep.obs)
+        found = decide(policy, seen)
         raw = found.sample_raw(key)
-        extras = {"log_prob": found.log_prob_raw(raw)} | ({"raw_action": raw} if keeps_raw else {})
+        extras = {"log_prob": found.log_prob_raw(raw)}
+        extras |= {"raw_action": raw} if keeps_raw else {}
+        extras |= {"seen": seen} if keeps_seen else {}
         return found.executed(raw), memory, extras
 
     def act(key: Key, policy: Policy, timestep: TimeStep, memory: PyTree) -> tuple[jax.Array, PyTree]:
