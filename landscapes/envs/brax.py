@@ -5,7 +5,6 @@ returns an environment to its first state and hides the last observation.
 """
 
 import copy
-import types
 import warnings
 from typing import Any, NamedTuple
 
@@ -13,6 +12,7 @@ import jax
 import jax.numpy as jnp
 
 from landscapes.envs.lanes import lanes_last
+from landscapes.envs.old_clip import OLD_NUMPY
 from landscapes.envs.scenes import scene_of
 from landscapes.spaces import Box
 from landscapes.types import Environment, Key, PyTree, TimeStep, first_step
@@ -30,18 +30,6 @@ class BraxState(NamedTuple):
     num_steps: jax.Array
 
 
-class _OldClip(types.ModuleType):
-    """`jax.numpy` with the name that `clip` once had for its lower bound, which Brax's drag through a fluid uses."""
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(jnp, name)
-
-    @staticmethod
-    def clip(x: jax.Array, a_min: float) -> jax.Array:
-        """`x`, at least `a_min`."""
-        return jnp.clip(x, a_min)
-
-
 def build(name: str, backend: str) -> Any:
     """Brax's own environment; it raises ValueError for a backend that the task has not."""
     with warnings.catch_warnings():
@@ -49,7 +37,7 @@ def build(name: str, backend: str) -> Any:
         warnings.filterwarnings("ignore", "Brax System, piplines", UserWarning)
         from brax import envs, fluid
 
-        fluid.jp = _OldClip("jax.numpy")
+        fluid.jp = OLD_NUMPY
         return envs.get_environment(name, backend=backend)
 
 

@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 
 from landscapes.envs.lanes import lanes_last
+from landscapes.envs.old_clip import OLD_NUMPY
 from landscapes.envs.scenes import scene_of
 from landscapes.envs.tasks import PLAYGROUND
 from landscapes.errors import UserError
@@ -38,6 +39,8 @@ def suite() -> Any:
         if spec is None:
             raise ModuleNotFoundError(f"No module named '{_PACKAGE}'")
         sys.modules[_PACKAGE] = importlib.util.module_from_spec(spec)
+        for name in ("passive", "forward", "collision_driver"):
+            importlib.import_module(f"mujoco.mjx._src.{name}").jp = OLD_NUMPY  # type: ignore[attr-defined]
     return importlib.import_module(f"{_PACKAGE}._src.dm_control_suite")
 
 

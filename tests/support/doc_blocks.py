@@ -130,7 +130,7 @@ SMALLEST = {
     "run_algorithm": _OFF_POLICY,
     "train_td3": _OFF_POLICY,
     "train_sac": _OFF_POLICY,
-    "train_ppo": [*_TRAINING, "num_envs=4", "unroll_length=4", "hidden_dims=[8,8]"],
+    "train_ppo": [*_TRAINING, "num_envs=4", "unroll_length=4", "num_minibatches=2", "hidden_dims=[8,8]"],
     "train": _TRAINING,
     "eval_policy": ["eval_episodes=4", "episode_length=10"],
     "policy_variance_mujoco": ["eval_episodes=4", "episode_length=10"],
