@@ -30,8 +30,8 @@ STRICT = {
 DEFAULTS = {
     "JAX_PLATFORMS": "cpu",
     # As commands set them, but two devices, whatever the machine has: what is spread over devices is tested as such.
-    # LLVM takes a fifth of the time that tests compile for, and they compute little: at its lowest level.
-    "XLA_FLAGS": compiler_flags("--xla_backend_optimization_level=0", 2),
+    # Tests compile much and compute little: LLVM at its lowest level, and no program split for threads to compile.
+    "XLA_FLAGS": compiler_flags("--xla_backend_optimization_level=0 --xla_cpu_parallel_codegen_split_count=1", 2),
     # The second run on a machine, and the other test processes of the first, find most programs compiled.
     "JAX_COMPILATION_CACHE_DIR": str(CACHE / "jax"),
     "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.3",
@@ -152,7 +152,7 @@ def pytest_collection_finish() -> None:
     time that tests take."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(10_000)
+    gc.set_threshold(100_000)
 
 
 # With LANDSCAPES_NO_SKIP=1 (.ci/run) a skipped test has failed: there, all that tests want is installed.

@@ -458,15 +458,21 @@ def vpg_update(learner: Any, batch: Any, settings: dict[str, Any], discrete: boo
     return learner._replace(critic=critic, critic_opt_state=opt_state), norms
 
 
-@pytest.mark.parametrize("discrete", [False, True], ids=["numbers", "choices"])
+PUBLISHED_VPG: dict[str, Any] = {}
+WITH_RATIO = {"loss_mode": "ppo", "activation": "tanh", "initialization": "orthogonal"}
+REINFORCE = {"psi": "future_return", "normalize_psi": False, "value_target": "lambda_return", "num_envs": 1}
+
+
 @pytest.mark.parametrize(
-    "more",
+    "more, discrete",
     [
-        {},
-        {"loss_mode": "ppo", "activation": "tanh", "initialization": "orthogonal"},
-        {"psi": "future_return", "normalize_psi": False, "value_target": "lambda_return", "num_envs": 1},
+        (PUBLISHED_VPG, False),
+        (WITH_RATIO, True),
+        (REINFORCE, False),
+        pytest.param(PUBLISHED_VPG, True, marks=pytest.mark.slow),
+        pytest.param(WITH_RATIO, False, marks=pytest.mark.slow),
+        pytest.param(REINFORCE, True, marks=pytest.mark.slow),
     ],
-    ids=["published", "ppo", "reinforce"],
 )
 def test_update_of_vpg(more, discrete):
     settings = VPG | more

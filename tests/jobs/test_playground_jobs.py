@@ -1,4 +1,5 @@
-"""A task of MuJoCo Playground through the studies and into the report's viewer, as its user would."""
+"""Marked slow, for what its simulator takes to compile: a task of MuJoCo Playground through the studies and into the
+report's viewer, as its user would. Its steps and what is seen of them are held by tests/envs/."""
 
 import json
 from pathlib import Path
@@ -11,6 +12,8 @@ from tiny_runs import launch
 from landscapes.report.__main__ import main as report
 from studies import path_and_slice
 from tests.jobs.test_guests import LAST, PPO, SAMPLES
+
+pytestmark = pytest.mark.slow
 
 
 def test_it_is_trained_measured_and_shown(tmp_path: Path) -> None:
@@ -28,7 +31,6 @@ def test_it_is_trained_measured_and_shown(tmp_path: Path) -> None:
     assert "pole_1" in (tmp_path / "r.html").read_text()
 
 
-@pytest.mark.slow
 def test_it_goes_through_the_other_studies(tmp_path: Path) -> None:
     assert launch("run_algorithm", tmp_path, "run_name=pole", *PPO, "experiment.env_id=CartpoleBalance") == 0
     short = ["experiment.episode_length=12", "experiment.noise_amount=0.01"]

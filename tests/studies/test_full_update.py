@@ -74,8 +74,14 @@ def test_a_whole_update_of_a_quadratic_is_distributed_as_it_must_be():
     assert_distributed(result.returns, centre=0.19, scale=0.05, num_axes=3)
 
 
-@pytest.mark.parametrize("case", [LINEAR, KL, VPG, TD3, SAC])
-@pytest.mark.parametrize("rate", [None, 0.03])
+@pytest.mark.parametrize(
+    "case, rate",
+    [
+        *((case, None) for case in (LINEAR, KL, VPG, TD3, SAC)),
+        (LINEAR, 0.03),
+        *(pytest.param(case, 0.03, marks=pytest.mark.slow) for case in (KL, VPG, TD3, SAC)),
+    ],
+)
 def test_a_neighbour_is_what_training_makes_of_the_policy(case: int, rate: float | None):
     """Bit for bit."""
     agent, state = made(case)

@@ -317,7 +317,7 @@ def test_equal_points_have_equal_returns_under_contacts() -> None:
     env = make_environment("hopper", "spring", 1000)
     algorithm = make_agent("td3", {"hidden_dims": [32, 32], "replay_capacity": 100, "learning_starts": 20}, env)
     state = algorithm.init(jax.random.key(4))
-    policy = jax.tree.map(lambda x: 0.3 * x, state.learner.policy)  # it hardly moves, and stands for long
+    policy = jax.tree.map(lambda x: 0.1 * x, state.learner.policy)  # it hardly moves, and stands for long
     measure = measurement.make_measure(env, algorithm, measurement.Sampling("init_parameter", 1, num_points=90), 90)
     purd = measure.measure(jax.random.key(0), state, 0.0, points=paths.between(policy, policy, 90))
     assert purd.lengths[0] > 300
