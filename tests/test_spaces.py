@@ -13,7 +13,7 @@ KEYS = jax.random.split(jax.random.key(0), 4000)
 def test_a_box_is_perturbed_by_gaussian_noise_and_clipped() -> None:
     box = Box((2,), -1.0, 1.0)
     drawn = np.asarray(jax.vmap(lambda key: box.perturb(key, jnp.array([0.0, 0.95]), 0.1))(KEYS))
-    assert scipy.stats.kstest(drawn[:, 0], "norm", args=(0.0, 0.1)).pvalue > 0.001
+    assert scipy.stats.kstest(drawn[:, 0] / 0.1, "norm").pvalue > 0.001
     assert drawn.max() == 1.0 and (drawn[:, 1] == 1.0).mean() > 0.25
     np.testing.assert_array_equal(box.perturb(KEYS[0], jnp.array([0.5, -2.0]), 0.0), [0.5, -1.0])
 
