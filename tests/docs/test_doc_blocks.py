@@ -73,8 +73,14 @@ NOT_RUN = {
     "source": "sets up a shell: tests/cli/test_completion.py does it in a real one",
 }
 """Programs whose commands are only read."""
-SLOW = ("docs/gallery.md", "docs/host_environments.md")
-"""The first one's dozen commands are of kinds that other pages have; tests/jobs/ has smaller ones than the second's."""
+SLOW = (
+    "docs/behaviour_cloning.md",
+    "docs/figures.md",
+    "docs/gallery.md",
+    "docs/host_environments.md",
+    "docs/results/published.md",
+)
+"""Their commands are of kinds that other pages have; tests/studies/, tests/figures/ and tests/jobs/ have smaller ones."""
 
 
 def run_pages() -> Iterator[object]:

@@ -241,6 +241,7 @@ def test_a_lock_of_a_process_that_is_gone_stops_nobody(
     assert contents(results / "one") == contents(whole)
 
 
+@pytest.mark.slow
 def test_damaged_programs_are_compiled_again(whole: Path, tmp_path: Path) -> None:
     cache = tmp_path / "cache"
     for name in ("first", "second"):

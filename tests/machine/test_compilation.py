@@ -111,8 +111,18 @@ def _trained(algorithm):
     return members.member(0)
 
 
-@pytest.mark.parametrize("num_points", [None, 2])
-@pytest.mark.parametrize("kind", ["td3_optimization", "parameter", "init_parameter"])
+@pytest.mark.parametrize(
+    "kind, num_points",
+    [
+        ("td3_optimization", None),
+        ("parameter", 2),
+        ("init_parameter", None),
+        *(
+            pytest.param(*case, marks=pytest.mark.slow)
+            for case in (("td3_optimization", 2), ("parameter", None), ("init_parameter", 2))
+        ),
+    ],
+)
 def test_a_measurement_compiles_each_program_once(compiled, kind, num_points):
     env = probes.line(episode_length=5)
     algorithm = make_agent("td3", SETTINGS["td3"], env)
