@@ -80,7 +80,7 @@ SLOW = (
     "docs/host_environments.md",
     "docs/results/published.md",
 )
-"""Their commands are of kinds that other pages have; tests/studies/, tests/figures/ and tests/jobs/ have smaller ones."""
+"""Their commands are of kinds that other pages have, or tests/studies/, tests/figures/ and tests/jobs/."""
 
 
 def run_pages() -> Iterator[object]:
