@@ -33,8 +33,8 @@ def purd_cells(summary: Mapping[str, float]) -> list[str]:
 
 
 def _cell(summary: Mapping[str, float], name: str, form: str = ".1f") -> str:
-    ends = (summary.get(f"{name}_{end}", math.nan) for end in ("low", "high"))
-    return with_interval(summary[name], *ends, form)
+    low, high = (summary.get(f"{name}_{end}", math.nan) for end in ("low", "high"))
+    return with_interval(summary[name], low, high, form)
 
 
 def episode_summary(returns: np.ndarray, lengths: np.ndarray, intervals: bool = True) -> dict[str, float]:
