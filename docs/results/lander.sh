@@ -26,5 +26,7 @@ for noise in init_parameter:0.02:100 ppo_optimization:null:30; do
     $PY -m eval_policy experiment=neighborhood run=lander_ppo "seeds=[0,2]" "checkpoints=[425984,868352,1458176]" \
         noise_type=$kind "noise_amounts=[$amount]" num_samples=$samples
 done
+# The paths between the last policies of all seeds
+$PY -m eval_policy experiment=paths run=lander_ppo checkpoints=last num_points=21 num_purd_samples=20 noise_amount=0.02
 $PY -m landscapes.figures lander_ppo --format png
 $PY -m landscapes.report lander_ppo
