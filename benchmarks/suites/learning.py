@@ -25,6 +25,7 @@ from benchmarks.timing import Comparison, Measurement, Record, Spread
 from landscapes import storage
 from landscapes.envs.tasks import GYMNAX, TASKS
 from landscapes.errors import UserError
+from landscapes.statistics import tables
 from landscapes.statistics.corrected import Interval, mean_of_groups, student_quantile
 
 KEYS = {
@@ -242,7 +243,7 @@ def _over_seeds(values: Sequence[float]) -> Interval:
 
 
 def _cell(interval: Interval) -> str:
-    return f"{interval.value:.0f} ({interval.low:.0f} .. {interval.high:.0f})"
+    return tables.with_interval(*interval, ".0f")
 
 
 def compared(what: str, curves: Mapping[str, Curve]) -> list[Comparison]:

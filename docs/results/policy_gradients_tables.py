@@ -14,6 +14,7 @@ from pathlib import Path
 from summarize import markdown
 
 import landscapes
+from landscapes.statistics import tables
 from landscapes.statistics.corrected import mean_of_groups
 
 HERE = Path(__file__).resolve().parent
@@ -35,7 +36,7 @@ PICTURES = {
 def _interval(values: Sequence[float], digits: int = 0) -> str:
     """Student's, over seeds."""
     found = mean_of_groups(list(values), range(len(values)))
-    return f"{found.value:.{digits}f} ({found.low:.{digits}f} .. {found.high:.{digits}f})"
+    return tables.with_interval(*found, f".{digits}f")
 
 
 def returns(runs: Sequence[str], results: Path) -> str:

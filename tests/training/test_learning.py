@@ -200,15 +200,15 @@ FEW, MANY = {"policy_iterations": 4}, {"policy_iterations": 20}
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "name, settings, num_iterations",
-    [("vpg", FEW, 300), ("ppo", POLE, 200), ("vpg", MANY | {"loss_mode": "ppo"}, 150)],
+    "name, settings, num_iterations, num_balanced",
+    [("vpg", FEW, 300, 5), ("ppo", POLE, 200, 5), ("vpg", MANY | {"loss_mode": "ppo"}, 150, 4)],
     ids=["vpg", "ppo", "vpg with a ratio"],
 )
-def test_a_cart_balances_its_pole(name, settings, num_iterations):
+def test_a_cart_balances_its_pole(name, settings, num_iterations, num_balanced):
     """About a minute each on two cores. Seen: 500 of 500 with five seeds of five, the last one 14 of 15."""
     env = make_environment("CartPole-v1", None, 500)
     returns = returns_after_training(env, make_agent(name, settings, env), 5, num_iterations)
-    assert np.sum(returns.mean(axis=1) >= 475.0) >= 4, returns
+    assert np.sum(returns.mean(axis=1) >= 475.0) >= num_balanced, returns
 
 
 @pytest.mark.slow
