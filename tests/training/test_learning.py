@@ -178,10 +178,10 @@ def test_a_pendulum_is_swung_up(name, more):
 
 @pytest.mark.slow
 def test_a_pole_is_balanced_by_ppo():
-    """Three minutes on one core. Seen: 192 to 1000 of 1000 with six seeds, median 994; untrained policies have 10."""
+    """A minute on two cores. Seen: 192 to 1000 of 1000 with five seeds, median 989; untrained policies have 10."""
     env = make_environment("inverted_pendulum", "spring", 1000)
     returns = returns_after_training(env, make_agent("ppo", BALANCE, env), 5, 1200)
-    assert np.median(returns.mean(axis=1)) >= 700.0, returns
+    assert np.median(returns.mean(axis=1)) >= 900.0, returns
 
 
 POLE = {
