@@ -115,12 +115,24 @@ def own_programs(shared_programs: None) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def trained_runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A results folder with one finished run of each of `tiny_runs.RUNS`, to be read: what writes gets a copy."""
+    """A results folder with one finished run of each of `tiny_runs.RUNS`, to be read: what writes gets a copy.
+
+    The first test process that wants it makes it, and the others wait for it.
+    """
     import tiny_runs
+    from filelock import FileLock
     from shared_programs import sharing
 
-    with sharing():
-        return tiny_runs.train_all(tmp_path_factory.mktemp("trained"))
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent  # of all test processes
+    results, done = folder / "trained", folder / "trained.done"
+    with FileLock(folder / "trained.lock"):
+        if not done.exists():
+            with sharing():
+                tiny_runs.train_all(results)
+            done.touch()
+    return results
 
 
 MOST_MAPPINGS = 20_000

@@ -78,7 +78,10 @@ SLOW = (
     "docs/figures.md",
     "docs/gallery.md",
     "docs/host_environments.md",
+    "docs/neighborhoods.md",
+    "docs/paths.md",
     "docs/results/published.md",
+    "docs/testing.md",
 )
 """Their commands are of kinds that other pages have, or tests/studies/, tests/figures/ and tests/jobs/."""
 
