@@ -164,3 +164,12 @@ def test_links_lead_somewhere(page: Path) -> None:
         leads_to = (page.parent / path).resolve() if path else page
         assert leads_to.exists(), target
         assert not anchor or anchor in anchors(leads_to), target
+
+
+def test_modules_that_pages_name_are_there() -> None:
+    """Whole paths from the root or from `landscapes/`; NAME stands for a reader's own."""
+    below = ("", "landscapes/")
+    for page in (*PAGES, ROOT / "CONTRIBUTING.md"):
+        for path in re.findall(r"`((?:[\w-]+/)+[\w-]+\.py)`", page.read_text(encoding="utf-8")):
+            if "NAME" not in path:
+                assert any((ROOT / folder / path).exists() for folder in below), f"{name_of(page)}: {path}"
