@@ -27,6 +27,7 @@ ALL = {*KINDS, "landscapes.figures", "landscapes.report"}
         ("reproduce.sh", 6, 16, ALL),
         ("discrete.sh", 6, 16, ALL),
         ("lander.sh", 2, 6, ALL - {"improve_ltp"}),
+        ("atari.sh", 1, 6, ALL),
     ],
 )
 def test_every_command_is_taken(
