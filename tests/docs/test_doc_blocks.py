@@ -75,6 +75,7 @@ NOT_RUN = {
 """Programs whose commands are only read."""
 SLOW = (
     "docs/behaviour_cloning.md",
+    "docs/command_line.md",
     "docs/figures.md",
     "docs/gallery.md",
     "docs/host_environments.md",

@@ -39,7 +39,7 @@ LAST = 96
 SAMPLES = ["experiment.eval_episodes=4", "experiment.episode_length=12"]
 
 
-@pytest.fixture(scope="module", params=GUESTS)
+@pytest.fixture(scope="module", params=["cart", pytest.param("walk", marks=pytest.mark.slow)])
 def results(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     results, name = tmp_path_factory.mktemp("guests"), str(request.param)
     assert launch("run_algorithm", results, f"run_name={name}", *GUESTS[name]) == 0
