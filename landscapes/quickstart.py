@@ -83,7 +83,11 @@ def look_around(seed: int, step: int, num_points: int) -> list[str]:
 
 
 def improve(seed: int, step: int, num_samples: int, max_steps: int) -> list[str]:
-    """The command line that walks away from the checkpoint that was found to be the noisiest."""
+    """The command line that walks away from the checkpoint that was found to be the noisiest.
+
+    The policy that stands is measured anew beside each proposal: as published, one lucky measurement of the root would
+    often refuse all ten.
+    """
     return [
         "improve_ltp",
         f"run_name={NAME}_improved",
@@ -92,6 +96,7 @@ def improve(seed: int, step: int, num_samples: int, max_steps: int) -> list[str]
         f"experiment.root_policy_conf.seed={seed}",
         f"experiment.max_steps={max_steps}",
         f"experiment.eval_episodes={num_samples}",
+        "experiment.remeasure_incumbent=true",
         "overwrite=true",
         "wandb.mode=offline",
     ]
