@@ -27,4 +27,4 @@ $PY -m improve_ltp experiment=reject_ltp root_policy_conf.run_name=breakout root
     root_policy_conf.ckpt=533504 lr=null eval_episodes=12 max_steps=6
 $PY -m landscapes.figures breakout --format png
 $PY -m landscapes.report breakout
-$PY -m landscapes.report breakout --gif breakout.gif
+$PY -m landscapes.report breakout --gif breakout.gif --checkpoint 1 533504

@@ -1,7 +1,6 @@
 """What a training says that it takes, before it takes it: against what it then holds, with logs of pictures too."""
 
 import multiprocessing
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
@@ -9,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from benchmarks.worker import peak_bytes
 from landscapes import training
 from landscapes.config.compose import compose_job
 from landscapes.config.training import Training
@@ -117,23 +117,17 @@ def said_and_peak(num_seeds: int, capacity: int) -> tuple[int, int]:
     env = make_environment("Breakout-MinAtar", episode_length=20)
     agent = agent_of(env, capacity)
     said = estimate(agent, num_seeds, schedule_of(agent, 1_200_000), 200_000).memory
-    before = peak_memory()
+    before = peak_bytes()
     trainer = training.make_trainer(agent)
     keys = training.member_keys(0, num_seeds)
     members = trainer.init(keys.init)
     for start in (0, 2000):
         members, _ = trainer.advance(keys.train, members, trainer.blank(num_seeds), start, start + 2000)
         jax.block_until_ready(members.rounds)
-    return said, peak_memory() - before
-
-
-def peak_memory() -> int:
-    (line,) = (line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
-    return int(line.split()[1]) * 1024
+    return said, peak_bytes() - before
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="asks Linux what a process holds")
 def test_a_process_holds_what_was_said() -> None:
     """With 100,000 rows of each of 20 seeds, 1.6 GB; compiling takes some 0.2 GB whatever the rows."""
     with multiprocessing.get_context("spawn").Pool(1) as fresh:

@@ -146,10 +146,6 @@ SWING_UP = {
 }
 BALANCE = {
     "hidden_dims": [32, 32],
-    "activation": "tanh",
-    "initialization": "orthogonal",
-    "actor_final_scale": 0.01,
-    "critic_final_scale": 1.0,
     "num_envs": 16,
     "unroll_length": 128,
     "num_epochs": 10,
