@@ -9,9 +9,9 @@ PYTHON ?= python3.11 python3.12 python3.13 python3
 VENV   ?= .venv
 # And the first of these the environment of test-newest.
 NEWEST_PYTHON ?= python3.13 $(wildcard $(HOME)/.pyenv/versions/3.13.*/bin/python) python3.12
-# One test process more than there are cores, up to four: most of the time goes into compiling, which uses one core at a
-# time, and some into waiting, for SLURM's limits or a server.
-JOBS   ?= $(shell n=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2); [ "$$n" -gt 3 ] && n=3; echo $$((n + 1)))
+# Test processes, on two cores too: most of the time goes into compiling, which uses one core at a time, and a sixth into
+# waiting, for SLURM's limits or a server. Each grows to 4 GB.
+JOBS   ?= 4
 
 PY  := $(VENV)/bin/python
 PIP_INSTALL := -m pip --disable-pip-version-check install -qq --progress-bar off

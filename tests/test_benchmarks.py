@@ -300,6 +300,9 @@ def assert_equal_updates(ours: dict[str, str], theirs: dict[str, float], num_env
     names = ("num_envs", "num_steps", "num_minibatches", "learning_rate", "ent_coef", "vf_coef", "max_grad_norm")
     assert {name: float(ours[f"experiment.{name}"]) for name in names} == {name: theirs[name] for name in names}
     assert int(ours["experiment.update_epochs"]) == theirs["num_epochs"]
+    # What rejax always does.
+    always = {"clip_vloss": "true", "bootstrap_truncated": "false", "separate_optimizers": "true"}
+    assert {name: ours[f"experiment.{name}"] for name in always} == always
     assert theirs["num_envs"] == num_envs
 
 

@@ -95,6 +95,7 @@ def test_it_is_a_command(results: Path) -> None:
     assert "What a job finds here" in done.stdout
 
 
+@pytest.mark.slow
 def test_the_second_job_compiles_nothing_that_the_first_did(results: Path, tmp_path: Path) -> None:
     counts = []
     for name in ("one", "two"):

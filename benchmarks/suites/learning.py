@@ -4,9 +4,9 @@ Knows the sizes and how rejax is given the same. Ours is the command line `run_a
 stores, so that a training that was ended goes on; rejax is its own `train` (`workloads.peer.learner`). Both are
 evaluated alike: so many episodes on the mode of the policy, as often, with the environment's own start noise.
 
-Not equal, and left so: rejax starts from other random weights, takes the end of an episode at its time limit for a
-termination, draws minibatches without replacement, and its SAC clips the log-std where ours squashes it. Its PPO clips
-each gradient by itself, ours the norm of all.
+Not equal, and left so: rejax starts from other random weights; its TD3 and SAC draw minibatches without replacement and
+take the end of an episode at its time limit for a termination; its SAC clips the log-std where ours squashes it; its
+PPO clips each number of a gradient, ours the norm.
 """
 
 import json
@@ -71,8 +71,12 @@ OF_TASK: dict[str, dict[str, Any]] = {
 OFF_POLICY: dict[str, Any] = {"hidden": list(HIDDEN), "batch": BATCH, "rate": 3e-4}
 """Widths, rows of a batch and learning rates of TD3 and SAC."""
 OFF_POLICY_OF_TASK: dict[str, dict[str, Any]] = {"Pendulum-v1": {"hidden": [64, 64], "batch": 128, "rate": 1e-3}}
+AS_REJAX = {"clip_vloss": "true", "bootstrap_truncated": "false"}
+"""What rejax's PPO always does, and ours where it is told to; so are optimizers apart, on all but pictures."""
 CHOICES = ("CartPole-v1", "Acrobot-v1", "MountainCar-v0", "Breakout-MinAtar")
 """Tasks that TD3 and SAC have no actions for."""
+PICTURES = ("Breakout-MinAtar",)
+"""Tasks seen through layers that actor and critic of ours share."""
 LAST = 3
 """Of how many last evaluations the final return of a seed is the mean, so that it is not one lucky one."""
 
@@ -167,7 +171,8 @@ def our_command(algorithm: str, task: str, told: Mapping[str, str]) -> list[str]
     words += ["experiment.checkpoint=false"]
     if algorithm == "ppo":
         words += ["experiment=train_ppo", f"experiment.env_id={task}", f"experiment.total_timesteps={steps}"]
-        return [*words, *(f"experiment.{key}={value}" for key, value in _ppo(task).items())]
+        apart = {} if task in PICTURES else {"separate_optimizers": "true"}
+        return [*words, *(f"experiment.{key}={value}" for key, value in {**_ppo(task), **AS_REJAX, **apart}.items())]
     words += [f"experiment.algo={algorithm}", f"experiment.env_name={task}", f"experiment.max_steps={steps}"]
     words += [f"experiment.start_training={_warm_up(steps)}", f"experiment.replay_buffer_size={steps}"]
     own, group = _off_policy(task), "ddpg_config" if algorithm == "td3" else "sac_config"
@@ -274,7 +279,8 @@ def _notes(told: Mapping[str, str], rows: Sequence[Sequence[str]], with_peer: bo
         table,
         f"A final return is the mean of a seed's last {LAST} evaluations, an area the mean over all steps; intervals "
         "are Student's over seeds, and the ratio's that of Welch for the difference. Not equal and left so: initial "
-        "weights, what a time limit counts as, and how minibatches are drawn.",
+        "weights, how gradients of PPO are clipped, and of TD3 and SAC what a time limit counts as and how minibatches "
+        "are drawn.",
         f"Sizes: `{json.dumps(told_now)}`.",
     ]
     return notes if with_peer else [*notes, "There is no peer here: `make bench` could not install rejax."]

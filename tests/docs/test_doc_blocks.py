@@ -77,6 +77,7 @@ SLOW = (
     "docs/behaviour_cloning.md",
     "docs/command_line.md",
     "docs/figures.md",
+    "docs/files.md",
     "docs/gallery.md",
     "docs/host_environments.md",
     "docs/neighborhoods.md",

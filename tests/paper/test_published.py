@@ -227,13 +227,9 @@ def runs_whole(name: str, results: Path) -> None:
     assert {"curves.csv", "training.csv", "tests.csv"} <= {path.name for path in asked.folder.iterdir()}
 
 
-def test_psi_runs_whole_and_goes_on_where_it_stood(tmp_path: Path) -> None:
-    runs_whole("psi", tmp_path)
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["advantage_normalization", "policy_iterations"])
-def test_the_others_run_whole(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", NAMES)
+def test_it_runs_whole_and_goes_on_where_it_stood(name: str, tmp_path: Path) -> None:
     runs_whole(name, tmp_path)
     if name == "policy_iterations":
         one = storage.open_run(tmp_path, "policy_iterations_smoke_ppo_10")

@@ -134,6 +134,7 @@ def test_the_time_for_a_slow_server_is_bounded(
     assert "no answer within 5 s" in capfd.readouterr().err
 
 
+@pytest.mark.slow
 def test_studies_find_a_run_by_way_of_wandb(server: WandbServer, tmp_path: Path) -> None:
     """Three commands, as a user types them: what the first tells wandb, the others find."""
 
