@@ -43,10 +43,9 @@ def costs(study: Study) -> dict[str, Cost]:
         measure = _sum(measure, _measured(tasks * study.num_seeds, tasks * study.num_seeds * len(steps) * one, slow))
         num = min(s.path_checkpoints, len(steps))
         on_path = s.path_points * s.path_samples * s.episode_length
-        within = _sum(
-            within, _measured(tasks * study.num_seeds, tasks * study.num_seeds * num * (num - 1) * on_path, slow)
-        )
-        others = tasks * (study.num_seeds - 1)
+        seeds = tasks * study.num_seeds if num > 1 else 0
+        within = _sum(within, _measured(seeds, seeds * num * (num - 1) * on_path, slow))
+        others = tasks * (study.num_seeds - 1) if num > 1 else 0
         across = _sum(across, _measured(others, others * num * num * on_path, slow))
         purds = s.proposals + 1 + 3 * s.fresh_purds
         sample = study.walk_samples(algorithm) * (s.episode_length + unroll)
@@ -57,7 +56,8 @@ def costs(study: Study) -> dict[str, Cost]:
         clone = _sum(clone, Cost(policies, updates, updates / RATES.clone_updates, size))
         clones = _sum(clones, _measured(policies * s.num_clones, policies * s.num_clones * one, slow))
     names = ("train", "measure", "paths within", "paths across", "reject", "clone", "measure clones")
-    return dict(zip(names, (train, measure, within, across, reject, clone, clones), strict=True))
+    told = dict(zip(names, (train, measure, within, across, reject, clone, clones), strict=True))
+    return {name: cost for name, cost in told.items() if cost.jobs}
 
 
 def _sum(one: Cost, two: Cost) -> Cost:

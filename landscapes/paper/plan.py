@@ -15,12 +15,17 @@ from landscapes.storage import PolicyName, Run
 
 
 def stages(study: Study) -> list[Stage]:
-    """All stages of the study."""
+    """All stages of the study but those that are to be left out."""
     s = study.size
     some = study.member(study.run_name(*study.trainings[0]))
     first = study.algorithms[0]
     policy = PolicyName(some, 0, study.steps(first)[-1])
-    return [
+    left_out = [
+        *(["paths within", "paths across"] if s.path_checkpoints < 2 else []),
+        *(["reject"] if s.num_roots == 0 else []),
+        *(["clone", "measure clones"] if s.num_pairs == 0 else []),
+    ]
+    every = [
         Stage("train", "every algorithm on every task, all seeds of one in one program", partial(_train, study)),
         Stage("measure", "every checkpoint, one update away from it", partial(_measure, study)),
         Stage("paths within", "between checkpoints of one seed", partial(_paths, study, True)),
@@ -50,6 +55,7 @@ def stages(study: Study) -> list[Stage]:
         Stage("report", "one page a run, to be opened without a network", partial(_reports, study)),
         Stage("claims", "the published claims, computed from the files", partial(_claims, study)),
     ]
+    return [stage for stage in every if stage.name not in left_out]
 
 
 def choice_of_roots(study: Study, algorithm: str) -> Choice:

@@ -3,6 +3,7 @@
 Knows run folders and the names of result files; knows no command line of a stage and no claim.
 """
 
+import dataclasses
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,12 +20,20 @@ from landscapes.storage import PurdRecord, Run
 AMOUNTS = {"td3": "3e-4", "sac": "3e-4", "ppo": "0"}
 """Of the algorithms' own update, as published: TD3's is the learning rate, the others are labels."""
 
+OF_SIZE: dict[str, reading.Read] = {
+    **dict.fromkeys(("samples", "ppo_samples", "path_points", "path_samples"), reading.count),
+    **dict.fromkeys(("proposals", "walk_samples", "fresh_purds", "num_clones", "clone_steps"), reading.count),
+    **dict.fromkeys(("path_checkpoints", "num_roots", "num_pairs"), reading.integer(0)),
+}
+"""What may be other than the size says; 0 leaves paths, walks or clonings out."""
+
 KEYS: dict[str, reading.Read] = {
     "size": reading.one_of(*SIZES),
     "tasks": settings.tasks,
     "algorithms": reading.several_of(*settings.ALGORITHMS),
     "backend": reading.one_of(*settings.BACKENDS),
     "num_seeds": reading.count,
+    **OF_SIZE,
     **LAUNCH_KEYS,
 }
 
@@ -78,7 +87,7 @@ def make_study(words: Sequence[str]) -> Study:
     own, on = reading.given_on(words)
     told = reading.read(own, KEYS)
     size_name = told.get("size", "laptop")
-    size = SIZES[size_name]
+    size = dataclasses.replace(SIZES[size_name], **{key: told[key] for key in OF_SIZE if key in told})
     return Study(
         size_name,
         size,

@@ -75,15 +75,22 @@ def words(key: str, text: str) -> tuple[str, ...]:
     return found
 
 
-def count(key: str, text: str) -> int:
-    """An integer, at least 1."""
-    try:
-        number = float(text)
-    except ValueError:
-        number = 0.0
-    if number < 1 or number != int(number):
-        raise UserError(key, text, "must be an integer, at least 1")
-    return int(number)
+def integer(least: int) -> Read:
+    """An integer, at least `least`."""
+
+    def read_integer(key: str, text: str) -> int:
+        try:
+            number = float(text)
+        except ValueError:
+            number = float("nan")
+        if not (least <= number < float("inf") and number == int(number)):
+            raise UserError(key, text, f"must be an integer, at least {least}")
+        return int(number)
+
+    return read_integer
+
+
+count = integer(1)
 
 
 def numbers(key: str, text: str) -> tuple[float, ...]:

@@ -18,6 +18,7 @@ from landscapes.config.launch import run_entry_point
 from landscapes.machine.folders import REPOSITORY
 from landscapes.paper import __main__ as paper
 from landscapes.paper import plan, roots, study
+from landscapes.paper.sizes import SIZES
 from landscapes.paper.study import make_study
 
 pytestmark = pytest.mark.usefixtures("shared_programs")
@@ -126,6 +127,32 @@ def test_a_dry_run_says_everything_and_does_nothing(tmp_path: Path, capsys: pyte
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_study_may_be_smaller_than_its_size(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["size=published", "algorithms=td3", "tasks=hopper", f"results_dir={tmp_path}", "dry_run=true"]
+    own = {"samples": 11, "path_points": 12, "path_samples": 13, "proposals": 14, "walk_samples": 15, "fresh_purds": 16}
+    assert paper.main([*words, *(f"{key}={value}" for key, value in own.items())], lambda *_: pytest.fail("ran")) == 0
+    out = capsys.readouterr().out
+    told = ("eval_episodes=11", "num_points=12", "num_purd_samples=13", "max_steps=14", "eval_episodes=15")
+    for word in (*told, "fresh_purds=16"):
+        assert f"experiment.{word} " in out
+    none = ["path_checkpoints=0", "num_roots=0", "num_pairs=0"]
+    assert paper.main([*words, *none], lambda *_: pytest.fail("ran")) == 0
+    out = capsys.readouterr().out
+    assert re.findall(r"^# (.*?):", out, re.MULTILINE) == ["train", "measure", "figures", "report", "claims"]
+    assert re.findall(r"^(train|measure|paths|reject|clone) .* \d", out, re.MULTILINE) == ["train", "measure"]
+
+
+def test_its_page_has_the_numbers_of_every_size() -> None:
+    page = (doc_blocks.ROOT / "docs" / "paper.md").read_text(encoding="utf-8")
+    told = {}
+    for keys, values in re.findall(r"^\| ([^|]*) \| ([\d ,;]*) \|", page, re.MULTILINE):
+        numbers = [re.findall(r"\d+", size.replace(" 000", "000")) for size in values.split(";")]
+        told |= {
+            key: [int(size[i]) for size in numbers] for i, key in enumerate(re.findall(r"`(\w+)`", keys)) if numbers[2:]
+        }
+    assert told == {key: [getattr(size, key) for size in SIZES.values()] for key in study.OF_SIZE}
+
+
 def test_the_lines_of_its_page_are_understood(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     page = doc_blocks.ROOT / "docs" / "paper.md"
@@ -168,6 +195,8 @@ def test_on_a_cluster_stages_are_sweeps_side_by_side() -> None:
         (["sizes=smoke"], "sizes=smoke: no such key; did you mean size"),
         (["smoke"], "arguments=smoke: is not key=value"),
         (["num_seeds=0"], "num_seeds=0: must be an integer, at least 1"),
+        (["num_roots=-1"], "num_roots=-1: must be an integer, at least 0"),
+        (["path_samples=2.5"], "path_samples=2.5: must be an integer, at least 1"),
         (["dry_run=yes"], "dry_run=yes: must be one of true, false"),
         (["job_config=slum"], "job_config=slum: must be one of .*slurm"),
         (["name=4"], "name=4: must be a letter, then"),
