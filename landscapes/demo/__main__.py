@@ -118,13 +118,15 @@ def show(runs: Sequence[storage.Run], num_samples: int) -> None:
         purds = [purd for purd in storage.find_measurements(run).purds if purd.num_samples == num_samples]
         for purd in purds:
             returns = storage.read_hdf5(purd.path, "demo")[0][purd.dataset]
-            rows.append([run.name, *tables.purd_cells(statistics.summarize(returns, alpha=ALPHA))])
+            below = statistics.share_in_left_tail(returns, statistics.median(returns))
+            rows.append([run.name, *tables.purd_cells(statistics.summarize(returns, alpha=ALPHA)), f"{below:.2f}"])
     environment = runs[0].record["environment"]
     algorithm = runs[0].record["algorithm"]["name"].upper()
     task = f"{environment['name']} ({environment['backend']})"
     title = f"Returns one {algorithm} update away, {task}, {num_samples} updates each"
     print()
-    console.print_table(f"{title}, 95 % intervals", ["policy", *tables.purd_columns(ALPHA)], rows)
+    columns = ["policy", *tables.purd_columns(ALPHA), "below median / 2"]
+    console.print_table(f"{title}, 95 % intervals", columns, rows)
 
 
 if __name__ == "__main__":
