@@ -119,8 +119,8 @@ def left_tails(groups: dict[str, list[Measured]]) -> Claim:
         rows.append([name, *cells])
     told = (
         f"Of {num} policies in all. A distribution is left-tailed where its skewness is below 0; the claim is that "
-        f"most are. Intervals are Student's over seeds, corrected for {looks} runs: one of no width says that all "
-        f"seeds agree. Beside it how many have a left tail above {LEAST_TAIL:.0%} for sure (Wilson, corrected for "
+        f"most are. Intervals are Student's over seeds, no narrower than Wilson's, corrected for {_runs(looks)}. "
+        f"Beside it how many have a left tail above {LEAST_TAIL:.0%} for sure (Wilson, corrected for "
         f"{num}): by half of the mode, as published, and by half of the median."
     )
     columns = (

@@ -127,18 +127,20 @@ def mean_of_groups(values: Sequence[float], groups: Sequence[object], looks: int
 
 
 def share_of_groups(values: Sequence[float], groups: Sequence[object], looks: int = 1) -> Interval:
-    """`mean_of_groups` of values from 0 to 1, its interval no narrower than Wilson's with one draw for each group.
+    """`mean_of_groups` of values from 0 to 1, its interval no narrower than Wilson's with one draw for each group and
+    within 0 and 1.
 
     Where a few groups agree, Student's interval has no width; so few could have agreed by chance.
     """
     found = mean_of_groups(values, groups, looks)
     low, high = wilson(found.value, len(set(groups)), looks)
-    return _hull(found, low, high)
+    return _hull(found, low, high, 0.0)
 
 
 def difference_of_shares(one: Sequence[float], two: Sequence[float], looks: int = 1) -> Interval:
     """The mean of `two - one`, shares from 0 to 1 of the same groups, by Student's interval of the paired differences,
-    no narrower than Newcombe's from Wilson's intervals of both means. Source: Newcombe (1998), method 10."""
+    no narrower than Newcombe's from Wilson's intervals of both means and within -1 and 1. Source: Newcombe (1998),
+    method 10."""
     num = len(one)
     found = mean_of_groups([y - x for x, y in zip(one, two, strict=True)], range(num), looks)
     if math.isnan(found.low):
@@ -147,10 +149,11 @@ def difference_of_shares(one: Sequence[float], two: Sequence[float], looks: int 
     (low1, high1), (low2, high2) = wilson(first, num, looks), wilson(second, num, looks)
     low = found.value - math.hypot(second - low2, high1 - first)
     high = found.value + math.hypot(high2 - second, first - low1)
-    return _hull(found, low, high)
+    return _hull(found, low, high, -1.0)
 
 
-def _hull(found: Interval, low: float, high: float) -> Interval:
+def _hull(found: Interval, low: float, high: float, least: float) -> Interval:
+    """What holds both intervals, as far as there are such values: from `least` to 1."""
     if math.isnan(found.low) or math.isnan(low):
         return found
-    return Interval(found.value, min(found.low, low), max(found.high, high))
+    return Interval(found.value, max(least, min(found.low, low)), min(1.0, max(found.high, high)))

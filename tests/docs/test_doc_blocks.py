@@ -117,7 +117,8 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def reader(results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where a reader stands, with a `results/` of one's own."""
+    """Where a reader stands: a clone of the repository, as far as `docs/`, with a `results/` of one's own."""
+    (tmp_path / "docs").symlink_to(ROOT / "docs")
     shutil.copytree(results, tmp_path / "results", dirs_exist_ok=True)
     monkeypatch.setattr(brax, "make", doc_blocks.stand_in)
     monkeypatch.setenv("LANDSCAPES_RESULTS", str(tmp_path / "results"))

@@ -93,8 +93,12 @@ def test_few_that_agree_may_do_so_by_chance():
     agreed = share_of_groups([1.0, 1.0, 1.0], ["a", "b", "b"])
     assert (agreed.value, agreed.low) == (1.0, pytest.approx(wilson(1.0, 2)[0]))
     assert math.isnan(share_of_groups([1.0], ["a"]).low)
+    assert share_of_groups([0.3, 0.9], ["a", "b"])[1:] == (0.0, 1.0), (
+        "Student's of two reaches far beyond what shares can be"
+    )
     apart = difference_of_shares([0.0] * 5, [1.0] * 5)
     # Newcombe: both ends of the two intervals of width w = 3.84 / 8.84 add as squares.
     assert apart.low == pytest.approx(1.0 - math.sqrt(2.0) * 3.8415 / 8.8415, abs=1e-4)
+    assert difference_of_shares([0.2, 0.1], [0.3, 0.9])[1:] == (-1.0, 1.0)
     same = difference_of_shares([0.0] * 5, [0.0] * 5)
     assert same.low < 0.0 < same.high

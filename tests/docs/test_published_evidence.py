@@ -1,0 +1,34 @@
+"""The evidence at the published size: its page of claims follows from the returns that lie beside it."""
+
+import re
+import shlex
+from pathlib import Path
+
+import doc_blocks
+
+from landscapes.paper.__main__ import main
+from landscapes.paper.study import make_study
+
+RESULTS = doc_blocks.ROOT / "docs" / "results"
+RUNS = ("paper_published_td3_hopper", "paper_published_ppo_hopper")
+
+
+def test_the_claims_are_those_of_the_stored_returns(tmp_path: Path) -> None:
+    out = tmp_path / "claims.md"
+    assert main(["claims", *RUNS, f"out={out}", f"results_dir={RESULTS / 'published'}"]) == 0
+    assert out.read_text(encoding="utf-8") == (RESULTS / "published_claims.md").read_text(encoding="utf-8")
+
+
+def test_the_study_that_made_them_is_one_that_is_taken() -> None:
+    (line,) = re.findall(
+        r'^make paper ARGS="(.*)"$', (RESULTS / "published.md").read_text(encoding="utf-8"), re.MULTILINE
+    )
+    study = make_study(shlex.split(line))
+    assert [study.run_name(*training) for training in study.trainings] == [RUNS[0]]
+
+
+def test_no_machine_is_named() -> None:
+    for path in (RESULTS / "published").rglob("*"):
+        if path.is_file():
+            assert b'results_dir": "' not in path.read_bytes(), path
+            assert path.suffix != ".lock"
