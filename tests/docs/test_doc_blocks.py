@@ -82,6 +82,7 @@ SLOW = (
     "docs/host_environments.md",
     "docs/neighborhoods.md",
     "docs/paths.md",
+    "docs/python.md",
     "docs/results/published.md",
     "docs/testing.md",
 )

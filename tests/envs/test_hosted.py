@@ -139,6 +139,7 @@ PPO = {
 }
 
 
+@pytest.mark.slow
 def test_an_agent_learns_and_is_measured() -> None:
     """PPO learns to walk right; its updates, drawn from where training stood, are the same on all kinds of states."""
     found = []

@@ -87,7 +87,7 @@ def test_a_mistake_in_one_of_them_is_told():
         compile_together([Program(good, (np.float32(1),)), Program(jax.jit(wrong), (np.float32(1),))])
 
 
-@pytest.mark.parametrize("num_seeds", [1, 3])
+@pytest.mark.parametrize("num_seeds", [pytest.param(1, marks=pytest.mark.slow), 3])
 @pytest.mark.parametrize("name", list(SETTINGS))
 def test_training_calls_what_it_names_beforehand(compiled, name, num_seeds):
     env = probes.line(episode_length=5)

@@ -239,6 +239,7 @@ def test_a_request_to_stop_reaches_the_command_that_runs_and_starts_no_other() -
     assert "python -m http.server" not in out, "the second was not begun"
 
 
+@pytest.mark.slow
 def test_dead_seeds_are_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A last layer of a million saturates every tanh; the usual small one none."""
     words = ["dead", f"tasks={TASK}", "scales=1e6,0.01", "num_seeds=2", "max_steps=60", "start_training=20"]
