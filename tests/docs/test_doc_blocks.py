@@ -86,7 +86,8 @@ SLOW = (
     "docs/results/published.md",
     "docs/testing.md",
 )
-"""Their commands are of kinds that other pages have, or tests/studies/, tests/figures/ and tests/jobs/."""
+"""Their commands are of kinds that other pages have, or tests/studies/, tests/figures/ and tests/jobs/; so is what is called
+from Python."""
 
 
 def run_pages() -> Iterator[object]:
