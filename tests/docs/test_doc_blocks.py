@@ -86,8 +86,8 @@ SLOW = (
     "docs/results/published.md",
     "docs/testing.md",
 )
-"""Their commands are of kinds that other pages have, or tests/studies/, tests/figures/ and tests/jobs/; so is what is called
-from Python."""
+"""Their commands are of kinds that other pages have, or tests/studies/, tests/figures/ and tests/jobs/; so is what is
+called from Python."""
 
 
 def run_pages() -> Iterator[object]:
