@@ -118,7 +118,7 @@ def show(runs: Sequence[storage.Run], num_samples: int) -> None:
         purds = [purd for purd in storage.find_measurements(run).purds if purd.num_samples == num_samples]
         for purd in purds:
             returns = storage.read_hdf5(purd.path, "demo")[0][purd.dataset]
-            below = statistics.share_in_left_tail(returns, statistics.median(returns))
+            below = statistics.tail_below_median(returns)
             rows.append([run.name, *tables.purd_cells(statistics.summarize(returns, alpha=ALPHA)), f"{below:.2f}"])
     environment = runs[0].record["environment"]
     algorithm = runs[0].record["algorithm"]["name"].upper()

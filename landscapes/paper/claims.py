@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from landscapes import statistics
-from landscapes.paper.roots import LEAST_TAIL, LIKE_MEANS, Measured, choose_pairs, tail_below_median
+from landscapes.paper.roots import LEAST_TAIL, LIKE_MEANS, Measured, choose_pairs
 from landscapes.statistics import tables
 from landscapes.statistics.corrected import (
     Interval,
@@ -107,7 +107,7 @@ def left_tails(groups: dict[str, list[Measured]]) -> Claim:
         left = share_of_groups([float(statistics.skewness(one.returns) < 0) for one in group], seeds, looks)
         relative = [share_of(statistics.std(one.returns), statistics.mean(one.returns)) for one in group]
         tails = [
-            (statistics.left_tail_probability(one.returns), tail_below_median(one.returns), len(one.returns))
+            (statistics.left_tail_probability(one.returns), statistics.tail_below_median(one.returns), len(one.returns))
             for one in group
         ]
         of_mode, of_median = (

@@ -51,15 +51,11 @@ class Choice(NamedTuple):
     """Those whose tail is by the median."""
 
 
-def tail_below_median(returns: np.ndarray) -> float:
-    """The share of returns below half of their median; nan where that is not positive."""
-    return statistics.share_in_left_tail(returns, statistics.median(returns))
-
-
 def tail_of(measured: Measured) -> Root | None:
     """The tail that a policy has to lose, None where it has none."""
     num = len(measured.returns)
-    by_mode, by_median = statistics.left_tail_probability(measured.returns), tail_below_median(measured.returns)
+    by_mode = statistics.left_tail_probability(measured.returns)
+    by_median = statistics.tail_below_median(measured.returns)
     if math.isnan(by_mode) or by_median > by_mode + 0.5 / num:  # by a sample at least
         root = Root(measured.policy, by_median, "median")
     else:

@@ -9,6 +9,7 @@ from landscapes.statistics.comparisons import (
     histogram,
     same_mean_pairs,
     share_in_left_tail,
+    tail_below_median,
     valley,
 )
 from landscapes.statistics.intervals import bootstrap_interval, iqm_interval, paired_bootstrap_interval, summarize
@@ -57,5 +58,6 @@ __all__ = [
     "skewness",
     "std",
     "summarize",
+    "tail_below_median",
     "valley",
 ]

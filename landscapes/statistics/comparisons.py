@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from landscapes.statistics.samples import Floats, as_sample, mean, std
+from landscapes.statistics.samples import Floats, as_sample, mean, median, std
 
 
 class Valley(NamedTuple):
@@ -45,6 +45,11 @@ def share_in_left_tail(values: ArrayLike, reference: float) -> float:
     if not reference > 0:
         return np.nan
     return float(1.0 - np.mean(flat >= 0.5 * reference))
+
+
+def tail_below_median(returns: ArrayLike) -> float:
+    """The share of returns `[n]` below half of their median; nan where that is not positive."""
+    return share_in_left_tail(returns, median(returns))
 
 
 def common_bins(samples: Iterable[ArrayLike], num_bins: int = 60) -> Floats:
