@@ -72,12 +72,26 @@ def environment(cluster: Cluster, results: Path) -> dict[str, str]:
     return {**own, "LANDSCAPES_RESULTS": str(results)}
 
 
+_started: list[subprocess.Popen[str]] = []
+
+
+@pytest.fixture(autouse=True)
+def _none_outlives_its_test() -> Iterator[None]:
+    """A sweep whose test has failed would be found, still running, by some later test of this process."""
+    yield
+    while _started:
+        sweep = _started.pop()
+        sweep.kill()
+        sweep.communicate()
+
+
 def submit(cluster: Cluster, results: Path, *arguments: str, **variables: str | None) -> subprocess.Popen[str]:
     """A sweep as a user starts it, with some variables set, or unset by None; it ends when its jobs have ended."""
     command = [sys.executable, "-m", "run_algorithm", "-m", *PRESET, *TINY, *arguments]
     pipe = subprocess.PIPE
     given = {k: v for k, v in {**environment(cluster, results), **variables}.items() if v is not None}
-    return subprocess.Popen(command, cwd=ROOT, env=given, stdout=pipe, stderr=subprocess.STDOUT, text=True)
+    _started.append(subprocess.Popen(command, cwd=ROOT, env=given, stdout=pipe, stderr=subprocess.STDOUT, text=True))
+    return _started[-1]
 
 
 def ended(sweep: subprocess.Popen[str], seconds: float, code: int = 0) -> str:
