@@ -39,7 +39,7 @@ def arguments_of(words: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--quick", action="store_true", help="tiny sizes, to see that it runs; not for the docs")
     parser.add_argument("--into", type=Path, help="folder of the JSON files (default: benchmarks/results)")
-    parser.add_argument("--page", type=Path, help="page to renew (default: docs/performance.md)")
+    parser.add_argument("--page", type=Path, help="page to renew, with its notes (default: docs/performance.md)")
     parser.add_argument("--peer", type=Path, default=PEER_PYTHON, help="Python that has rejax (default: .venv-peer's)")
     parser.add_argument("--sizes", nargs="+", default=[], metavar="KEY=VALUE", help="of learning, which says its keys")
     chosen = parser.parse_args(words)
@@ -98,7 +98,7 @@ def run(names: Sequence[str], plan: Plan, folder: Path) -> tuple[list[Path], int
 
 
 def renew(folder: Path, page: Path) -> list[Path]:
-    """The page and its pictures, from the stored records; those of quick runs are never shown."""
+    """The page, its notes and pictures, from the stored records; those of quick runs are never shown."""
     records = store.read_all(folder)
     shown = {name: records[name] for name in suites.NAMES if name in records and not records[name].quick}
     return report.write(shown, page)

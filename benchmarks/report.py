@@ -1,6 +1,7 @@
-"""The generated parts of docs/performance.md: tables and pictures, made from the stored records alone.
+"""The generated parts of docs/performance.md, and of the notes behind it: made from the stored records alone.
 
-Knows the page's markers and how numbers are written; leaves the rest of the page as it is.
+The page compares; the notes, `internals/` beside it, hold every measurement. Knows the pages' markers and how numbers
+are written; leaves the rest of both as it is.
 """
 
 import re
@@ -15,6 +16,8 @@ from benchmarks.timing import Comparison, Measurement, Record
 PAGE = ROOT / "docs" / "performance.md"
 PICTURES = "performance"
 """The folder of the pictures, beside the page."""
+NOTES = "internals"
+"""The folder of the notes, beside the page; they are called as the page is."""
 
 COMPARISON_COLUMNS = ("what", "ours", "beside it", "ratio", "target", "reached")
 MEASUREMENT_COLUMNS = ("what", "rate", "least .. greatest", "compiling", "peak memory")
@@ -59,17 +62,20 @@ def markdown(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def section(record: Record) -> str:
-    """All of one benchmark: what it compares, what it measured, its notes, where and how it was made."""
+def compared(record: Record) -> str:
+    """What one benchmark compares, its notes, where and how it was made."""
     parts = []
     if record.comparisons:
         parts.append(markdown(COMPARISON_COLUMNS, [comparison_cells(line) for line in record.comparisons]))
     parts += record.notes
-    rows = [measurement_cells(measured) for measured in record.measurements]
-    table = markdown(MEASUREMENT_COLUMNS, rows)
-    parts.append(f"<details><summary>Everything measured</summary>\n\n{table}\n\n</details>")
     parts.append(f'{provenance(record)} Again: `make bench ARGS="{record.benchmark}"`.')
     return "\n\n".join(parts)
+
+
+def measured(record: Record) -> str:
+    """All that one benchmark measured, and where."""
+    rows = [measurement_cells(line) for line in record.measurements]
+    return f"{markdown(MEASUREMENT_COLUMNS, rows)}\n\n{provenance(record)}"
 
 
 def provenance(record: Record) -> str:
@@ -113,12 +119,11 @@ def summary(records: Mapping[str, Record]) -> str:
     return text + (f" Not reached: {'; '.join(missed)}." if missed else "")
 
 
-def blocks(records: Mapping[str, Record], page: Path) -> dict[str, str]:
-    """The generated parts by name; also draws the pictures beside the page."""
-    made = {name: section(record) for name, record in records.items()}
+def compared_blocks(records: Mapping[str, Record], page: Path) -> dict[str, str]:
+    """The generated parts of the page by name; also draws the pictures beside it."""
+    made = {name: compared(record) for name, record in records.items()}
     if records:
         made["summary"] = summary(records)
-        made["environment"] = environment(records.get("training") or next(iter(records.values())))
     folder = page.parent / PICTURES
     if plots.margins(records, folder / "targets.png"):
         picture = "Ratios beside their targets: bars to the right of 1 reach them"
@@ -129,9 +134,23 @@ def blocks(records: Mapping[str, Record], page: Path) -> dict[str, str]:
     return made
 
 
+def measured_blocks(records: Mapping[str, Record]) -> dict[str, str]:
+    """The generated parts of the notes by name."""
+    made = {name: measured(record) for name, record in records.items()}
+    if records:
+        made["environment"] = environment(records.get("training") or next(iter(records.values())))
+    return made
+
+
 def write(records: Mapping[str, Record], page: Path = PAGE) -> list[Path]:
-    """Replaces the generated parts of `page` for which there is a record; the files written."""
-    made = blocks(records, page)
+    """Replaces the generated parts of `page` and of its notes for which there is a record; the files written."""
+    notes = page.parent / NOTES / page.name
+    _replace(page, compared_blocks(records, page))
+    _replace(notes, measured_blocks(records))
+    return [page, notes, *sorted((page.parent / PICTURES).glob("*.png"))]
+
+
+def _replace(page: Path, made: Mapping[str, str]) -> None:
     text = page.read_text(encoding="utf-8")
 
     def replaced(match: re.Match[str]) -> str:
@@ -139,4 +158,3 @@ def write(records: Mapping[str, Record], page: Path = PAGE) -> list[Path]:
         return f"{match[1]}{made[name]}\n{match[3]}" if name in made else match[0]
 
     page.write_text(_BLOCK.sub(replaced, text), encoding="utf-8")
-    return [page, *sorted((page.parent / PICTURES).glob("*.png"))]

@@ -213,9 +213,10 @@ def test_records_survive_json() -> None:
 @pytest.fixture
 def page(tmp_path: Path) -> Path:
     path = tmp_path / "docs" / "performance.md"
-    path.parent.mkdir()
+    (path.parent / "internals").mkdir(parents=True)
     marked = [f"<!-- generated: {name} -->\nold {name}\n<!-- end -->\n" for name in ("summary", "training", "purd")]
     path.write_text(f"Before.\n{marked[0]}Between.\n{marked[1]}{marked[2]}After.\n")
+    (path.parent / "internals" / "performance.md").write_text(f"Notes.\n{marked[1]}{marked[2]}")
     return path
 
 
@@ -229,6 +230,9 @@ def test_the_report_is_made_from_stored_records(tmp_path: Path, page: Path) -> N
     assert "Measured on 2026-01-02, a processor, 2 cores, 8 GB." in text and "A note." in text
     assert text.startswith("Before.\n") and "Between.\n" in text and text.endswith("old purd\n<!-- end -->\nAfter.\n")
     assert "old training" not in text
+    notes = (page.parent / "internals" / page.name).read_text()
+    assert "| ours TD3 hopper, 1 seed | 100 step/s |" in notes and "Everything" not in text
+    assert notes.startswith("Notes.\n") and notes.endswith("old purd\n<!-- end -->\n") and "old training" not in notes
     for name in ("targets.png", "seeds.png"):
         assert (page.parent / "performance" / name).stat().st_size > 5000
     assert command.main(["report", "--into", str(tmp_path), "--page", str(page)]) == 0
@@ -242,11 +246,15 @@ def test_quick_records_are_never_shown(tmp_path: Path, page: Path) -> None:
     assert page.read_text() == before
 
 
-def test_the_real_page_has_a_place_for_every_benchmark() -> None:
-    text = report.PAGE.read_text(encoding="utf-8")
-    for name in (*suites.NAMES, "summary", "environment"):
-        assert text.count(f"<!-- generated: {name} -->") == 1
-    assert text.count("<!-- generated: ") == text.count("<!-- end -->") == len(suites.NAMES) + 2
+def test_the_real_pages_have_a_place_for_every_benchmark() -> None:
+    compares = [name for name in suites.NAMES if name != "limits"]
+    for page, names in (
+        (report.PAGE, [*compares, "summary"]),
+        (report.PAGE.parent / report.NOTES / report.PAGE.name, [*suites.NAMES, "environment"]),
+    ):
+        text = page.read_text(encoding="utf-8")
+        assert [text.count(f"<!-- generated: {name} -->") for name in names] == [1] * len(names)
+        assert text.count("<!-- generated: ") == text.count("<!-- end -->") == len(names)
 
 
 # The command

@@ -1,4 +1,4 @@
-"""The table of docs/rejection.md on refusing early: errors and samples saved, from simulation; and replayed walks.
+"""The table of docs/internals/refusing_early.md: errors and samples saved, from simulation; and replayed walks.
 
     python docs/results/sequential.py [RESULTS]       (about five minutes on one core)
 

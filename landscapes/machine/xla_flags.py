@@ -16,7 +16,7 @@ from collections.abc import Sequence
 _log = logging.getLogger(__name__)
 
 # On two x86 cores these emitters double compile times and slow the simulators by 1.4; programs that gain from them ask
-# for them by themselves. From jaxlib 0.11 on there is nothing else, and it is as fast (docs/performance.md).
+# for them by themselves. From jaxlib 0.11 on there is nothing else, and it is as fast (docs/internals/performance.md).
 EMITTERS = "--xla_cpu_use_fusion_emitters"
 
 # Every core a device of its own: see `landscapes.machine.devices`.
@@ -25,7 +25,7 @@ HOST_DEVICES = "--xla_force_host_platform_device_count"
 # The first: loops that touch fewer bytes than this in an iteration become one function each, instead of hundreds of
 # small ones that XLA's runtime calls one by one: a simulator's loop over its physics steps, even with a hundred lanes.
 # The second: loops over a few lanes are not unrolled, whose code would fill the cache that the policies' weights want.
-# TD3 trains neither faster nor slower with them on two x86 cores; docs/performance.md has the figures.
+# TD3 trains neither faster nor slower with them on two x86 cores; docs/internals/performance.md has the figures.
 EXTRA_OPTIONS = "--xla_backend_extra_options"
 LOOPS = "xla_cpu_small_while_loop_byte_threshold=16777216,xla_cpu_disable_loop_unrolling=true"
 
