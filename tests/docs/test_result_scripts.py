@@ -28,6 +28,7 @@ ALL = {*KINDS, "landscapes.figures", "landscapes.report"}
         ("discrete.sh", 6, 16, ALL),
         ("lander.sh", 2, 6, ALL - {"improve_ltp"}),
         ("atari.sh", 1, 6, ALL),
+        ("mujoco.sh", 3, 8, ALL - {"improve_ltp"}),
     ],
 )
 def test_every_command_is_taken(
