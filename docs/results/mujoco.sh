@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Everything behind docs/results/mujoco.md: five seeds of PPO on MuJoCo's tasks with CleanRL's settings, then the landscape
-# of those on Hopper-v5. Run from the repository's root, with the environment active and gymnasium_requirements.txt
-# installed. `bash docs/results/mujoco.sh learn` does the first part only.
+# Everything behind docs/results/mujoco.md: five seeds of PPO on MuJoCo's tasks with CleanRL's settings, then a first look at
+# the landscape of those on Hopper-v5. Run from the repository's root, with the environment active and
+# gymnasium_requirements.txt installed. `bash docs/results/mujoco.sh learn` does the first part only.
 set -euo pipefail
 export LANDSCAPES_RESULTS="${LANDSCAPES_RESULTS:-$PWD/results/mujoco}"
 PY="${PY:-.venv/bin/python}"
@@ -17,11 +17,11 @@ done
 $PY -m eval_policy --multirun experiment=test run=mujoco_Hopper,mujoco_Walker2d,mujoco_HalfCheetah checkpoints=last episodes=50
 [ "${1:-}" != learn ] || exit 0
 
-# The landscape: one whole update, and noise on weights, around every checkpoint of two seeds
-for noise in full_update:null:40 init_parameter:0.02:100; do
+# The landscape: one whole update, and noise on weights, around three policies of a steady and of an unsteady seed
+for noise in full_update:null:30 init_parameter:0.02:50; do
     IFS=: read -r kind amount samples <<< "$noise"
-    $PY -m eval_policy experiment=neighborhood run=mujoco_Hopper "seeds=[0,1]" noise_type=$kind \
-        "noise_amounts=[$amount]" num_samples=$samples record_trajectories=1
+    $PY -m eval_policy experiment=neighborhood run=mujoco_Hopper "seeds=[1,4]" "checkpoints=[292864,686080,980992]" \
+        noise_type=$kind "noise_amounts=[$amount]" num_samples=$samples
 done
 $PY -m landscapes.figures mujoco_Hopper --format png
 $PY -m landscapes.report mujoco_Hopper
