@@ -90,7 +90,7 @@ def run(names: Sequence[str], plan: Plan, folder: Path) -> tuple[list[Path], int
             console.one_line_error(error)
             failed += 1
             continue
-        record = dataclasses.replace(record, quick=plan.quick, environment=environment)
+        record = dataclasses.replace(record, quick=plan.quick, environment=environment, sizes=dict(plan.sizes))
         show(record)
         files.append(store.write(record, folder))
         say(f"{name} took {console.human_duration(time.monotonic() - began)}")

@@ -68,7 +68,8 @@ def compared(record: Record) -> str:
     if record.comparisons:
         parts.append(markdown(COMPARISON_COLUMNS, [comparison_cells(line) for line in record.comparisons]))
     parts += record.notes
-    parts.append(f'{provenance(record)} Again: `make bench ARGS="{record.benchmark}"`.')
+    sizes = ["--sizes", *(f"{key}={value}" for key, value in record.sizes.items())] if record.sizes else []
+    parts.append(f'{provenance(record)} Again: `make bench ARGS="{" ".join([record.benchmark, *sizes])}"`.')
     return "\n\n".join(parts)
 
 

@@ -115,7 +115,8 @@ def compare_with_number(
 
 @dataclass(frozen=True)
 class Record:
-    """All that one benchmark found. `notes` are whole sentences that belong below its table."""
+    """All that one benchmark found. `notes` are whole sentences that belong below its table; `sizes` those that were
+    asked for, by their keys."""
 
     benchmark: str
     comparisons: list[Comparison]
@@ -123,6 +124,7 @@ class Record:
     notes: list[str] = field(default_factory=list)
     quick: bool = False
     environment: dict[str, Any] = field(default_factory=dict)
+    sizes: dict[str, str] = field(default_factory=dict)
 
 
 def to_json(record: Record) -> dict[str, Any]:

@@ -203,7 +203,7 @@ def a_record(quick: bool = False) -> Record:
     ]
     machine = {"processor": "a processor", "cores": 2, "memory_bytes": 8e9}
     where = {"machine": machine, "date": "2026-01-02", "versions": {"jax": "1.2"}, "xla_flags": "--flag"}
-    return Record("training", comparisons, measurements, ["A note."], quick, where)
+    return Record("training", comparisons, measurements, ["A note."], quick, where, {"seeds": "4", "tasks": "hopper"})
 
 
 def test_records_survive_json() -> None:
@@ -228,6 +228,7 @@ def test_the_report_is_made_from_stored_records(tmp_path: Path, page: Path) -> N
     assert "| a proposal | 1.2 s | 1 s (its parts) | 1.20 | ≤ 1.1 | no |" in text
     assert "1 of 2 targets are reached. Not reached: a proposal (its parts: 1.20)." in text
     assert "Measured on 2026-01-02, a processor, 2 cores, 8 GB." in text and "A note." in text
+    assert 'Again: `make bench ARGS="training --sizes seeds=4 tasks=hopper"`.' in text
     assert text.startswith("Before.\n") and "Between.\n" in text and text.endswith("old purd\n<!-- end -->\nAfter.\n")
     assert "old training" not in text
     notes = (page.parent / "internals" / page.name).read_text()
