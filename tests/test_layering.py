@@ -188,7 +188,7 @@ HOUSE = (
     # The shell
     Room("storage", ("landscapes.storage", "landscapes.storage.*"), never=LEARNING),
     Room("tracking", ("landscapes.tracking", "landscapes.tracking.*"), never=LEARNING | {"storage"}),
-    Room("console", ("landscapes.console",), never=LEARNING | {"storage", "tracking"}),
+    Room("console", ("landscapes.console", "landscapes.console.*"), never=LEARNING | {"storage", "tracking"}),
     Room("loading", ("landscapes", "landscapes.loading"), only=LOADING),
     Room(
         "squeue", ("landscapes.cluster", "landscapes.cluster.squeue"), only=frozenset({"errors"}), without=CORE | ARRAYS
@@ -427,7 +427,6 @@ LONG = {
     "landscapes.config.launch": "one way from a command line to an exit code, through every mistake",
     "landscapes.config.published": "one table of spellings, and how each is read",
     "landscapes.config.schemas": "a dataclass for each study, field by field",
-    "landscapes.console": "what a terminal shows beside what a log shows of the same",
     "landscapes.envs.lanes": "a rule for each primitive of JAX",
     "landscapes.storage.runs": "one folder: making it, finding it, replacing it whole",
     "landscapes.types": "the contracts of environment, algorithm and agent, to be read together",

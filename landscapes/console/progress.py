@@ -1,32 +1,23 @@
-"""What a terminal or a log file shows of a job: its plan, its progress, tables, the files it wrote, its one error.
+"""How far a job is, how fast it goes and how long it takes yet.
 
-Knows text and time only; knows nothing of what is trained or measured, and decides nothing.
-
-On a terminal this is rich's; in a pipe, a file or a SLURM log it is plain lines, whole at any width: no number and no
-path is ever shortened. Everything goes to stdout except errors. Text is shown as it is: `[seed0]` is not markup.
+Knows counts and clocks; knows nothing of what is counted.
 """
 
 import math
-import re
-import shlex
-import sys
 import time
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from types import TracebackType
 from typing import Self, TextIO
 
-from rich import box
-from rich.console import Console
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-_PLAIN_WIDTH = 100_000
-"""Columns of what is not a terminal: wider than any line, so that nothing is wrapped or cut."""
+from landscapes.console.lines import console_on, print_lines
+from landscapes.console.quantities import human_count, human_duration, human_rate
+
 _LINE_SECONDS = 30.0
 """The least time between two plain lines of progress."""
 _RATE_SECONDS = 120.0
@@ -34,90 +25,6 @@ _RATE_SECONDS = 120.0
 _GUESS_REPORTS, _GUESS_SECONDS, _GUESS_SHARE = 10, 5.0, 0.1
 """What the first guess rests on: so many reports over so many seconds, or this share of the work. A measurement reports
 ten times in the time of its longest episode, and the short ones, which end first, say little about the others."""
-_LISTED_FILES = 12
-"""Up to so many files are shown one a line."""
-
-_NUMBERED = re.compile(r"(?P<start>.*?_)(?P<number>\d+(?:_\d+)*)(?P<end>\.\w+)")
-
-
-def human_bytes(count: float) -> str:
-    """A number of bytes in decimal units with two or three digits: "512 B", "5.1 GB", "31 GB"."""
-    value = float(count)
-    for unit in ("B", "kB", "MB", "GB", "TB"):
-        if abs(value) < 999.5 or unit == "TB":
-            break
-        value /= 1000.0
-    digits = 0 if unit == "B" or abs(value) >= 9.95 else 1
-    return f"{value:.{digits}f} {unit}"
-
-
-def human_duration(seconds: float) -> str:
-    """A length of time in its two largest units: "0.4 s", "41 s", "3 min 20 s", "1 h 08 min", "2 d 03 h"."""
-    if not math.isfinite(seconds):
-        return "unknown"
-    if seconds < 9.95:
-        return f"{max(seconds, 0.0):.1f} s"
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    minutes = round(seconds / 60)
-    if minutes < 24 * 60:
-        return f"{minutes // 60} h {minutes % 60:02d} min"
-    hours = round(seconds / 3600)
-    return f"{hours // 24} d {hours % 24:02d} h"
-
-
-def human_count(count: float) -> str:
-    """A count, rounded to a whole number, with every digit: "1,000,000"."""
-    return f"{round(count):,}"
-
-
-def print_plan(title: str, rows: Mapping[str, str], stream: TextIO | None = None) -> None:
-    """Prints what a job is about to do: `title`, then one line for each of `rows`."""
-    width = max(map(len, rows), default=0)
-    lines = (Text(f"  {name:<{width}}  {value}") for name, value in rows.items())
-    _print_lines(_console(stream), Text(title, style="bold"), *lines)
-
-
-def print_table(
-    title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], stream: TextIO | None = None
-) -> None:
-    """Prints `rows`, each with one entry for every one of `columns`; columns of numbers only are set to the right."""
-    cells = [[str(entry) for entry in row] for row in rows]
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for index, column in enumerate(columns):
-        right = bool(cells) and all(_is_number(row[index]) for row in cells)
-        table.add_column(Text(column), justify="right" if right else "left", overflow="fold")
-    for row in cells:
-        table.add_row(*(Text(entry) for entry in row))
-    _print_lines(_console(stream), Text(title, style="bold"), table)
-
-
-def print_files(paths: Iterable[Path], stream: TextIO | None = None) -> None:
-    """Prints the path of every file written; raises nothing for none.
-
-    More than 12 are grouped: files of one folder that differ only in a number share a line, as a pattern that a shell
-    expands to all of them, after how many there are: `2 x results/calm/seed0/ckpt_{50000,150000}.h5`.
-    """
-    listed = list(dict.fromkeys(Path(path) for path in paths))
-    if not listed:
-        return
-    if len(listed) <= _LISTED_FILES:
-        lines = [str(path) for path in listed]
-    else:
-        groups = _grouped(listed)
-        width = len(str(max(map(len, groups))))
-        lines = [f"{len(group):>{width}} x {_pattern(group)}" for group in groups]
-    total = "1 file" if len(listed) == 1 else f"{human_count(len(listed))} files"
-    _print_lines(_console(stream), Text(f"Wrote {total}", style="bold"), *(Text(f"  {line}") for line in lines))
-
-
-def one_line_error(error: BaseException, stream: TextIO | None = None) -> None:
-    """Prints what went wrong on one line, to stderr unless told otherwise; without a message, the error's kind."""
-    message = " ".join(str(error).split()) or type(error).__name__
-    print(f"error: {message}", file=stream or sys.stderr, flush=True)
 
 
 class Progress:
@@ -143,7 +50,7 @@ class Progress:
         self._total = total
         self._enabled = enabled
         self._unit = unit
-        self._console = _console(stream)
+        self._console = console_on(stream)
         self._clock = clock
         self._done = start
         self._latest: str | None = None
@@ -209,7 +116,7 @@ class Progress:
         before, began, self._doing = self._doing, self._clock(), doing
         if self._enabled and self._live is None:
             self._line_time = began
-            _print_lines(self._console, Text(f"{self._description}: {doing}"))
+            print_lines(self._console, Text(f"{self._description}: {doing}"))
         try:
             yield
         finally:
@@ -250,7 +157,7 @@ class Progress:
         if self._latest:
             parts.append(self._latest)
         self._line_time, self._shown_done = self._clock(), self._done
-        _print_lines(self._console, Text(", ".join(parts)))
+        print_lines(self._console, Text(", ".join(parts)))
 
     def _bar(self) -> Table:
         """Two lines, so that they fit 80 columns."""
@@ -304,66 +211,3 @@ class _RecentRate:
     def leave_out(self, seconds: float) -> None:
         """These do not belong to the interval that goes on."""
         self._now += seconds
-
-
-def human_rate(per_second: float) -> str:
-    """So many a second: "1,234", "3.52"."""
-    if not math.isfinite(per_second):
-        return "?"
-    return human_count(per_second) if per_second >= 100 else f"{per_second:.3g}"
-
-
-def _console(stream: TextIO | None) -> Console:
-    """A console that shows text as it is; off a terminal it is wider than any line and has no colour."""
-    stream = stream or sys.stdout
-    is_terminal = stream.isatty()
-    return Console(
-        file=stream,
-        width=None if is_terminal else _PLAIN_WIDTH,
-        force_terminal=is_terminal,
-        force_jupyter=False,
-        markup=False,
-        emoji=False,
-        highlight=False,
-    )
-
-
-def _print_lines(console: Console, *renderables: Text | Table) -> None:
-    """Prints and flushes; off a terminal without the blanks with which rich fills a table's last column.
-
-    Text is left to the terminal to wrap, so that a path that is copied from there holds no line breaks.
-    """
-    with console.capture() as capture:
-        for renderable in renderables:
-            console.print(renderable, soft_wrap=isinstance(renderable, Text))
-    text = capture.get()
-    if not console.is_terminal:
-        text = "".join(f"{line.rstrip()}\n" for line in text.splitlines())
-    console.file.write(text)
-    console.file.flush()
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text.replace(",", ""))
-    except ValueError:
-        return False
-    return True
-
-
-def _grouped(paths: list[Path]) -> list[list[Path]]:
-    """`paths` in groups that differ only in the number in their names, in the order of each group's first."""
-    groups: dict[object, list[Path]] = defaultdict(list)
-    for path in paths:
-        match = _NUMBERED.fullmatch(path.name)
-        groups[(path.parent, match["start"], match["end"]) if match else path].append(path)
-    return list(groups.values())
-
-
-def _pattern(group: list[Path]) -> str:
-    """One path, or the shell pattern of several."""
-    if len(group) == 1:
-        return shlex.quote(str(group[0]))
-    matches = [match for path in group if (match := _NUMBERED.fullmatch(path.name))]
-    numbers = ",".join(match["number"] for match in matches)
-    return f"{shlex.quote(str(group[0].parent / matches[0]['start']))}{{{numbers}}}{matches[0]['end']}"
