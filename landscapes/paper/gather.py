@@ -22,11 +22,12 @@ _PATH_KIND = "init_parameter"
 def paths_of(run: Run) -> list[Path]:
     """The paths of a run under weight noise, each once, with the means over the samples at each point."""
     found: dict[frozenset[PolicyName], Path] = {}
+    read = storage.reader("run")
     for record in storage.find_measurements(run).paths:
         ends = frozenset((record.one, record.two))
         if record.kind != _PATH_KIND or len(ends) < 2 or {record.one.run, record.two.run} != {run.name}:
             continue
-        returns = storage.read_hdf5(record.path, "run")[0][record.dataset].astype(np.float64)
+        returns = read(record.path)[record.dataset].astype(np.float64)
         # A path across is told by the seed of its first end, the one whose folder it lies in.
         found.setdefault(ends, Path(run.name, record.one.seed, record.same_seed, returns.mean(axis=0)))
     return list(found.values())

@@ -121,7 +121,7 @@ def read_numbers(
             best = storage.best_checkpoints(run)
         except UserError as error:
             problems.append(str(error))
-    read = functools.lru_cache(maxsize=1)(lambda path: storage.read_hdf5(path, "file")[0])
+    read = storage.reader("file")
     purds = tuple(Purd(x, summarize(read(x.path)[x.dataset])) for x in found.purds if wanted(x))
     tests = tuple(_test(x, read(x.path), intervals, done) for x in found.tests)
     walks = tuple(_walk(x, read(x.path), summarize) for x in found.walks)

@@ -16,6 +16,7 @@ from landscapes.storage.hdf5 import (
     read_hdf5_names,
     read_hdf5_nodes,
     read_node_attributes,
+    reader,
     write_hdf5,
 )
 from landscapes.storage.identity import STANDS_ON, check_not_replaced, check_still_there, footing, replaced_run
@@ -146,6 +147,7 @@ __all__ = [
     "read_hdf5_nodes",
     "read_node_attributes",
     "read_save",
+    "reader",
     "replaced_run",
     "restore_tree",
     "results_directory",

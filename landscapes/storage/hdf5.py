@@ -6,6 +6,7 @@ The first 512 bytes of a file (HDF5's user block, which every reader skips) hold
 before HDF5 sees a byte: damage is an error and not a silently different number, and HDF5 never runs astray in it.
 """
 
+import functools
 import io
 import json
 import re
@@ -75,6 +76,11 @@ def read_hdf5(path: Path, key_for_errors: str) -> tuple[Datasets, Attributes]:
     """
     datasets, attributes = read_hdf5_nodes(path, key_for_errors)
     return datasets, attributes.get(_ROOT, {})
+
+
+def reader(key_for_errors: str) -> Callable[[Path], Datasets]:
+    """All data sets of a file, as `read_hdf5` reads them; keeps the last, as records of one file follow each other."""
+    return functools.lru_cache(maxsize=1)(lambda path: read_hdf5(path, key_for_errors)[0])
 
 
 def read_hdf5_nodes(path: Path, key_for_errors: str) -> tuple[Datasets, dict[str, Attributes]]:

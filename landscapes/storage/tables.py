@@ -3,14 +3,13 @@
 Knows names, meanings and units; how the numbers are read is said in `tabulation`.
 """
 
-import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from landscapes.errors import UserError
 from landscapes.storage import tabulation
-from landscapes.storage.hdf5 import read_hdf5
+from landscapes.storage.hdf5 import reader
 from landscapes.storage.records import (
     Measurements,
     PathRecord,
@@ -37,7 +36,7 @@ class Kind(NamedTuple):
 
 def read_tables(found: Measurements, kind: str, tell: Callable[[str], None]) -> Iterator[Table]:
     """What was found of that kind, record by record; of a damaged file `tell` is called with one line."""
-    read = _reader()
+    read = reader("file")
     for record in KINDS[kind].find(found):
         try:
             yield _read(record, kind, read)
@@ -47,17 +46,12 @@ def read_tables(found: Measurements, kind: str, tell: Callable[[str], None]) -> 
 
 def read_table(record: Any, kind: str) -> Table:
     """One record as a table; raises UserError for a damaged file."""
-    return _read(record, kind, _reader())
+    return _read(record, kind, reader("file"))
 
 
 def _read(record: Any, kind: str, read: Read) -> Table:
     columns, num_rows = KINDS[kind].read(record, read)
     return Table({name: columns[name] for name in KINDS[kind].columns}, num_rows)
-
-
-def _reader() -> Read:
-    """Keeps the last file: records of one file follow each other."""
-    return functools.lru_cache(maxsize=1)(lambda path: read_hdf5(path, "file")[0])
 
 
 def _curves_of(found: Measurements) -> Sequence[Path]:
