@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from landscapes.errors import UserError
-from landscapes.storage import merge_hdf5, read_attributes, read_hdf5, read_hdf5_nodes, write_hdf5
+from landscapes.storage import merge_hdf5, read_attributes, read_hdf5, read_hdf5_nodes, reader, write_hdf5
 
 DATASETS = {
     "learner/policy/kernel": np.arange(60, dtype=np.float32).reshape(20, 3),
@@ -72,6 +72,16 @@ def test_any_hdf5_reader_sees_plain_names_and_text(tmp_path):
         assert list(file["names"].asstr()) == ["td3", "Größe"]
         assert file.attrs["text"] == "Hopper-v4"
         assert file.attrs["config"] == '{"a": null, "b": {"dims": [256, 256], "lr": 0.1}}'
+
+
+def test_a_reader_reads_a_file_once_while_its_records_follow_each_other(tmp_path):
+    one, other = (write_hdf5(tmp_path / f"{name}.h5", {"x": np.arange(n)}, {}) for n, name in ((2, "a"), (3, "b")))
+    read = reader("file")
+    first = read(one)
+    one.unlink()
+    assert read(one) is first and len(read(other)["x"]) == 3
+    with pytest.raises(UserError):
+        read(one)
 
 
 def test_equal_content_gives_equal_bytes(tmp_path):
