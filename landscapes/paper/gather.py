@@ -37,8 +37,9 @@ def walks_of(run: Run) -> list[Walk]:
     """The rejections by CVaR from a run's checkpoints that have fresh measurements of all three."""
     known = {one.policy: one.returns for one in measured(run)}
     walks = []
+    read = storage.reader("run")
     for record in storage.find_measurements(run).walks:
-        datasets, _ = storage.read_hdf5(record.path, "run")
+        datasets = read(record.path)
         names = [f"{record.group}/fresh/{who}" for who in _WHO]
         if "cvar" not in record.heuristic or not all(name in datasets for name in names) or record.root.run != run.name:
             continue

@@ -120,8 +120,7 @@ def own_purds(run: Run) -> list[PurdRecord]:
 def measured(run: Run) -> list[Measured]:
     """The policies of a run with their returns one update away, in the order of seeds and checkpoints."""
     purds = sorted(own_purds(run), key=lambda purd: purd.policy)
-    read = storage.reader("run")
-    return [Measured(purd.policy, read(purd.path)[purd.dataset]) for purd in purds]
+    return [Measured(purd.policy, storage.read_hdf5(purd.path, "run")[0][purd.dataset]) for purd in purds]
 
 
 def clones_of(results: Path, names: Sequence[str]) -> Iterator[Run]:
