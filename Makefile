@@ -17,10 +17,12 @@ PY  := $(VENV)/bin/python
 PIP_INSTALL := -m pip --disable-pip-version-check install -qq --progress-bar off
 PIP := $(PY) $(PIP_INSTALL)
 # What is installed into VENV: uv takes eight seconds for what takes pip fifty. Where pip is told of another index or of
-# none (a mirror, a cluster's wheelhouse), or uv fails, pip does it, and says what is wrong.
+# none (a mirror, a cluster's wheelhouse), or uv fails, pip does it, and says what is wrong. Python compiles what it
+# imports and keeps it, unless told not to, as in many containers: there each command would start four seconds later.
 UV := uv==0.13.9
+UV_INSTALL := -m uv pip install -q $(if $(PYTHONDONTWRITEBYTECODE),--compile-bytecode)
 FETCH = { ! $(PY) -m pip config list | grep -qE '\.(index-url|no-index)=' && $(PIP) $(UV) \
-          && $(PY) -m uv pip install -q --python $(PY) $(1); } 2>/dev/null || $(PIP) $(1)
+          && $(PY) $(UV_INSTALL) --python $(PY) $(1); } 2>/dev/null || $(PIP) $(1)
 
 # Stamps: what is installed is installed again only when the files that ask for it change.
 CPU_STAMP  := $(VENV)/.installed

@@ -35,6 +35,8 @@ DEFAULTS = {
     # The second run on a machine, and the other test processes of the first, find most programs compiled.
     "JAX_COMPILATION_CACHE_DIR": str(CACHE / "jax"),
     "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.3",
+    # Nor is it written down for each operation of a program which line of which of a hundred callers it comes from.
+    "JAX_TRACEBACK_IN_LOCATIONS_LIMIT": "0",
 }
 """Set where the caller has not."""
 
@@ -44,6 +46,9 @@ os.environ.update(STRICT)
 for _name, _value in DEFAULTS.items():
     os.environ.setdefault(_name, _value)
 os.environ.pop("WANDB_API_KEY", None)
+# Containers often tell Python to keep nothing that it compiles: hundreds of processes would each compile JAX's modules.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 # Whether or not the tests run in the background or under nohup, whose signals are ignored and would be by jobs too.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)

@@ -5,6 +5,7 @@ Knows Hydra's loader and grammar; launches nothing, and leaves the wording of Hy
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import fields
 from functools import cache
 from pathlib import Path
@@ -60,6 +61,17 @@ def compose_sweep(entry_point: str, overrides: Sequence[str]) -> list[Job]:
 # What launching needs besides
 
 
+class _Sources(ConfigRepository):
+    """Where YAML is looked for.
+
+    Hydra copies this for every question, with all settings that are stored, which took most of composing; it is only
+    ever given a new list of sources, for which a shallow copy will do.
+    """
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "_Sources":
+        return copy(self)
+
+
 @contextmanager
 def hydra_loader(entry_point: str, conf: Path = CONF, own: Path | None = None) -> Iterator[ConfigLoader]:
     """Hydra's loader over one tree of YAML, and behind it one of the user's own; whatever Hydra was set up for before
@@ -72,10 +84,10 @@ def hydra_loader(entry_point: str, conf: Path = CONF, own: Path | None = None) -
     try:
         with initialize_config_dir(str(conf), job_name=entry_point, version_base="1.3"):
             loader = GlobalHydra.instance().config_loader()
+            assert isinstance(loader, ConfigLoaderImpl)
             if own is not None:
-                assert isinstance(loader, ConfigLoaderImpl)
                 loader.config_search_path.prepend(provider="--config-dir", path=f"file://{own}", anchor="schema")
-                loader.repository = ConfigRepository(config_search_path=loader.config_search_path)
+            loader.repository = _Sources(loader.config_search_path)
             yield loader
     finally:
         GlobalHydra.instance().hydra = outer

@@ -25,9 +25,10 @@ ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = (
     "from landscapes import tracking\n"
     "from landscapes.tracking import wandb_start, wandb_tracker\n"
-    "wandb_start._UPLOAD_SECONDS, wandb_tracker._FINISH_SECONDS = 2.0, 6.0\n"
+    "wandb_start._UPLOAD_SECONDS, wandb_tracker._FINISH_SECONDS = 2.0, 12.0\n"
 )
-"""So long does the client wait at its end in these tests; ten times as long elsewhere."""
+"""So long does the client wait at its end in these tests, longer elsewhere. A busy machine takes six seconds for a run
+that is recorded offline."""
 
 TRACK = (
     PATIENCE
@@ -340,7 +341,7 @@ def check_bounds(tracked: Tracked) -> None:
     """How long a job waits, with room for a slow machine: starting wandb's client takes some seconds by itself."""
     assert tracked.log < 0.5
     assert tracked.start < 4.0 + 15.0
-    assert tracked.finish < 6.0 + 1.0
+    assert tracked.finish < 12.0 + 1.0
     assert tracked.exit < 20.0
 
 
