@@ -169,7 +169,7 @@ def pytest_collection_finish() -> None:
     time that tests take."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(100_000)
+    gc.set_threshold(300_000)
 
 
 # With LANDSCAPES_NO_SKIP=1 (.ci/run) a skipped test has failed: there, all that tests want is installed.

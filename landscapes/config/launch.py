@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from hydra._internal.utils import get_args_parser
+from hydra.core.config_loader import ConfigLoader
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.types import Override
 from hydra.types import RunMode
@@ -35,6 +36,7 @@ from landscapes.config.compose import (
 )
 from landscapes.config.entry import STOPPED
 from landscapes.config.job import Job, make_job
+from landscapes.config.published import Spelled
 from landscapes.config.search import is_search, run_search
 from landscapes.config.showing import help_text, respelled, show_by_hydra
 from landscapes.config.sweep import Asked, check_wait, is_remote, is_slurm, run_sweep, sweep_jobs
@@ -187,22 +189,15 @@ def _run(entry_point: str, arguments: list[str]) -> int:
     own = _own_folder(flags.config_dir)
     with hydra_loader(entry_point, own=own) as loader:
         parsed = read_overrides(loader, entry_point, flags.overrides)
-        common = load_common(loader, entry_point, parsed)
         showing = flags.help or flags.cfg or flags.info
-        if not showing and (flags.multirun or common.hydra.mode == RunMode.MULTIRUN):
-            keys = [each.key_or_group for each in parsed] + [str(key) for key in common.hydra.sweeper.params or {}]
-            if is_search(common):
-                print(f"found: {run_search(loader, entry_point, parsed, SearchTask(entry_point, keys))}")
-                return 0
-            if _is_dry(parsed):
-                _show_plans(sweep_jobs(loader, entry_point, parsed))
-                return 0
-            asked = Asked(entry_point, flags.overrides, parsed, own)
-            outcomes = run_sweep(loader, asked, MemberTask(entry_point, keys))
-            return _summarise(outcomes, repeat=is_remote(common.hydra))
-        refuse_sweeps(parsed)
-        spelled = spelling(loader, entry_point, flags.overrides)
-        config = load(loader, entry_point, spelled)
+        # Nearly always it is one job: what the members of a sweep would have in common is not composed besides.
+        may_sweep = flags.multirun or own is not None or any(map(_may_sweep, parsed))
+        one = None if may_sweep else _compose_one(loader, entry_point, flags.overrides, parsed)
+        if not showing and (one is None or one[1].hydra.mode == RunMode.MULTIRUN):
+            common = load_common(loader, entry_point, parsed)
+            if flags.multirun or common.hydra.mode == RunMode.MULTIRUN:
+                return _launch_members(loader, Asked(entry_point, flags.overrides, parsed, own), common)
+        spelled, config = one or _compose_one(loader, entry_point, flags.overrides, parsed)
         job = None if showing else job_of(entry_point, config, spelled)
         told = help_text(loader, entry_point, config) if flags.help else None
     if told is not None:
@@ -216,6 +211,33 @@ def _run(entry_point: str, arguments: list[str]) -> int:
     if job.dry_run:
         print("dry run: nothing was written")
     return 0
+
+
+def _may_sweep(override: Override) -> bool:
+    """Whether an argument has several values or may say that there are several jobs."""
+    return override.is_sweep_override() or override.is_hydra_override() or override.key_or_group == "job_config"
+
+
+def _compose_one(
+    loader: ConfigLoader, entry_point: str, overrides: Sequence[str], parsed: Sequence[Override]
+) -> tuple[Spelled, DictConfig]:
+    refuse_sweeps(parsed)
+    spelled = spelling(loader, entry_point, overrides)
+    return spelled, load(loader, entry_point, spelled)
+
+
+def _launch_members(loader: ConfigLoader, asked: Asked, common: DictConfig) -> int:
+    """Runs the members of a sweep or of a search, or shows what they would take."""
+    entry_point, parsed = asked.entry_point, asked.parsed
+    keys = [each.key_or_group for each in parsed] + [str(key) for key in common.hydra.sweeper.params or {}]
+    if is_search(common):
+        print(f"found: {run_search(loader, entry_point, parsed, SearchTask(entry_point, keys))}")
+        return 0
+    if _is_dry(parsed):
+        _show_plans(sweep_jobs(loader, entry_point, parsed))
+        return 0
+    outcomes = run_sweep(loader, asked, MemberTask(entry_point, keys))
+    return _summarise(outcomes, repeat=is_remote(common.hydra))
 
 
 def _parse(arguments: list[str]) -> argparse.Namespace:
