@@ -11,7 +11,7 @@ VENV   ?= .venv
 NEWEST_PYTHON ?= python3.13 $(wildcard $(HOME)/.pyenv/versions/3.13.*/bin/python) python3.12
 # Test processes, on two cores too: most of the time goes into compiling, which uses one core at a time, and a sixth into
 # waiting, for SLURM's limits or a server. Each grows to 4 GB.
-JOBS   ?= 5
+JOBS   ?= 4
 
 PY  := $(VENV)/bin/python
 PIP_INSTALL := -m pip --disable-pip-version-check install -qq --progress-bar off

@@ -49,8 +49,8 @@ PRESET = [
 ]
 HELD = [
     "experiment.env_name=tests.support.held.line",
-    "experiment.max_steps=5000",
-    "experiment.agent_log_starts=[50,4000]",
+    "experiment.max_steps=1500",
+    "experiment.agent_log_starts=[50,1200]",
     "save_interval=1e-3",
     "run_name=long",
 ]

@@ -55,7 +55,7 @@ class Page:
         self.requests: list[str] = []
         self.complaints: list[str] = []
 
-    def open(self, address: str, width: int = 1280, height: int = 900, dark: bool = False, still: bool = True) -> None:
+    def open(self, address: str, width: int = 1024, height: int = 720, dark: bool = False, still: bool = True) -> None:
         """Loads the page at a size in CSS pixels, in light or dark mode, asked to keep `still` or not."""
         if self._session is None:
             target = self.call("Target.createTarget", url="about:blank")["targetId"]
