@@ -45,9 +45,8 @@ def compose_job(entry_point: str, overrides: Sequence[str] = ()) -> Job:
     Raises UserError for whatever does not fit, several values for one key (a sweep) included.
     """
     with hydra_loader(entry_point) as loader:
-        refuse_sweeps(read_overrides(loader, entry_point, overrides))
-        spelled = spelling(loader, entry_point, overrides)
-        return job_of(entry_point, load(loader, entry_point, spelled), spelled)
+        spelled, config = load_one(loader, entry_point, overrides, read_overrides(loader, entry_point, overrides))
+        return job_of(entry_point, config, spelled)
 
 
 def compose_sweep(entry_point: str, overrides: Sequence[str]) -> list[Job]:
@@ -141,6 +140,15 @@ def load(loader: ConfigLoader, entry_point: str, spelled: Spelled) -> DictConfig
         if not OmegaConf.is_dict(own) or not isinstance(own.get("_target_"), str):
             raise UserError(f"hydra.{name}", shown(own), "must stay a group; job_config= says how members run")
     return config
+
+
+def load_one(
+    loader: ConfigLoader, entry_point: str, overrides: Sequence[str], parsed: Sequence[Override]
+) -> tuple[Spelled, DictConfig]:
+    """The arguments of one job and what they compose; raises UserError where a key is given several values."""
+    refuse_sweeps(parsed)
+    spelled = spelling(loader, entry_point, overrides)
+    return spelled, load(loader, entry_point, spelled)
 
 
 def load_common(loader: ConfigLoader, entry_point: str, parsed: Sequence[Override]) -> DictConfig:

@@ -25,18 +25,15 @@ from landscapes.cluster.submission import LaunchError
 from landscapes.config.compose import (
     hydra_loader,
     job_of,
-    load,
     load_common,
+    load_one,
     member_spelling,
     plain_values,
     read_overrides,
-    refuse_sweeps,
-    spelling,
     typed_arguments,
 )
 from landscapes.config.entry import STOPPED
 from landscapes.config.job import Job, make_job
-from landscapes.config.published import Spelled
 from landscapes.config.search import is_search, run_search
 from landscapes.config.showing import help_text, respelled, show_by_hydra
 from landscapes.config.sweep import Asked, check_wait, is_remote, is_slurm, run_sweep, sweep_jobs
@@ -192,12 +189,12 @@ def _run(entry_point: str, arguments: list[str]) -> int:
         showing = flags.help or flags.cfg or flags.info
         # Nearly always it is one job: what the members of a sweep would have in common is not composed besides.
         may_sweep = flags.multirun or own is not None or any(map(_may_sweep, parsed))
-        one = None if may_sweep else _compose_one(loader, entry_point, flags.overrides, parsed)
+        one = None if may_sweep else load_one(loader, entry_point, flags.overrides, parsed)
         if not showing and (one is None or one[1].hydra.mode == RunMode.MULTIRUN):
             common = load_common(loader, entry_point, parsed)
             if flags.multirun or common.hydra.mode == RunMode.MULTIRUN:
                 return _launch_members(loader, Asked(entry_point, flags.overrides, parsed, own), common)
-        spelled, config = one or _compose_one(loader, entry_point, flags.overrides, parsed)
+        spelled, config = one or load_one(loader, entry_point, flags.overrides, parsed)
         job = None if showing else job_of(entry_point, config, spelled)
         told = help_text(loader, entry_point, config) if flags.help else None
     if told is not None:
@@ -216,14 +213,6 @@ def _run(entry_point: str, arguments: list[str]) -> int:
 def _may_sweep(override: Override) -> bool:
     """Whether an argument has several values or may say that there are several jobs."""
     return override.is_sweep_override() or override.is_hydra_override() or override.key_or_group == "job_config"
-
-
-def _compose_one(
-    loader: ConfigLoader, entry_point: str, overrides: Sequence[str], parsed: Sequence[Override]
-) -> tuple[Spelled, DictConfig]:
-    refuse_sweeps(parsed)
-    spelled = spelling(loader, entry_point, overrides)
-    return spelled, load(loader, entry_point, spelled)
 
 
 def _launch_members(loader: ConfigLoader, asked: Asked, common: DictConfig) -> int:
