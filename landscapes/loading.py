@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 
 from landscapes import training
 from landscapes.algorithms import make_algorithm
@@ -100,7 +99,8 @@ def load_state(
         capacity = min(log.data.reward.shape[0], max(seen, log_rows or 0, 1))
         log = load_log(run, seed, seen, capacity, template=log)
     state = state._replace(log=log)
-    return jax.tree.map(jnp.asarray, state)
+    # Not `jnp.asarray`, which compiles a program for every shape.
+    return jax.device_put(state)
 
 
 def load(run: str, seed: int = 0, step: int | None = None, results_dir: str | Path | None = None) -> Loaded:

@@ -30,7 +30,8 @@ STRICT = {
 DEFAULTS = {
     "JAX_PLATFORMS": "cpu",
     # As commands set them, but two devices, whatever the machine has: what is spread over devices is tested as such.
-    # Tests compile much and compute little: LLVM at its lowest level, and no program split for threads to compile.
+    # Tests compile much and compute little: LLVM at its lowest level, so that programs ask for no options of their own,
+    # and none split for threads to compile.
     "XLA_FLAGS": compiler_flags("--xla_backend_optimization_level=0 --xla_cpu_parallel_codegen_split_count=1", 2),
     # The second run on a machine, and the other test processes of the first, find most programs compiled.
     "JAX_COMPILATION_CACHE_DIR": str(CACHE / "jax"),

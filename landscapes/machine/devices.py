@@ -6,6 +6,7 @@ by side are twice as fast as one of twice the size. No device ever waits for ano
 """
 
 import functools
+import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -14,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
-from landscapes.machine.xla_flags import taken
+from landscapes.machine.xla_flags import EMITTERS, LEVEL, taken
 from landscapes.types import Key, PyTree
 
 AXIS = "device"
@@ -37,17 +38,18 @@ def compiler_options(of_networks: bool) -> dict[str, Any] | None:
     XLA's fusion emitters for CPUs vectorise element-wise loops (Adam: seven times faster on two x86 cores), but slow
     the simulators, so that they are off there, as long as jaxlib lets one choose (`landscapes.machine.xla_flags`).
     """
-    return _on_cpu({"xla_cpu_use_fusion_emitters": True}) if of_networks else None
+    return _on_cpu({EMITTERS.removeprefix("--"): True}) if of_networks else None
 
 
 def compiler_options_once() -> dict[str, Any] | None:
     """Compiler options of a program that runs once: on CPUs compiling takes longer than running it."""
-    return _on_cpu({"xla_backend_optimization_level": 1})
+    return _on_cpu({LEVEL.removeprefix("--"): 1})
 
 
 def _on_cpu(options: dict[str, Any]) -> dict[str, Any] | None:
-    """Those of the options that this jaxlib takes; None for none, and elsewhere than on a CPU."""
-    if jax.default_backend() != "cpu":
+    """Those of the options that this jaxlib takes; None for none, where the caller's flags say how much to optimize,
+    and elsewhere than on a CPU."""
+    if jax.default_backend() != "cpu" or LEVEL in os.environ.get("XLA_FLAGS", ""):
         return None
     flags = {f"--{name}={value}".lower(): name for name, value in options.items()}
     return {flags[flag]: options[flags[flag]] for flag in taken(tuple(flags))} or None
@@ -107,8 +109,18 @@ def shapes_apart(shapes: PyTree, num: int) -> PyTree:
 
 def zeros(shapes: PyTree, num: int) -> PyTree:
     """Zeros of the shapes and dtypes in `shapes` (`jax.ShapeDtypeStruct`), spread over `num` devices along axis 0."""
+    leaves, structure = jax.tree.flatten(shapes)
+    return _make_zeros(structure, tuple((x.shape, x.dtype) for x in leaves), num)()
+
+
+@functools.cache
+def _make_zeros(structure: Any, kinds: tuple[tuple[tuple[int, ...], Any], ...], num: int) -> Callable[[], PyTree]:
+    """One program for all of them, which is compiled in the time of one."""
     sharding = NamedSharding(_mesh(num), PartitionSpec(AXIS))
-    return jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype, device=sharding), shapes)
+    return jax.jit(
+        lambda: jax.tree.unflatten(structure, [jnp.zeros(shape, dtype) for shape, dtype in kinds]),
+        out_shardings=sharding,
+    )
 
 
 def own(tree: PyTree) -> PyTree:
@@ -122,11 +134,12 @@ def alone(tree: PyTree) -> PyTree:
 
 
 def own_part(tree: PyTree, index: int) -> PyTree:
-    """Row `index` of arrays `[n, ...]` that were spread, as it lies on its device."""
+    """A copy of row `index` of arrays `[n, ...]` that were spread, on its device."""
 
     def row(x: jax.Array) -> jax.Array:
         data, place = _shard(x, index)
-        return data[place]
+        # By NumPy where that sees a device's arrays, as XLA would compile a program for every shape.
+        return jax.device_put(np.array(np.asarray(data)[place]), data.device) if one_by_one() else data[place]
 
     return jax.tree.map(row, tree)
 

@@ -29,6 +29,9 @@ HOST_DEVICES = "--xla_force_host_platform_device_count"
 EXTRA_OPTIONS = "--xla_backend_extra_options"
 LOOPS = "xla_cpu_small_while_loop_byte_threshold=16777216,xla_cpu_disable_loop_unrolling=true"
 
+# Who names it has chosen between compiling fast and running fast: programs get no options of their own then.
+LEVEL = "--xla_backend_optimization_level"
+
 REMOVED = {EMITTERS: (0, 11)}
 """Flags of ours that are gone, with the first jaxlib that refuses them."""
 

@@ -3,6 +3,7 @@
 Knows states as trees of arrays and the devices; knows no algorithm and no schedule.
 """
 
+import functools
 import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -25,10 +26,14 @@ class MemberKeys(NamedTuple):
 
 def member_keys(random_seed: int, num_seeds: int) -> MemberKeys:
     """Member i draws everything from `fold_in(key(random_seed), i)`."""
-    base = jax.random.key(random_seed)
-    return MemberKeys(
-        *jax.vmap(lambda i: jax.random.split(jax.random.fold_in(base, i), 3), out_axes=1)(jnp.arange(num_seeds))
-    )
+    return _member_keys(jax.random.key(random_seed), num_seeds)
+
+
+@functools.partial(jax.jit, static_argnums=1)
+def _member_keys(base: Key, num_seeds: int) -> MemberKeys:
+    """One program: piece by piece XLA would compile six."""
+    indices = jnp.arange(num_seeds)
+    return MemberKeys(*jax.vmap(lambda i: jax.random.split(jax.random.fold_in(base, i), 3), out_axes=1)(indices))
 
 
 class Members(NamedTuple):
@@ -60,7 +65,7 @@ class Members(NamedTuple):
 
     def joined(self) -> Any:
         """Copies of the states `[num_seeds, ...]`, on the first device."""
-        return jax.tree.map(jnp.asarray, self.arrays())
+        return jax.device_put(self.arrays())
 
     def policies(self) -> Policy:
         """Copies of the policies `[num_seeds, ...]`, on the first device."""

@@ -160,19 +160,23 @@ def make_trainer(agent: Agent) -> Trainer:
             ),
         )
 
+    def of_round(keys: Key, part: np.ndarray) -> Key:
+        # All of them where there is but one round, which needs no program for that.
+        return keys if len(part) == len(keys) else keys[part]
+
     def programs_of(keys: MemberKeys) -> tuple[Program, Program]:
         num_seeds = keys.init.shape[0]
         num, width = layout(num_seeds)
         start, loop = programs(num, width)
         part = places(num_seeds)[0]
-        states = devices.shapes_apart(start.eval_shape(keys.init[part]), num)
+        states = devices.shapes_apart(start.eval_shape(of_round(keys.init, part)), num)
         tallies = devices.shapes_apart(jax.tree.map(lambda x: np.stack([x] * len(part)), blank_of_one()), num)
-        arguments = (keys.train[part], states, tallies, np.uint32(0), np.uint32(1))
-        return Program(loop, arguments), Program(start, (keys.init[part],))
+        arguments = (of_round(keys.train, part), states, tallies, np.uint32(0), np.uint32(1))
+        return Program(loop, arguments), Program(start, (of_round(keys.init, part),))
 
     def init(keys: Key) -> Members:
         start, _ = programs(*layout(keys.shape[0]))
-        return Members(tuple(start(keys[part]) for part in places(keys.shape[0])), keys.shape[0])
+        return Members(tuple(start(of_round(keys, part)) for part in places(keys.shape[0])), keys.shape[0])
 
     def place(states: Sequence[PyTree]) -> Members:
         num, _ = layout(len(states))
@@ -190,7 +194,10 @@ def make_trainer(agent: Agent) -> Trainer:
     def advance(keys: Key, members: Members, tallies: Members, start: int, stop: int) -> tuple[Members, Members]:
         _, loop = programs(*layout(members.num_seeds))
         parts = zip(places(members.num_seeds), members.rounds, tallies.rounds, strict=True)
-        done = [loop(keys[part], states, tally, np.uint32(start), np.uint32(stop)) for part, states, tally in parts]
+        done = [
+            loop(of_round(keys, part), states, tally, np.uint32(start), np.uint32(stop))
+            for part, states, tally in parts
+        ]
         return (
             members._replace(rounds=tuple(states for states, _ in done)),
             tallies._replace(rounds=tuple(tally for _, tally in done)),

@@ -23,15 +23,15 @@ pytestmark = pytest.mark.usefixtures("shared_programs")
 TRAIN = [
     "env=tests.support.probes.line",
     "steps=60",
-    "start_training=10",
-    "episode_length=5",
+    "start_training=20",
+    "episode_length=10",
     "log_interval=10",
     "eval_interval=20",
-    "eval_episodes=2",
-    "eval_episode_length=5",
+    "eval_episodes=3",
+    "eval_episode_length=10",
     "checkpoints=[40,60]",
     "num_seeds=2",
-    "hidden_dims=[8]",
+    "hidden_dims=[8,8]",
 ]
 LOCAL = ["use_wandb=false", "tensorboard=true", "csv=true"]
 

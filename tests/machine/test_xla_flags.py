@@ -10,7 +10,7 @@ OURS = (f"{xla_flags.EMITTERS}=false", f"{xla_flags.EXTRA_OPTIONS}={xla_flags.LO
 NEVER = "--xla_there_never_was_such_a_flag=1"
 
 
-def test_what_is_given_is_what_this_jaxlib_takes() -> None:
+def test_what_is_given_is_what_this_jaxlib_takes(monkeypatch: pytest.MonkeyPatch) -> None:
     options = ("--xla_backend_optimization_level=1",)
     assert {flag: xla_flags.accepts([flag]) for flag in (*OURS, *options, NEVER)} == {
         **{flag: flag in xla_flags.taken((*OURS, *options)) for flag in (*OURS, *options)},
@@ -18,10 +18,14 @@ def test_what_is_given_is_what_this_jaxlib_takes() -> None:
     }
     assert xla_flags.accepts(xla_flags.compiler_flags("", 3).split())
     assert xla_flags.compiler_flags("--xla_a=1", 3).split() == ["--xla_a=1", *xla_flags.taken(OURS)]
+    monkeypatch.setenv("XLA_FLAGS", xla_flags.compiler_flags("", 3))
     chooses = xla_flags.accepts(OURS[:1])
     assert devices.compiler_options(of_networks=True) == ({"xla_cpu_use_fusion_emitters": True} if chooses else None)
     assert devices.compiler_options(of_networks=False) is None
     assert devices.compiler_options_once() == {"xla_backend_optimization_level": 1}
+    monkeypatch.setenv("XLA_FLAGS", xla_flags.compiler_flags(f"{xla_flags.LEVEL}=0", 3))
+    assert devices.compiler_options(of_networks=True) is None, "the caller's flags say how much to optimize"
+    assert devices.compiler_options_once() is None
 
 
 def test_a_small_loop_is_one_function() -> None:

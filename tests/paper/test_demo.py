@@ -8,6 +8,7 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
+from tiny_runs import TD3_SIZES, launch
 
 import landscapes
 from landscapes import storage
@@ -18,26 +19,13 @@ from landscapes.paper.__main__ import main as paper
 
 pytestmark = pytest.mark.usefixtures("shared_programs")
 
-TINY = [
-    "run_name=long",
-    "experiment.env_name=tests.support.shown.make",
-    "experiment.max_steps=60",
-    "experiment.start_training=20",
-    "experiment.eval_interval=60",
-    "experiment.eval_episodes=2",
-    "experiment.eval_episode_length=10",
-    "experiment.reset_interval=10",
-    "experiment.agent_log_starts=[40,60]",
-    "experiment.num_seeds=2",
-    "experiment.ddpg_config.hidden_dims=[8,8]",
-    "use_wandb=false",
-]
+TINY = ["run_name=long", "experiment.env_name=tests.support.shown.make", *TD3_SIZES]
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     results = tmp_path_factory.mktemp("long")
-    assert run_entry_point("run_algorithm", [*TINY, f"results_dir={results}"]) == 0
+    assert launch("run_algorithm", results, *TINY) == 0
     return results
 
 

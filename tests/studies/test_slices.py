@@ -17,29 +17,15 @@ from landscapes.types import Policy
 
 pytestmark = pytest.mark.usefixtures("shared_programs")
 
-TRAINING = [
-    "experiment.env_name=tests.support.probes.line",
-    "experiment.max_steps=60",
-    "experiment.start_training=20",
-    "experiment.eval_interval=60",
-    "experiment.log_interval=60",
-    "experiment.eval_episodes=1",
-    "experiment.eval_episode_length=10",
-    "experiment.reset_interval=10",
-    "experiment.agent_log_starts=[40,60]",
-    "experiment.num_seeds=2",
-    "experiment.ddpg_config.hidden_dims=[8]",
-]
-
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def trained(trained_runs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     results = tmp_path_factory.mktemp("trained")
-    assert launch("run_algorithm", results, "run_name=td", *TRAINING) == 0
+    shutil.copytree(trained_runs / "td", results / "td")
     # A run of wider networks, as far as its record goes.
     record = Path(shutil.copytree(results / "td", results / "wide")) / "run.json"
     changed = json.loads(record.read_text())
-    changed["algorithm"]["config"]["hidden_dims"] = [9]
+    changed["algorithm"]["config"]["hidden_dims"] = [9, 8]
     record.write_text(json.dumps(changed))
     return results
 

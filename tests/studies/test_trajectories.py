@@ -10,7 +10,7 @@ import numpy as np
 import probes
 import pytest
 import shown
-from tiny_runs import launch
+from tiny_runs import TD3_SIZES, launch
 
 from landscapes.envs import make_environment
 from landscapes.loading import make_agent
@@ -137,20 +137,7 @@ def test_contacts_are_met_again_bit_for_bit() -> None:
 
 
 def train(results: Path, name: str, env: str) -> None:
-    settings = {
-        "env_name": env,
-        "max_steps": 40,
-        "start_training": 20,
-        "eval_interval": 40,
-        "eval_episodes": 1,
-        "eval_episode_length": 10,
-        "reset_interval": 10,
-        "agent_log_starts": "[40]",
-        "num_seeds": 1,
-        "ddpg_config.hidden_dims": "[8,8]",
-    }
-    words = [f"experiment.{key}={value}" for key, value in settings.items()]
-    assert launch("run_algorithm", results, f"run_name={name}", *words) == 0
+    assert launch("run_algorithm", results, f"run_name={name}", *TD3_SIZES, f"experiment.env_name={env}") == 0
 
 
 def measure(results: Path, name: str, *arguments: str) -> int:

@@ -1,7 +1,7 @@
 """A real SLURM cluster of one node, this machine, on ports and in a folder of its own.
 
-Knows SLURM's daemons and their configuration; knows nothing of the project. Needs root and Debian's packages slurmctld,
-slurmd, slurm-client and munge.
+Knows SLURM's daemons and their configuration; of the project, which of XLA's flags is a job's own. Needs root and
+Debian's packages slurmctld, slurmd, slurm-client and munge.
 """
 
 import contextlib
@@ -15,6 +15,8 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from landscapes.machine.xla_flags import HOST_DEVICES
 
 DAEMONS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "scontrol", "scancel", "squeue")
 PARTITION = "main"
@@ -71,7 +73,9 @@ class Cluster:
 
     @property
     def environment(self) -> dict[str, str]:
-        return {**os.environ, "SLURM_CONF": str(self.folder / "slurm.conf")}
+        """How XLA compiles is as in other tests; how many devices there are is for each job to find out."""
+        flags = [flag for flag in os.environ.get("XLA_FLAGS", "").split() if not flag.startswith(HOST_DEVICES)]
+        return {**os.environ, "XLA_FLAGS": " ".join(flags), "SLURM_CONF": str(self.folder / "slurm.conf")}
 
     def run(self, *command: str) -> str:
         """What a client command prints; raises CalledProcessError where it fails."""

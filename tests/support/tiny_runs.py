@@ -13,8 +13,7 @@ from landscapes.config.launch import run_entry_point
 from landscapes.studies import measurement
 
 ENV = "tests.support.probes.line"
-TINY_TD3 = [
-    f"experiment.env_name={ENV}",
+TD3_SIZES = [
     "experiment.max_steps=60",
     "experiment.start_training=20",
     "experiment.eval_interval=20",
@@ -27,6 +26,9 @@ TINY_TD3 = [
     "experiment.ddpg_config.hidden_dims=[8,8]",
     "experiment.sac_config.hidden_dims=[8,8]",
 ]
+"""Where tests train runs of their own with these, a process finds what another has compiled for them. When it logs,
+tests and stores policies makes no other program."""
+TINY_TD3 = [f"experiment.env_name={ENV}", *TD3_SIZES]
 TINY_PPO = [
     "experiment=train_ppo",
     f"experiment.env_id={ENV}",

@@ -68,14 +68,15 @@ JOB = (
 TRAIN = [
     "experiment.env_name=tests.support.probes.line",
     "experiment.max_steps=60",
-    "experiment.start_training=10",
-    "experiment.reset_interval=5",
+    "experiment.start_training=20",
+    "experiment.reset_interval=10",
     "experiment.log_interval=10",
     "experiment.eval_interval=20",
-    "experiment.eval_episodes=2",
-    "experiment.eval_episode_length=5",
+    "experiment.eval_episodes=3",
+    "experiment.eval_episode_length=10",
     "experiment.agent_log_starts=[60]",
-    "experiment.ddpg_config.hidden_dims=[8]",
+    "experiment.num_seeds=2",
+    "experiment.ddpg_config.hidden_dims=[8,8]",
 ]
 
 
