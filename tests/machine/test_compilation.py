@@ -4,6 +4,7 @@ import logging
 import re
 from collections import Counter
 from contextlib import contextmanager
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -11,8 +12,10 @@ import numpy as np
 import probes
 import pytest
 
+import landscapes
 from landscapes import training
 from landscapes.loading import make_agent
+from landscapes.machine import devices
 from landscapes.machine.compilation import Program, compile_together, compiling, told_to
 from landscapes.studies import measurement, paths, rejection
 
@@ -57,6 +60,16 @@ def test_a_call_finds_what_was_compiled(compiled):
     assert float(product(x).sum()) == 3.0 and float(total(ones, np.float32(1))) == 3.0
     found = compiled()
     assert "product" not in found and "total" not in found
+
+
+def test_states_are_loaded_and_copied_without_a_program(compiled, trained_runs: Path):
+    state = landscapes.load("td", 0, 60, trained_runs).state
+    assert set(compiled()) <= {"_threefry_seed", "stage", "_threefry_split"}, "of the key of the template at most"
+    again = landscapes.load("td", 1, 60, trained_runs).state
+    spread = devices.put_apart(jax.tree.map(lambda *xs: np.stack(xs), state, again), 2)
+    copies = [devices.own_part(spread, i) for i in range(2)]
+    assert not compiled()
+    jax.tree.map(np.testing.assert_array_equal, copies, [state, again])
 
 
 def test_who_shows_progress_is_told_while_programs_are_compiled():
