@@ -62,10 +62,10 @@ def verdict(interval: Interval, threshold: float, above: bool = True) -> str:
 
 
 def together(verdicts: Sequence[str]) -> str:
-    """What several verdicts come to: one word where they agree, else how many of each."""
-    if not verdicts:
-        return "not measured"
+    """What several verdicts come to, of what was measured: one word where they agree, else how many of each."""
     counts = {word: verdicts.count(word) for word in ("seen", "undecided", "not seen") if word in verdicts}
+    if not counts:
+        return "not measured"
     return next(iter(counts)) if len(counts) == 1 else ", ".join(f"{word} in {n}" for word, n in counts.items())
 
 

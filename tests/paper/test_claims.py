@@ -97,6 +97,8 @@ def test_valleys_are_across_and_not_within() -> None:
     assert claims.valleys(paths(False)).verdict == "undecided", "none on either side"
     assert claims.valleys(paths(True, 1)).verdict == "undecided"
     assert claims.valleys([]).verdict == "not measured"
+    within = [path for path in paths(True) if path.same_seed]
+    assert claims.valleys(within).verdict == "not measured", "half of it says nothing"
 
 
 def walk(seed: int, improved: np.ndarray, control: np.ndarray, algorithm: str = "td3") -> Walk:
