@@ -10,7 +10,12 @@ from landscapes.paper.__main__ import main
 from landscapes.paper.study import make_study
 
 RESULTS = doc_blocks.ROOT / "docs" / "results"
-RUNS = ("paper_published_td3_hopper", "paper_published_td3_walker2d", "paper_published_ppo_hopper")
+RUNS = (
+    "paper_published_td3_hopper",
+    "paper_published_td3_walker2d",
+    "paper_published_td3_halfcheetah",
+    "paper_published_ppo_hopper",
+)
 
 
 def test_the_claims_are_those_of_the_stored_returns(tmp_path: Path) -> None:
