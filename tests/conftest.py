@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from landscapes.machine.xla_flags import compiler_flags
+from landscapes.machine.xla_flags import LEVEL, compiler_flags
 
 CACHE = Path(__file__).resolve().parent.parent / ".cache"
 
@@ -32,7 +32,7 @@ DEFAULTS = {
     # As commands set them, but two devices, whatever the machine has: what is spread over devices is tested as such.
     # Tests compile much and compute little: LLVM at its lowest level, so that programs ask for no options of their own,
     # and none split for threads to compile.
-    "XLA_FLAGS": compiler_flags("--xla_backend_optimization_level=0 --xla_cpu_parallel_codegen_split_count=1", 2),
+    "XLA_FLAGS": compiler_flags(f"{LEVEL}=0 --xla_cpu_parallel_codegen_split_count=1", 2),
     # The second run on a machine, and the other test processes of the first, find most programs compiled.
     "JAX_COMPILATION_CACHE_DIR": str(CACHE / "jax"),
     "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.3",

@@ -38,21 +38,20 @@ def compiler_options(of_networks: bool) -> dict[str, Any] | None:
     XLA's fusion emitters for CPUs vectorise element-wise loops (Adam: seven times faster on two x86 cores), but slow
     the simulators, so that they are off there, as long as jaxlib lets one choose (`landscapes.machine.xla_flags`).
     """
-    return _on_cpu({EMITTERS.removeprefix("--"): True}) if of_networks else None
+    return _on_cpu(EMITTERS, True) if of_networks else None
 
 
 def compiler_options_once() -> dict[str, Any] | None:
     """Compiler options of a program that runs once: on CPUs compiling takes longer than running it."""
-    return _on_cpu({LEVEL.removeprefix("--"): 1})
+    return _on_cpu(LEVEL, 1)
 
 
-def _on_cpu(options: dict[str, Any]) -> dict[str, Any] | None:
-    """Those of the options that this jaxlib takes; None for none, where the caller's flags say how much to optimize,
-    and elsewhere than on a CPU."""
+def _on_cpu(flag: str, value: bool | int) -> dict[str, Any] | None:
+    """The flag as an option of one program; None where this jaxlib does not take it or the caller's flags say how much
+    to optimize, and elsewhere than on a CPU."""
     if jax.default_backend() != "cpu" or LEVEL in os.environ.get("XLA_FLAGS", ""):
         return None
-    flags = {f"--{name}={value}".lower(): name for name, value in options.items()}
-    return {flags[flag]: options[flags[flag]] for flag in taken(tuple(flags))} or None
+    return {flag.removeprefix("--"): value} if taken((f"{flag}={value}".lower(),)) else None
 
 
 def run_one(

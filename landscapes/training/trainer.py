@@ -169,10 +169,11 @@ def make_trainer(agent: Agent) -> Trainer:
         num, width = layout(num_seeds)
         start, loop = programs(num, width)
         part = places(num_seeds)[0]
-        states = devices.shapes_apart(start.eval_shape(of_round(keys.init, part)), num)
+        first = of_round(keys.init, part)
+        states = devices.shapes_apart(start.eval_shape(first), num)
         tallies = devices.shapes_apart(jax.tree.map(lambda x: np.stack([x] * len(part)), blank_of_one()), num)
         arguments = (of_round(keys.train, part), states, tallies, np.uint32(0), np.uint32(1))
-        return Program(loop, arguments), Program(start, (of_round(keys.init, part),))
+        return Program(loop, arguments), Program(start, (first,))
 
     def init(keys: Key) -> Members:
         start, _ = programs(*layout(keys.shape[0]))

@@ -15,7 +15,7 @@ import jax
 import numpy as np
 import pytest
 import trees
-from tiny_runs import TINY_TD3
+from tiny_runs import TINY_TD3, changed
 
 from landscapes import storage, training
 from landscapes.config.launch import run_entry_point
@@ -199,16 +199,11 @@ def test_other_settings_are_refused_by_name_and_those_of_logging_are_not(
 
 def test_a_finished_run_trains_on_under_a_larger_max_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its checkpoints are those of a run that was as long from the start."""
-    other = ("experiment.max_steps", "experiment.agent_log_starts")
-    longer = [
-        *(x for x in TINY_TD3 if not x.startswith(other)),
-        "experiment.agent_log_starts=[50,150]",
-        "run_name=one",
-        "use_wandb=false",
-    ]
-    assert train(tmp_path / "a", monkeypatch, [*longer, "experiment.max_steps=60"]) == 0
-    assert train(tmp_path / "a", monkeypatch, [*longer, "experiment.max_steps=200"]) == 0
-    assert train(tmp_path / "b", monkeypatch, [*longer, "experiment.max_steps=200"]) == 0
+    short = changed(TINY_TD3, "experiment.agent_log_starts=[50,150]", "run_name=one", "use_wandb=false")
+    longer = changed(short, "experiment.max_steps=200")
+    assert train(tmp_path / "a", monkeypatch, short) == 0
+    assert train(tmp_path / "a", monkeypatch, longer) == 0
+    assert train(tmp_path / "b", monkeypatch, longer) == 0
     for step in (50, 150):
         one, other = (
             storage.read_hdf5(tmp_path / folder / "one" / "seed1" / f"ckpt_{step}.h5", "ckpt")[0] for folder in "ab"

@@ -6,6 +6,7 @@ from pathlib import Path
 import doc_blocks
 import pytest
 import yaml
+from tiny_runs import changed
 
 from landscapes import storage
 from landscapes.config.compose import CONF, hydra_loader
@@ -38,15 +39,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def smaller(arguments: list[str], *changes: str) -> list[str]:
-    """The arguments with some keys given otherwise."""
-    changed = {change.partition("=")[0] for change in changes}
-    return [*(each for each in arguments if each.partition("=")[0] not in changed), *changes]
-
-
 def test_the_search_of_the_page_runs_and_finds_the_best_of_its_trials(folder: Path) -> None:
     (search,) = [command for command in doc_blocks.page_commands(PAGE) if "--multirun" in command.settings]
-    few = smaller(search.settings, *SMALL, "hydra.sweeper.n_trials=2", f"results_dir={folder}/results")
+    few = changed(search.settings, *SMALL, "hydra.sweeper.n_trials=2", f"results_dir={folder}/results")
     assert run_entry_point("run_algorithm", few) == 0
     returns = [last_return(storage.open_run(folder / "results", f"search_{i}")) for i in range(2)]
     (found,) = (folder / "results" / "sweeps").glob("search-*/optimization_results.yaml")
@@ -58,7 +53,7 @@ def test_the_search_of_the_page_runs_and_finds_the_best_of_its_trials(folder: Pa
 
 def test_an_experiment_of_ones_own_runs(folder: Path) -> None:
     (own,) = [command for command in doc_blocks.page_commands(PAGE) if "--config-dir" in command.settings]
-    few = smaller(own.settings, *SMALL, "run_name=own", f"results_dir={folder}/results")
+    few = changed(own.settings, *SMALL, "run_name=own", f"results_dir={folder}/results")
     assert run_entry_point("run_algorithm", few) == 0
     record = storage.open_run(folder / "results", "own").record
     assert (record["experiment"], record["environment"]["name"]) == ("quick", "inverted_pendulum")
@@ -75,7 +70,7 @@ def test_it_is_listed_and_shown(folder: Path, capsys: pytest.CaptureFixture[str]
 
 def test_members_in_other_processes_find_it(folder: Path) -> None:
     sweep = ["--config-dir", "mine", "--multirun", "experiment=quick", "random_seed=1,2", "run_name=own"]
-    few = smaller(sweep, *(each for each in SMALL if not each.startswith("steps")), "steps=three")
+    few = changed(sweep, *(each for each in SMALL if not each.startswith("steps")), "steps=three")
     assert run_entry_point("run_algorithm", [*few, "job_config=local_multiprocessing"]) == 2
 
 
@@ -114,7 +109,7 @@ def test_a_mistake_is_one_line(
 
 def test_a_measurement_hands_back_no_number_and_says_so(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     train = ["experiment=quick", "--config-dir", "mine", *SMALL, "run_name=own", f"results_dir={folder}/results"]
-    assert run_entry_point("run_algorithm", smaller(train, "checkpoint=true", "checkpoints=[40]")) == 0
+    assert run_entry_point("run_algorithm", changed(train, "checkpoint=true", "checkpoints=[40]")) == 0
     search = ["--multirun", "hydra/sweeper=optuna", "hydra.sweeper.n_trials=1", "hydra.sweeper.n_jobs=1"]
     purd = ["root=own/0/40", "noise_amounts=[0.1]", "eval_episodes=choice(2,4)", "episode_length=5", "use_wandb=false"]
     assert run_entry_point("eval_policy", [*search, *purd, f"results_dir={folder}/results"]) == 1

@@ -52,6 +52,12 @@ def launch(entry_point: str, results: Path, *arguments: str) -> int:
     return run_entry_point(entry_point, [*arguments, *quiet, f"results_dir={results}"])
 
 
+def changed(arguments: list[str], *changes: str) -> list[str]:
+    """The arguments with some keys given otherwise."""
+    keys = {change.partition("=")[0] for change in changes}
+    return [*(each for each in arguments if each.partition("=")[0] not in keys), *changes]
+
+
 def train_all(results: Path) -> Path:
     """A finished run of each algorithm in `results`."""
     for name, arguments in RUNS.items():

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from tiny_runs import TINY_TD3, changed
 from wandb_server import StoredRun, WandbServer, serving
 
 from landscapes import storage, training
@@ -65,19 +66,7 @@ JOB = (
     + ("sys.exit(run_entry_point('run_algorithm', sys.argv[1:]))")
 )
 
-TRAIN = [
-    "experiment.env_name=tests.support.probes.line",
-    "experiment.max_steps=60",
-    "experiment.start_training=20",
-    "experiment.reset_interval=10",
-    "experiment.log_interval=10",
-    "experiment.eval_interval=20",
-    "experiment.eval_episodes=3",
-    "experiment.eval_episode_length=10",
-    "experiment.agent_log_starts=[60]",
-    "experiment.num_seeds=2",
-    "experiment.ddpg_config.hidden_dims=[8,8]",
-]
+TRAIN = changed(TINY_TD3, "experiment.log_interval=10", "experiment.agent_log_starts=[60]")
 
 
 @pytest.fixture
